@@ -1,0 +1,68 @@
+"""A content-addressed store of fitted results: the same question is answered once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+from platformdirs import user_cache_path
+
+from oulib.files import write_atomically
+
+LIBRARIES = ("pymc", "pytensor", "nutpie", "arviz", "numpy")
+"""Libraries whose version can change a result; stored with it and part of its key."""
+
+
+def cache_dir() -> Path:
+    """Where results are kept: ``$OULIB_CACHE``, else ``.cache`` in a checkout, else the user's."""
+    if given := os.environ.get("OULIB_CACHE"):
+        return Path(given).expanduser().resolve()
+    checkout = Path(__file__).resolve().parents[1]
+    if (checkout / "_toc.yml").is_file():
+        return checkout / ".cache"
+    return user_cache_path("oulib")
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of the libraries a result depends on."""
+    return {name: version(name) for name in LIBRARIES}
+
+
+def key_of(question: Mapping[str, Any], code: tuple[Path, ...]) -> str:
+    """A key that changes with the question, the code that answers it and the libraries.
+
+    ``question`` must be plain JSON values; ``code`` are source files or folders of them.
+    """
+    digest = hashlib.sha256(json.dumps(question, sort_keys=True).encode())
+    digest.update(json.dumps(versions(), sort_keys=True).encode())
+    for place in code:
+        files = sorted(place.rglob("*.py")) if place.is_dir() else [place]
+        for file in files:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:32]
+
+
+def fetch(kind: str, key: str, compute: Callable[[], xr.DataTree]) -> tuple[xr.DataTree, Path]:
+    """The stored result ``kind``/``key``, computed and stored first if it is not there.
+
+    A file that cannot be read (another program's, or cut short by a full disk) is computed
+    again.  Returns the result, in memory, and its file.
+    """
+    path = cache_dir() / kind / f"{key}.nc"
+    if path.is_file():
+        try:
+            with xr.open_datatree(path, engine="netcdf4") as tree:
+                return tree.load(), path
+        except (OSError, ValueError, KeyError):
+            path.unlink(missing_ok=True)
+    tree = compute()
+    write_atomically(path, lambda file: tree.to_netcdf(file, engine="netcdf4"))
+    return tree, path

@@ -1,0 +1,192 @@
+"""The gate: whether a fit may be interpreted, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any
+
+import arviz as az
+import numpy as np
+import pandas as pd
+
+from oulib.fit import Fit
+
+NAMES = (
+    *("mu_alpha", "mu_beta", "sigma_ou", "corr_ou", "sigma_site", "corr_site"),
+    *("alpha", "beta", "alpha_site", "beta_site"),
+    *("lam", "phi_lam", "sigma_lam", "tau", "phi_tau", "gamma_x"),
+    *("mu_x", "sigma_mu_x", "mu_x_ou", "sigma_x", "sigma_meas", "sigma_y", "nu"),
+    *("rho_0", "rho_x", "rho_ou", "sigma_rho_ou", "rho_month", "sigma_rho_month", "x_star"),
+)
+"""The public names of posterior variables; the others are coordinates of the sampler."""
+
+HYPERPARAMETERS = (
+    *("mu_alpha", "mu_beta", "sigma_ou", "corr_ou", "sigma_site", "corr_site"),
+    *("phi_lam", "sigma_lam", "phi_tau", "gamma_x", "mu_x", "sigma_mu_x"),
+    *("sigma_x", "sigma_meas", "sigma_y", "nu"),
+    *("rho_0", "rho_x", "sigma_rho_ou", "sigma_rho_month"),
+)
+"""The names whose number does not grow with OUs, sites, months or rows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """What a fit must reach; the R-hat and ESS levels are those of Vehtari et al. (2021)."""
+
+    r_hat: float = 1.01
+    ess_per_chain: float = 100.0
+    bfmi: float = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One diagnostic: its value, the threshold it is held to, where it is worst, what to try."""
+
+    name: str
+    value: float
+    threshold: float
+    passed: bool
+    where: tuple[str, ...] = ()
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All checks of one fit; it passed if every one of them did."""
+
+    model: str
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the fit may be interpreted."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The checks that did not pass."""
+        return tuple(check for check in self.checks if not check.passed)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a JSON file."""
+        return {
+            "model": self.model,
+            "passed": self.passed,
+            "checks": [asdict(check) for check in self.checks],
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a check: value, threshold, passed, where."""
+        rows = [{k: v for k, v in asdict(check).items() if k != "advice"} for check in self.checks]
+        return pd.DataFrame(rows).set_index("name")
+
+
+@lru_cache(maxsize=32)
+def summarise(fit: Fit) -> pd.DataFrame:
+    """A row per scalar of the posterior under its public name.
+
+    Index labels spell the place out (``alpha[OU-07]``, ``lam[2024-03]``); columns are ``mean``,
+    ``sd``, ``mcse_mean``, ``q5``, ``q95``, ``ess_bulk``, ``ess_tail`` and ``r_hat``.
+    """
+    names = [name for name in NAMES if name in fit.posterior]
+    # A correlation matrix's diagonal is constant: its R-hat is 0 / 0, and is left blank.
+    with np.errstate(invalid="ignore"):
+        table = az.summary(
+            fit.posterior[names], ci_prob=0.9, ci_kind="eti", round_to="none", kind="all"
+        )
+    table = table.rename(columns={"eti90_lb": "q5", "eti90_ub": "q95"})
+    columns = ["mean", "sd", "mcse_mean", "q5", "q95", "ess_bulk", "ess_tail", "r_hat"]
+    return table[columns].astype(float).rename_axis("parameter")
+
+
+def check(fit: Fit, thresholds: Thresholds | None = None) -> Verdict:
+    """Hold ``fit`` to the gate.
+
+    R-hat and effective sample sizes are taken over every public scalar of the posterior,
+    divergences, BFMI and tree depth over the chains.
+    """
+    limit = thresholds or Thresholds()
+    table = summarise(fit)
+    table = table[table["sd"] > 1e-12]  # not the constant diagonal of a correlation matrix
+    stats = fit.tree["sample_stats"].to_dataset()
+    ess = limit.ess_per_chain * fit.sampling.chains
+    saturated = stats[
+        "maxdepth_reached" if "maxdepth_reached" in stats else "reached_max_treedepth"
+    ]
+    bfmi = np.atleast_1d(az.bfmi(stats)["energy"])
+    checks = (
+        _over_scalars(
+            "r_hat",
+            table["r_hat"].where(table["r_hat"].notna(), np.inf),
+            limit.r_hat,
+            largest=True,
+            advice="The chains disagree. Look at the traces of the parameters named: two modes "
+            "call for another model, slow drift for more draws.",
+        ),
+        _over_scalars(
+            "ess_bulk",
+            table["ess_bulk"].fillna(0.0),
+            ess,
+            largest=False,
+            advice="Too few effective draws for the posterior mean. Raise draws, or simplify.",
+        ),
+        _over_scalars(
+            "ess_tail",
+            table["ess_tail"].fillna(0.0),
+            ess,
+            largest=False,
+            advice="Too few effective draws for the 90% intervals. Raise draws.",
+        ),
+        Check(
+            name="divergences",
+            value=float(stats["diverging"].sum()),
+            threshold=0.0,
+            passed=not bool(stats["diverging"].any()),
+            advice="The sampler met a curvature it cannot follow, so part of the posterior may "
+            "be missing. Raise target_accept; if they stay, change the model's coordinates.",
+        ),
+        Check(
+            name="bfmi",
+            value=float(bfmi.min()),
+            threshold=limit.bfmi,
+            passed=bool(bfmi.min() >= limit.bfmi),
+            where=tuple(f"chain {i}" for i in np.flatnonzero(bfmi < limit.bfmi)),
+            advice="Energy moves slowly between draws, a sign of heavy tails in the posterior.",
+        ),
+        Check(
+            name="tree_depth",
+            value=float(saturated.sum()),
+            threshold=0.0,
+            passed=not bool(saturated.any()),
+            advice="Trajectories were cut short at the largest tree. Raise tune first.",
+        ),
+    )
+    return Verdict(model=fit.spec.name, checks=checks)
+
+
+def _over_scalars(
+    name: str, values: pd.Series, threshold: float, *, largest: bool, advice: str
+) -> Check:
+    """A check of the worst scalar; ``where`` names those beyond the threshold, worst first."""
+    beyond = values[values > threshold] if largest else values[values < threshold]
+    worst = values.max() if largest else values.min()
+    return Check(
+        name=name,
+        value=float(worst),
+        threshold=threshold,
+        passed=beyond.empty,
+        where=tuple(beyond.sort_values(ascending=not largest).index),
+        advice=advice,
+    )
+
+
+def labels_in(where: Iterable[str], variables: Iterable[str]) -> tuple[str, ...]:
+    """The labels of ``variables`` among ``where``: ``beta[OU-07]`` gives ``OU-07``."""
+    found = {}
+    for label in where:
+        variable, _, place = label.partition("[")
+        if variable in variables and place:
+            found[place.removesuffix("]")] = None
+    return tuple(found)

@@ -1,0 +1,265 @@
+"""The command line: ``oulib check | simulate | fit | run``.
+
+It reads options, calls the library and says what happened; it computes nothing.  What a command
+needs is imported inside it, so that help and refusals come at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from oulib.errors import UserError
+
+if TYPE_CHECKING:
+    from oulib.panel import Panel
+
+OK, BROKEN, USER_ERROR, GATE_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+
+_EPILOG = """\
+exit status: 0 all well; 1 something broke (a chapter, the build of the pages); 2 a mistake in the
+options or the panel file, and nothing was written; 3 with --strict, a gate that was not passed;
+130 interrupted."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    args = _parser().parse_args(argv)
+    try:
+        return args.command(args)
+    except UserError as error:
+        _say(str(error))
+        return USER_ERROR
+    except KeyboardInterrupt:
+        _say("Interrupted. The same command again goes on from what is finished.")
+        return INTERRUPTED
+    except Exception as error:
+        if args.debug:
+            traceback.print_exc()
+        else:
+            first = (str(error).strip().splitlines() or ["no message"])[0]
+            _say(f"Something broke: {type(error).__name__}: {first}")
+            _say("This is not a mistake in your options. Use --debug to see the traceback.")
+        return BROKEN
+
+
+def _check(args: argparse.Namespace) -> int:
+    from oulib.panel import read_panel
+
+    print(_summary(read_panel(args.file, columns=_columns(args))))
+    return OK
+
+
+def _simulate(args: argparse.Namespace) -> int:
+    from oulib import truth
+    from oulib.folder import check_folder
+    from oulib.simulate import simulate
+
+    check_folder(args.out.parent, lambda names: True)
+    if args.out.suffix != ".csv" or args.out.is_dir():
+        raise UserError(f"--out {args.out}: give the name of a file that ends in .csv.")
+    if args.out.exists() and not truth.truth_path(args.out).exists():
+        raise UserError(f"--out {args.out}: this file was not simulated, so it is not replaced.")
+    given = _given(args, "n_ou", "n_site", "n_month", "wave_every", "seed")
+    for file in truth.write(simulate(args.recipe, **given), args.out):
+        print(file)
+    return OK
+
+
+def _fit(args: argparse.Namespace) -> int:
+    from oulib.folder import check_folder
+
+    names = {"fit.nc", "summary.csv", "verdict.json"}
+    check_folder(args.out, lambda found: found <= names)
+    columns = _columns(args)
+    from oulib.spec import MODELS
+
+    if args.model not in MODELS:
+        raise UserError(f"--model {args.model}: the models are {', '.join(MODELS)}.")
+    from oulib import truth
+
+    panel = truth.load(args.file, columns=columns)
+    raise NotImplementedError(panel)
+
+
+def _run(args: argparse.Namespace) -> int:
+    columns = _columns(args)
+    from oulib import pipeline
+
+    book = pipeline.run(
+        args.file,
+        args.out,
+        columns=columns,
+        settings=_given(args, "draws", "tune", "chains", "seed"),
+        report=_say,
+        bars=sys.stderr.isatty(),
+    )
+    for failure in book.failures:
+        _say(str(failure))
+    for warning in book.warnings:
+        _say(f"The build of the pages warns: {warning}")
+    withheld = [verdict.model for verdict in book.verdicts if verdict.withholds]
+    if withheld:
+        _say(f"The gate was not passed: {', '.join(withheld)}. The book says what failed.")
+    print(book.index)
+    if book.failures or book.warnings:
+        return BROKEN
+    return GATE_FAILED if args.strict and withheld else OK
+
+
+def _summary(panel: Panel) -> str:
+    rows = panel.rows
+    observed = rows["observed"].to_numpy()
+    surveys, possible = int(observed.sum()), len(panel.ous) * len(panel.months)
+    respondents = rows["respondents"].to_numpy()[observed]
+    months = sorted(set(rows["month"].to_numpy()[observed]))
+    lines = {
+        "OUs": str(len(panel.ous)),
+        "sites": str(len(panel.sites)),
+        "months": f"{len(panel.months)} ({panel.months[0]} to {panel.months[-1]})",
+        "rows": f"{rows.sizes['row']} of {possible} possible (OU, month) pairs",
+        "surveys": f"{surveys} in {len(months)} months",
+        "respondents": f"{respondents.min()} to {respondents.max()} a survey",
+        "schedule": _schedule(panel),
+    }
+    width = max(map(len, lines)) + 2
+    return "\n".join(f"{label:<{width}}{value}" for label, value in lines.items())
+
+
+def _schedule(panel: Panel) -> str:
+    if not panel.has_schedule:
+        return "not in the file: how nonresponse works cannot be modelled"
+    scheduled = panel.rows["scheduled"].to_numpy()
+    observed = panel.rows["observed"].to_numpy()
+    answered = (
+        f"{int((scheduled & observed).sum())} of {int(scheduled.sum())} planned surveys answered"
+    )
+    extra = int((observed & ~scheduled).sum())
+    return answered + (f", {extra} more outside the schedule" if extra else "")
+
+
+def _columns(args: argparse.Namespace) -> dict[str, str] | None:
+    pairs: dict[str, str] = {}
+    for ours, theirs in args.column:
+        if ours in pairs:
+            raise UserError(f"--column {ours}=...: given twice; one column of the file is wanted.")
+        pairs[ours] = theirs
+    return pairs or None
+
+
+def _given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """The options that were given: what was not keeps the library's own default."""
+    return {name: value for name in names if (value := getattr(args, name)) is not None}
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    wanted = f"a whole number, at least {least}" + (f" and at most {most}" if most else "")
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = None
+        if number is None or number < least or (most is not None and number > most):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
+        return number
+
+    return parse
+
+
+def _between_0_and_1(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 1")
+    return number
+
+
+def _column(text: str) -> tuple[str, str]:
+    ours, equals, theirs = (part.strip() for part in text.partition("="))
+    if not (ours and equals and theirs):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not of the form NAME=COLUMN, such as survey=engagement"
+        )
+    return ours, theirs
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="oulib", description=__doc__.splitlines()[0], epilog=_EPILOG
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, does: Callable[[argparse.Namespace], int], help: str) -> Any:
+        sub = commands.add_parser(name, help=help, description=help, epilog=_EPILOG)
+        sub.set_defaults(command=does)
+        sub.add_argument("--debug", action="store_true", help="show the traceback of a failure")
+        return sub
+
+    def column(sub: Any) -> None:
+        sub.add_argument(
+            "--column",
+            action="append",
+            default=[],
+            type=_column,
+            metavar="NAME=COLUMN",
+            help="the file's own COLUMN for our NAME, such as survey=engagement; repeatable",
+        )
+
+    def sampling(sub: Any) -> None:
+        sub.add_argument("--draws", type=_whole(4), metavar="N", help="draws kept, per chain")
+        sub.add_argument("--tune", type=_whole(1), metavar="N", help="warm-up draws, per chain")
+        sub.add_argument("--chains", type=_whole(1), metavar="N")
+        seed(sub)
+
+    def seed(sub: Any) -> None:
+        sub.add_argument("--seed", type=_whole(0, 2**32 - 1), metavar="N")
+
+    check = command("check", _check, "Read a panel file; show what is in it, or all its problems.")
+    check.add_argument("file", type=Path, metavar="FILE")
+    column(check)
+
+    make = command(
+        "simulate", _simulate, "Write a simulated panel (CSV) and, beside it, its truth."
+    )
+    make.add_argument("--recipe", choices=["baseline", "upgraded"], default="upgraded")
+    make.add_argument("--ous", dest="n_ou", type=_whole(2), metavar="N")
+    make.add_argument("--sites", dest="n_site", type=_whole(1), metavar="N")
+    make.add_argument("--months", dest="n_month", type=_whole(3), metavar="N")
+    make.add_argument("--wave-every", type=_whole(1), metavar="N", help="months between waves")
+    seed(make)
+    make.add_argument("--out", type=Path, required=True, metavar="FILE")
+
+    fit = command("fit", _fit, "Fit one model; write fit.nc, summary.csv and verdict.json.")
+    fit.add_argument("file", type=Path, metavar="FILE")
+    fit.add_argument("--model", required=True, metavar="NAME")
+    fit.add_argument("--out", type=Path, required=True, metavar="DIR")
+    column(fit)
+    sampling(fit)
+    fit.add_argument("--target-accept", type=_between_0_and_1, metavar="P")
+    fit.add_argument("--sampler", choices=["nutpie", "pymc", "numpyro"])
+    fit.add_argument("--strict", action="store_true", help="exit 3 if the gate is not passed")
+
+    run = command("run", _run, "Execute the chapters on a panel and build the book.")
+    run.add_argument(
+        "file", type=Path, nargs="?", metavar="FILE", help="the book's own panel if not given"
+    )
+    run.add_argument("--out", type=Path, required=True, metavar="DIR")
+    column(run)
+    sampling(run)
+    run.add_argument("--strict", action="store_true", help="exit 3 if a gate is not passed")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

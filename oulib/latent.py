@@ -1,0 +1,64 @@
+"""The latent score after sampling: exact draws from its conditional distribution."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from oulib.fit import Fit
+from oulib.model.survey import given_survey, respondents, scores
+
+
+def conditional(fit: Fit, *, outcome: bool = True, rows: np.ndarray | None = None) -> xr.Dataset:
+    """Mean and sd of x*_i given each posterior draw of the parameters, and the data of row i.
+
+    Args:
+        fit: a fit; ``latent="explicit"`` ones work too, their parameters suffice.
+        outcome: condition on y_i as well as on the row's survey; without, what the survey and
+            the hierarchy alone say (but still under parameters that have seen all the data).
+        rows: positions of the rows wanted; all by default.
+
+    Returns:
+        Dataset with ``mean`` and ``sd``, dims (chain, draw, row).  Equations (2.8) and (2.12).
+    """
+    chosen = np.arange(fit.panel.rows.sizes["row"]) if rows is None else np.asarray(rows)
+    data = fit.panel.rows.isel(row=chosen)
+    posterior = fit.posterior
+
+    def by_row(values: np.ndarray) -> xr.DataArray:
+        return xr.DataArray(values, dims="row", coords={"row": chosen})
+
+    ou, month = by_row(data["ou_idx"].to_numpy()), by_row(data["month_idx"].to_numpy())
+    prior_mean = posterior["mu_x_ou"].isel(ou=ou) + fit.spec.priors.gamma_x * posterior["tau"].isel(
+        month=month
+    )
+    mean, var = given_survey(
+        prior_mean.drop_vars(["ou", "month"]),
+        posterior["sigma_x"],
+        posterior["sigma_meas"],
+        by_row(respondents(fit.panel)[chosen]),
+        by_row(scores(fit.panel)[chosen]),
+    )
+    if outcome:
+        beta = posterior["beta"].isel(ou=ou).drop_vars("ou")
+        intercept = posterior["alpha"].isel(ou=ou).drop_vars("ou")
+        intercept = intercept + posterior["lam"].isel(month=month).drop_vars("month")
+        spread = posterior["sigma_y"] ** 2 + beta**2 * var
+        residual = by_row(data["y"].to_numpy()) - intercept - beta * mean
+        mean = mean + var * beta / spread * residual
+        var = var * (posterior["sigma_y"] ** 2 / spread)
+    return xr.Dataset({"mean": mean, "sd": np.sqrt(var)}).transpose("chain", "draw", "row")
+
+
+def recover_latent(fit: Fit, *, rows: np.ndarray | None = None, seed: int = 0) -> xr.DataArray:
+    """Draws of ``x_star`` (chain, draw, row), one for each posterior draw of the parameters.
+
+    Exact: given the parameters the rows are independent, so drawing from each row's conditional
+    distribution completes a joint posterior draw.  An explicit fit has sampled them already.
+    """
+    if "x_star" in fit.posterior:
+        sampled = fit.posterior["x_star"]
+        return sampled if rows is None else sampled.isel(row=rows)
+    given = conditional(fit, rows=rows)
+    z = np.random.default_rng(seed).standard_normal(given["mean"].shape)
+    return (given["mean"] + given["sd"] * z).rename("x_star")

@@ -1,0 +1,131 @@
+"""The latent survey score, its month effects, and what a survey says about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from pytensor.tensor import TensorVariable
+
+from oulib.model import months
+from oulib.panel import Panel
+from oulib.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class LatentScore:
+    """The latent score as the outcome needs it.
+
+    ``mean[row]`` and ``var[row]`` describe x* given the row's own survey, where there is one;
+    ``prior_mean[row]`` and ``sigma_x`` describe it before any survey; ``mu_x_ou[ou]`` is each
+    OU's mean score; ``noise[row]`` is the sd of a survey around x*.
+    """
+
+    mean: TensorVariable
+    var: TensorVariable
+    prior_mean: TensorVariable
+    sigma_x: TensorVariable
+    noise: TensorVariable
+    mu_x_ou: TensorVariable
+
+
+def given_survey(prior_mean: Any, sigma_x: Any, sigma_meas: Any, n: Any, x: Any) -> tuple:
+    """Mean and variance of x* given its own survey score ``x`` from ``n`` respondents.
+
+    Arithmetic only, so that tensors, arrays and labelled arrays can all be passed.  A row
+    without a survey has n = 0 (and any finite x) and gets its prior back.  Equation (2.8).
+    """
+    total = sigma_meas**2 + sigma_x**2 * n
+    mean = prior_mean + sigma_x**2 * n / total * (x - prior_mean)
+    # The share of the prior variance that is left is computed directly, not as 1 - weight:
+    # where the weight rounds to one, the difference and the gradient of its root are lost.
+    return mean, sigma_x**2 * (sigma_meas**2 / total)
+
+
+def respondents(panel: Panel) -> np.ndarray:
+    """The n of each row as the likelihood counts it: at least 1 with a survey, else 0."""
+    counted = np.maximum(panel.rows["respondents"].to_numpy(), 1.0)
+    return np.where(panel.rows["observed"].to_numpy(), counted, 0.0)
+
+
+def scores(panel: Panel) -> np.ndarray:
+    """The standardised survey score of each row, 0 where none was observed."""
+    return np.where(panel.rows["observed"].to_numpy(), panel.rows["x"].to_numpy(), 0.0)
+
+
+def add(panel: Panel, spec: ModelSpec) -> LatentScore:
+    """Add the latent process and the measurement model (spec 1.3) to the current PyMC model.
+
+    The observed node ``survey`` has x* integrated out, x'_i ~ N(m_i, sigma_x^2 + v_i) with
+    v_i = sigma_meas^2 / max(n_i, 1), except in the literal ``"explicit"`` form, where the
+    outcome block adds the specification's own measurement node on the sampled x*.
+    """
+    mu_x_ou = _ou_means(panel, spec)
+    tau = months.add_iid("tau")
+    sigma_x = pm.HalfNormal("sigma_x", sigma=spec.priors.sigma_x)
+    sigma_meas = _noise_scale(spec)
+
+    ou = pm.Data("ou_idx", panel.rows["ou_idx"].to_numpy(), dims="row")
+    month = pm.Data("month_idx", panel.rows["month_idx"].to_numpy(), dims="row")
+    n = pm.Data("respondents", respondents(panel), dims="row")
+    x = pm.Data("score", scores(panel), dims="row")
+    prior_mean = mu_x_ou[ou] + spec.priors.gamma_x * tau[month]
+    mean, var = given_survey(prior_mean, sigma_x, sigma_meas, n, x)
+    noise = sigma_meas / pt.sqrt(pt.maximum(n, 1))
+    if spec.latent != "explicit":
+        seen = panel.survey_rows
+        pm.Normal(
+            "survey",
+            mu=prior_mean[seen],
+            sigma=pt.sqrt(sigma_x**2 + noise[seen] ** 2),
+            observed=scores(panel)[seen],
+            dims="survey_row",
+        )
+    return LatentScore(mean, var, prior_mean, sigma_x, noise, mu_x_ou)
+
+
+def _noise_scale(spec: ModelSpec) -> TensorVariable:
+    """``sigma_meas`` ~ HalfNormal, the sd of one respondent's answer.
+
+    Surveys often leave it compatible with 0, where the logarithm that a half-normal is usually
+    sampled on runs off to minus infinity.  The likelihood sees only its square, so a normal
+    variable whose size it is passes through 0 without noticing; the prior is the same.
+    """
+    scale = spec.priors.sigma_meas
+    if spec.latent == "explicit":
+        return pm.HalfNormal("sigma_meas", sigma=scale)
+    return pm.Deterministic("sigma_meas", pt.abs(pm.Normal("signed_sigma_meas", 0.0, scale)))
+
+
+def _ou_means(panel: Panel, spec: ModelSpec) -> TensorVariable:
+    """Mean scores ``mu_x_ou[ou]`` ~ N(mu_x, sigma_mu_x), as centred as the surveys allow.
+
+    An OU that its surveys pin down samples best centred, one without surveys non-centred; in
+    between, raw ~ N(c mu_x, sigma_mu_x^c) for a share c between 0 and 1 (Papaspiliopoulos et
+    al., 2007).  The distribution of ``mu_x_ou`` does not depend on c.
+    """
+    mu_x = pm.Normal("mu_x", 0.0, spec.priors.mu_x)
+    sigma_mu_x = pm.HalfNormal("sigma_mu_x", sigma=spec.priors.sigma_mu_x)
+    c = centring(panel)
+    raw = pm.Normal("mu_x_ou_raw", mu=c * mu_x, sigma=sigma_mu_x**c, dims="ou")
+    return pm.Deterministic("mu_x_ou", mu_x + sigma_mu_x ** (1 - c) * (raw - c * mu_x), dims="ou")
+
+
+def centring(panel: Panel) -> np.ndarray:
+    """How far to centre each OU's mean score, in [0, 1], array over OUs.
+
+    It is the reliability of the OU's observed mean in a one-way analysis of variance of the
+    scores: 0 without a survey, towards 1 with many.
+    """
+    seen = panel.survey_rows
+    ou, x = panel.rows["ou_idx"].to_numpy()[seen], panel.rows["x"].to_numpy()[seen]
+    waves = np.bincount(ou, minlength=len(panel.ous))
+    means = np.bincount(ou, weights=x, minlength=len(panel.ous)) / np.maximum(waves, 1)
+    spare = len(x) - np.count_nonzero(waves)
+    within = np.sum((x - means[ou]) ** 2) / spare if spare > 0 else 1.0
+    typical = len(x) / max(np.count_nonzero(waves), 1)
+    between = max(np.var(means[waves > 0]) - within / typical, 0.05)
+    return waves * between / (waves * between + within)

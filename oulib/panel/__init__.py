@@ -1,0 +1,27 @@
+"""Reading, validating and holding a panel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from oulib.panel.panel import Panel, Standardisation
+from oulib.panel.problem import PanelError, Problem
+from oulib.panel.table import read_table
+
+__all__ = ["Panel", "PanelError", "Problem", "Standardisation", "read_panel"]
+
+
+def read_panel(path: str | Path, *, columns: Mapping[str, str] | None = None) -> Panel:
+    """Read and validate a panel file (CSV, Parquet or Excel).
+
+    Args:
+        path: a file with a row for each OU and month and the columns ``ou, site, month,
+            productivity, survey, respondents`` and, if it is known, ``scheduled``.
+        columns: the file's own names of columns, such as ``{"survey": "engagement"}``.
+
+    Raises:
+        PanelError: with every problem of the file at once.
+    """
+    name = Path(Path(path).name.removesuffix(".gz")).stem
+    return Panel.from_frame(read_table(path, columns=columns), name=name)

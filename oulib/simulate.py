@@ -1,0 +1,305 @@
+"""Panels made by the models' own generative recipes, with the truth kept beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from oulib.errors import UserError
+from oulib.panel import Panel
+
+Recipe = Literal["baseline", "upgraded"]
+
+_SHARED: dict[str, Any] = {
+    "mu_alpha": 0.0,
+    "mu_beta": 0.35,
+    "sigma_ou": (0.5, 0.2),
+    "corr_ou": 0.3,
+    "mu_x": 0.0,
+    "sigma_mu_x": 0.6,
+    "sigma_x": 0.7,
+    "sigma_meas": 1.2,
+    "sigma_y": 0.35,
+}
+RECIPES: dict[str, dict[str, Any]] = {
+    "baseline": _SHARED | {"gamma_x": 0.2, "response_rate": 0.9},
+    "upgraded": _SHARED
+    | {
+        "sigma_site": (0.5, 0.2),
+        "corr_site": 0.3,
+        "phi_lam": 0.85,
+        "sigma_lam": 0.25,
+        "phi_tau": 0.85,
+        "gamma_x": 0.4,
+        "nu": 4.0,
+        "rho_0": 0.8,
+        "rho_x": 1.0,
+        "sigma_rho_ou": 0.4,
+        "sigma_rho_month": 0.3,
+    },
+}
+"""Default parameters of the two recipes, on the simulator's standardised scale."""
+
+RAW = {"m_y": 4.6, "s_y": 0.30, "m_x": 3.7, "s_x": 0.25}
+"""Where the simulator's standardised scale lies in productivity and survey units."""
+
+
+def simulate(
+    recipe: Recipe = "upgraded",
+    *,
+    n_ou: int = 48,
+    n_site: int = 8,
+    n_month: int = 36,
+    wave_every: int = 6,
+    respondents: float = 20.0,
+    start: str = "2022-01",
+    seed: int = 0,
+    parameters: Mapping[str, Any] | Literal["prior"] | None = None,
+) -> Panel:
+    """A panel drawn from one of the specification's recipes (section 9), with its truth.
+
+    Args:
+        recipe: ``"baseline"`` or ``"upgraded"``.
+        n_ou, n_site, n_month: the size; OUs are dealt to sites as evenly as they go.
+        wave_every: a survey is scheduled in every ``wave_every``-th month.
+        respondents: median number of respondents of an OU's survey.
+        start: first month.
+        seed: the same seed gives the same panel.
+        parameters: values that replace those of :data:`RECIPES`, or ``"prior"`` to draw the
+            hyperparameters from the model's priors.
+
+    Returns:
+        A panel whose ``truth`` dataset names its variables as the posterior does and is on the
+        panel's own standardised scale, so that it can be compared with a fit as it stands.
+
+    Raises:
+        UserError: an unknown recipe or parameter, or a size that no panel can have.
+    """
+    _refuse_bad_sizes(recipe, n_ou, n_site, n_month, wave_every, respondents, start, parameters)
+    rng = np.random.default_rng(seed)
+    if parameters == "prior":
+        given = _prior_draw(recipe, rng)
+    else:
+        given = dict(parameters or {})
+    p = RECIPES[recipe] | given
+
+    ous = [f"OU-{g:0{len(str(n_ou))}d}" for g in range(1, n_ou + 1)]
+    sites = [f"Site-{s:0{len(str(n_site))}d}" for s in range(1, n_site + 1)]
+    calendar = pd.period_range(start, periods=n_month, freq="M")
+    site_of = np.sort(np.arange(n_ou) % n_site)
+    ou, month = (grid.ravel() for grid in np.mgrid[:n_ou, :n_month])
+    wave = np.arange(n_month) % wave_every == wave_every - 1
+    scheduled = wave[month]
+
+    truth: dict[str, Any] = {
+        key: np.asarray(value)
+        for key, value in p.items()
+        if key not in ("response_rate", "corr_ou", "corr_site")
+    }
+    effects = np.array([p["mu_alpha"], p["mu_beta"]]) + np.zeros((n_ou, 2))
+    for level in ("ou", "site") if recipe == "upgraded" else ("ou",):
+        corr = np.array([[1.0, p[f"corr_{level}"]], [p[f"corr_{level}"], 1.0]])
+        factor = np.asarray(p[f"sigma_{level}"])[:, None] * np.linalg.cholesky(corr)
+        drawn = rng.standard_normal((n_ou if level == "ou" else n_site, 2)) @ factor.T
+        truth[f"corr_{level}"] = corr
+        if level == "ou":
+            effects += drawn
+        else:
+            effects += drawn[site_of]
+            truth |= {"alpha_site": drawn[:, 0], "beta_site": drawn[:, 1]}
+    truth |= {"alpha": effects[:, 0], "beta": effects[:, 1]}
+
+    if recipe == "upgraded":
+        lam = _ar1(rng, n_month, p["phi_lam"], p["sigma_lam"])
+        tau = _ar1(rng, n_month, p["phi_tau"], np.sqrt(1 - p["phi_tau"] ** 2))
+    else:
+        lam, tau = rng.standard_normal(n_month), rng.standard_normal(n_month)
+    truth |= {"lam": lam - lam.mean(), "tau": tau - tau.mean()}
+
+    truth["mu_x_ou"] = rng.normal(p["mu_x"], p["sigma_mu_x"], n_ou)
+    x_mean = truth["mu_x_ou"][ou] + p["gamma_x"] * truth["tau"][month]
+    truth["x_star"] = rng.normal(x_mean, p["sigma_x"])
+    size = rng.lognormal(np.log(respondents), 0.5, n_ou)
+    n = 1 + rng.poisson(np.maximum(size[ou] - 1, 0))
+    x = rng.normal(truth["x_star"], p["sigma_meas"] / np.sqrt(n))
+    if recipe == "upgraded":
+        truth["rho_ou"] = rng.normal(0, p["sigma_rho_ou"], n_ou)
+        truth["rho_month"] = rng.normal(0, p["sigma_rho_month"], wave.sum())
+        of_wave = np.cumsum(wave)[month] - 1
+        logit = p["rho_0"] + p["rho_x"] * truth["x_star"] + truth["rho_ou"][ou]
+        logit = logit + np.where(scheduled, truth["rho_month"][of_wave.clip(0)], 0.0)
+        respond = rng.random(len(ou)) < 1 / (1 + np.exp(-logit))
+        noise = rng.standard_t(p["nu"], len(ou))
+    else:
+        respond = rng.random(len(ou)) < p["response_rate"]
+        noise = rng.standard_normal(len(ou))
+    y = effects[ou, 0] + truth["lam"][month] + effects[ou, 1] * truth["x_star"]
+    y = y + p["sigma_y"] * noise
+    observed = scheduled & respond
+
+    frame = pd.DataFrame(
+        {
+            "ou": np.array(ous)[ou],
+            "site": np.array(sites)[site_of][ou],
+            "month": calendar.to_timestamp()[month],
+            "productivity": np.round(np.exp(RAW["m_y"] + RAW["s_y"] * y), 4),
+            "survey": np.where(observed, np.round(RAW["m_x"] + RAW["s_x"] * x, 4), np.nan),
+            "respondents": np.where(observed, n, 0),
+            "scheduled": scheduled,
+        }
+    )
+    if frame["survey"].nunique() < 2:
+        raise UserError(
+            f"The simulated panel has {frame['survey'].nunique()} different survey scores, and a "
+            "model needs two at least. Ask for more OUs, more months or tighter waves."
+        )
+    panel = Panel.from_frame(frame, name=recipe)
+    dataset = _on_the_panels_scale(truth, panel, recipe).assign_coords(
+        ou=list(panel.ous),
+        month=list(panel.months),
+        effect=["alpha", "beta"],
+        effect_bis=["alpha", "beta"],
+    )
+    if recipe == "upgraded":
+        dataset = dataset.assign_coords(site=sites, wave=np.array(panel.months)[wave])
+    dataset.attrs = {"recipe": recipe, "seed": seed, "fingerprint": panel.fingerprint}
+    return replace(panel, truth=dataset)
+
+
+_DIMS = {
+    **dict.fromkeys(("alpha", "beta", "mu_x_ou", "rho_ou"), ("ou",)),
+    **dict.fromkeys(("alpha_site", "beta_site"), ("site",)),
+    **dict.fromkeys(("lam", "tau"), ("month",)),
+    **dict.fromkeys(("sigma_ou", "sigma_site"), ("effect",)),
+    **dict.fromkeys(("corr_ou", "corr_site"), ("effect", "effect_bis")),
+    "rho_month": ("wave",),
+    "x_star": ("row",),
+}
+
+
+def _on_the_panels_scale(truth: Mapping[str, Any], panel: Panel, recipe: Recipe) -> xr.Dataset:
+    """The truth after the change of units that standardising the finished panel makes.
+
+    The simulator draws x and y on its own scale; the panel's constants make of them
+    (x - a) / b and (y - c) / d, and every parameter follows exactly.
+    """
+    a = (panel.scale.m_x - RAW["m_x"]) / RAW["s_x"]
+    b = panel.scale.s_x / RAW["s_x"]
+    c = (panel.scale.m_y - RAW["m_y"]) / RAW["s_y"]
+    d = panel.scale.s_y / RAW["s_y"]
+    t = dict(truth)
+    for suffix, shift in (("", c), ("_site", 0.0)):
+        if f"alpha{suffix}" in t:
+            t[f"alpha{suffix}"] = (t[f"alpha{suffix}"] + a * t[f"beta{suffix}"] - shift) / d
+            t[f"beta{suffix}"] = t[f"beta{suffix}"] * b / d
+    t["mu_alpha"] = (t["mu_alpha"] + a * t["mu_beta"] - c) / d
+    t["mu_beta"] = t["mu_beta"] * b / d
+    turn = np.array([[1 / d, a / d], [0, b / d]])
+    for level in ("ou", "site"):
+        if f"sigma_{level}" in t:
+            scale = np.diag(t[f"sigma_{level}"])
+            covariance = turn @ scale @ t[f"corr_{level}"] @ scale @ turn.T
+            sd = np.sqrt(np.diag(covariance))
+            t[f"sigma_{level}"] = sd
+            t[f"corr_{level}"] = covariance / np.outer(sd, sd)
+    for name in ("lam", "sigma_lam", "sigma_y"):
+        if name in t:
+            t[name] = t[name] / d
+    for name in ("mu_x", "mu_x_ou", "x_star"):
+        t[name] = (t[name] - a) / b
+    for name in ("sigma_mu_x", "sigma_x", "sigma_meas"):
+        t[name] = t[name] / b
+    if recipe == "baseline":
+        t["tau"] = t["tau"] / b  # gamma_x is fixed there, so the unit change falls on tau
+    else:
+        t["gamma_x"] = t["gamma_x"] / b
+        t["rho_0"] = t["rho_0"] + t["rho_x"] * a
+        t["rho_x"] = t["rho_x"] * b
+    return xr.Dataset({name: (_DIMS.get(name, ()), value) for name, value in t.items()})
+
+
+def _ar1(rng: np.random.Generator, n: int, phi: float, innovation: float) -> np.ndarray:
+    """A stationary AR(1) path of ``n`` steps (not centred)."""
+    path = np.empty(n)
+    path[0] = rng.normal(0, innovation / np.sqrt(1 - phi**2))
+    for t in range(1, n):
+        path[t] = phi * path[t - 1] + rng.normal(0, innovation)
+    return path
+
+
+def _prior_draw(recipe: Recipe, rng: np.random.Generator) -> dict[str, Any]:
+    """Hyperparameters drawn from the priors of the design (step 1 of each recipe)."""
+
+    def half(scale: float, size: int | None = None) -> Any:
+        return np.abs(rng.normal(0, scale, size))
+
+    def correlation(eta: float = 2.0) -> float:
+        return 2 * rng.beta(eta, eta) - 1  # LKJ in two dimensions
+
+    drawn: dict[str, Any] = {
+        "mu_alpha": rng.normal(),
+        "mu_beta": rng.normal(0, 0.5),
+        "sigma_ou": half(1, 2),
+        "corr_ou": correlation(),
+        "mu_x": rng.normal(),
+        "sigma_mu_x": half(1),
+        "sigma_x": half(1),
+        "sigma_meas": half(1),
+        "sigma_y": half(0.5),
+    }
+    if recipe == "upgraded":
+        drawn |= {
+            "sigma_site": half(1, 2),
+            "corr_site": correlation(),
+            "phi_lam": rng.uniform(-1, 1),
+            "sigma_lam": half(1),
+            "phi_tau": rng.uniform(-1, 1),
+            "gamma_x": half(0.3),
+            "nu": 2 + rng.exponential(15),
+            "rho_0": rng.normal(),
+            "rho_x": rng.normal(),
+            "sigma_rho_ou": half(0.5),
+            "sigma_rho_month": half(0.5),
+        }
+    return drawn
+
+
+def _refuse_bad_sizes(
+    recipe: str,
+    n_ou: int,
+    n_site: int,
+    n_month: int,
+    wave_every: int,
+    respondents: float,
+    start: str,
+    parameters: Any,
+) -> None:
+    wrong = []
+    if recipe not in RECIPES:
+        raise UserError(f"Unknown recipe {recipe!r}; the recipes are {', '.join(RECIPES)}.")
+    if isinstance(parameters, Mapping) and (unknown := set(parameters) - set(RECIPES[recipe])):
+        wrong.append(
+            f"the {recipe} recipe has no parameter {', '.join(sorted(unknown))}; "
+            f"it has {', '.join(RECIPES[recipe])}"
+        )
+    if n_ou < 2:
+        wrong.append(f"{n_ou} OUs: at least 2 are needed")
+    if not 1 <= n_site <= n_ou:
+        wrong.append(f"{n_site} sites: between 1 and the number of OUs, {n_ou}, are possible")
+    if n_month < 3:
+        wrong.append(f"{n_month} months: at least 3 are needed")
+    if not 1 <= wave_every <= n_month:
+        wrong.append(f"waves every {wave_every} months: between 1 and {n_month} are possible")
+    if not respondents >= 1:
+        wrong.append(f"a median of {respondents} respondents: at least 1 is needed")
+    try:
+        pd.Period(start, freq="M")
+    except ValueError:
+        wrong.append(f"first month {start!r}: write it like 2022-01")
+    if wrong:
+        raise UserError("This panel cannot be simulated: " + "; ".join(wrong) + ".")

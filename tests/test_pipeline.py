@@ -1,0 +1,358 @@
+"""Runs of a small book: a source of our own with the real configuration, tiny chapters, no model."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+from nbformat import v4
+
+from oulib import pipeline, truth
+from oulib.errors import UserError
+from oulib.notebook import ChapterFailed, did_not_finish, execute, publishable, read_clean, verdicts
+from oulib.offline import external_requests
+from oulib.simulate import simulate
+
+ROOT = Path(__file__).resolve().parents[1]
+PARAMETERS = "panel_file, columns = None, None\ndraws, tune, chains, seed = 10, 10, 2, 1"
+PANEL_CHAPTER = """\
+from oulib import truth
+panel = truth.load(panel_file, columns=columns)
+print(len(panel.ous), panel.truth is not None, panel_file, draws, tune)"""
+VERDICT = """\
+import json
+from IPython.display import display
+display(
+    {"application/papermill.record/application/json": json.dumps({"passed": False})},
+    raw=True,
+    metadata={"scrapbook": {"name": "verdict_toy", "mime_prefix": "application/papermill.record/"}},
+)"""
+# A chapter that says that it has begun and goes on when it may: it can be stopped half-way.
+GATED = """\
+import time
+from pathlib import Path
+Path({flags!r}, "begun").touch()
+while not Path({flags!r}, "go").exists():
+    time.sleep(0.02)
+print("went on")"""
+HOSTILE = "</pre><script>alert(1)</script> ``` :::{raw} html $x$ {{ 1 }} [a](b) \x1b[31mred"
+
+
+def chapter(title: str, *cells: str) -> nbformat.NotebookNode:
+    parameters = v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
+    code = [v4.new_code_cell(cell) for cell in cells]
+    return v4.new_notebook(cells=[v4.new_markdown_cell(f"# {title}"), parameters, *code])
+
+
+def write_chapter(source: Path, name: str, notebook: nbformat.NotebookNode) -> None:
+    (source / "notebooks").mkdir(exist_ok=True)
+    nbformat.write(notebook, source / "notebooks" / f"{name}.ipynb")
+
+
+def make_source(source: Path) -> Path:
+    """The project's own configuration and style, two tiny chapters, a simulated panel."""
+    (source / "book").mkdir(parents=True)
+    shutil.copy(ROOT / "_config.yml", source)
+    shutil.copytree(ROOT / "book" / "_static", source / "book" / "_static")
+    shutil.copy(ROOT / "book" / "references.bib", source / "book")
+    (source / "book" / "preface.md").write_text("# Preface\n\nMathematics: $\\beta_g$.\n")
+    (source / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/preface\nparts:\n- numbered: true\n  chapters:\n"
+        "  - file: notebooks/01-panel\n  - file: notebooks/02-toy\n"
+    )
+    write_chapter(source, "01-panel", chapter("The panel", PANEL_CHAPTER))
+    write_chapter(source, "02-toy", chapter("A toy model", VERDICT))
+    small = simulate("baseline", n_ou=6, n_site=2, n_month=12, wave_every=3, seed=1)
+    truth.write(small, source / "data" / "panel.csv")
+    return source
+
+
+@pytest.fixture
+def source(tmp_path):
+    return make_source(tmp_path / "src")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A finished run in a folder with an awkward name; the source, the folder, the book, the log."""
+    folder = tmp_path_factory.mktemp("run")
+    source, out, log = make_source(folder / "src"), folder / "a [b] {c} é", []
+    book = pipeline.run(None, out, settings={"draws": 20}, source=source, report=log.append)
+    return source, out, book, log
+
+
+def page(out: Path, name: str) -> str:
+    return (out / "html" / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
+
+
+def test_a_run_ends_with_a_book(made):
+    _, out, book, log = made
+    assert book.index == out / "html" / "index.html"
+    assert book.index.is_file()
+    assert (book.failures, book.warnings) == ((), ())
+    assert [line.partition(":")[0] for line in log] == [
+        "notebooks/01-panel",
+        "notebooks/02-toy",
+        "pages",
+    ]
+    assert "6 True ../data/panel.csv 20 10" in page(out, "01-panel")
+    assert "MathJax" in (out / "html" / "book" / "preface.html").read_text(encoding="utf-8")
+
+
+def test_verdicts_are_read_from_the_chapters(made):
+    (verdict,) = made[2].verdicts
+    assert (verdict.model, verdict.passed, verdict.withholds) == ("toy", False, True)
+
+
+def test_the_pages_ask_for_nothing_outside(made):
+    assert external_requests(made[1] / "html") == []
+
+
+def test_nothing_published_names_the_machine_or_the_injected_cell(made):
+    _, out, _, _ = made
+    assert "# Parameters" not in page(out, "01-panel")
+    for folder in (out / "html", out / "source"):
+        for file in folder.rglob("*"):
+            if file.suffix in {".html", ".ipynb", ".js", ".md", ".json", ".txt"}:
+                text = file.read_text(encoding="utf-8", errors="replace")
+                assert str(out.parent) not in text
+                assert sys.prefix not in text
+
+
+def test_a_second_run_keeps_everything(made):
+    source, out, book, _ = made
+    before = book.index.stat().st_mtime_ns
+    log = []
+    again = pipeline.run(None, out, settings={"draws": 20}, source=source, report=log.append)
+    assert again == book
+    assert [line.partition(": ")[2] for line in log] == ["kept from the run before"] * 3
+    assert book.index.stat().st_mtime_ns == before
+
+
+def test_only_what_changed_runs_again(made, monkeypatch):
+    source, out, _, _ = made
+    monkeypatch.setattr(pipeline, "_build", lambda *_: [])
+    shutil.copytree(source, changed := out.parent / "changed")
+    toy = nbformat.read(source / "notebooks" / "02-toy.ipynb", as_version=4)
+    toy.metadata["opened_in"] = "an editor"
+    toy.cells[1].outputs = [v4.new_output("stream", text="old")]
+    write_chapter(changed, "02-toy", toy)
+    log = []
+    pipeline.run(None, out, settings={"draws": 20}, source=changed, report=log.append)
+    assert all("kept" in line for line in log)
+
+    toy.cells[-1].source += "\nprint(1)"
+    write_chapter(changed, "02-toy", toy)
+    log = []
+    pipeline.run(None, out, settings={"draws": 20}, source=changed, report=log.append)
+    assert ["kept" in line for line in log] == [True, False]
+
+    log = []
+    pipeline.run(None, out, settings={"draws": 21}, source=changed, report=log.append)
+    assert not any("kept" in line for line in log)
+
+
+def test_a_failed_chapter_leaves_a_note_and_the_others(source, tmp_path):
+    write_chapter(source, "01-panel", chapter("The panel", "1", f"raise ValueError({HOSTILE!r})"))
+    book = pipeline.run(None, out := tmp_path / "out", source=source)
+    (failure,) = book.failures
+    assert str(failure).startswith("notebooks/01-panel did not finish: cell 4: ValueError: </pre>")
+    assert "\x1b" not in str(failure)
+    assert "ValueError" in failure.log.read_text(encoding="utf-8")
+    text = page(out, "01-panel")
+    assert "This chapter did not finish: it stopped in cell 4" in text
+    assert "alert(1)" in text
+    assert "<script>alert(1)" not in text
+    assert "A toy model" in page(out, "02-toy")
+    assert [verdict.model for verdict in book.verdicts] == ["toy"]
+
+    write_chapter(source, "01-panel", chapter("The panel", "1"))
+    log = []
+    mended = pipeline.run(None, out, source=source, report=log.append)
+    assert mended.failures == ()
+    assert not failure.log.exists()
+    assert ["kept" in line for line in log] == [False, True, False]
+
+
+def test_a_warning_of_the_build_is_told_each_time(source, tmp_path):
+    with (source / "book" / "preface.md").open("a") as preface:
+        preface.write("\nSee {ref}`nowhere`.\n")
+    for _ in range(2):
+        book = pipeline.run(None, tmp_path / "out", source=source)
+        assert book.index.is_file()
+        (warning,) = book.warnings
+        assert warning.startswith("book/preface.md:5: WARNING: undefined label: 'nowhere'")
+
+
+def test_a_page_that_is_listed_but_missing(source, tmp_path):
+    (source / "notebooks" / "02-toy.ipynb").unlink()
+    with pytest.raises(pipeline.BuildError, match="lists notebooks/02-toy"):
+        pipeline.run(None, tmp_path / "out", source=source)
+
+
+def test_chapters_come_from_the_table_of_contents(source):
+    pages = [path.relative_to(source).as_posix() for path in pipeline.pages(source)]
+    assert pages == ["book/preface.md", "notebooks/01-panel.ipynb", "notebooks/02-toy.ipynb"]
+
+
+@pytest.mark.parametrize("what", ["foreign", "file", "below a file", "bad panel", "no panel"])
+def test_what_cannot_be_used_is_refused_and_nothing_is_written(source, tmp_path, what):
+    out, panel = tmp_path / "out", source / "data" / "panel.csv"
+    if what == "foreign":
+        out.mkdir()
+        (out / "thesis.doc").write_text("years of work")
+    elif what == "file":
+        out.write_text("a file")
+    elif what == "below a file":
+        out = panel / "out"
+    elif what == "bad panel":
+        panel = tmp_path / "bad.csv"
+        panel.write_text("ou,site\na,b\n")
+    else:
+        panel = tmp_path / "not-there.csv"
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UserError):
+        pipeline.run(panel, out, source=source)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def start(source: Path, out: Path) -> subprocess.Popen:
+    program = (
+        "import sys; from pathlib import Path; from oulib import cli, pipeline; "
+        "pipeline.source_root = lambda: Path(sys.argv[1]); sys.exit(cli.main(sys.argv[2:]))"
+    )
+    command = [sys.executable, "-c", program, str(source), "run", "--out", str(out)]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(flag: Path, process: subprocess.Popen) -> None:
+    while not flag.exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_was_stopped_goes_on_where_it_was(source, tmp_path, how):
+    flags, out = tmp_path / "flags", tmp_path / "out"
+    flags.mkdir()
+    write_chapter(source, "02-toy", chapter("Toy", GATED.format(flags=str(flags))))
+    with start(source, out) as process:
+        wait_for(flags / "begun", process)
+        with pytest.raises(UserError, match=f"Another run \\(process {process.pid}\\)"):
+            pipeline.run(None, out, source=source)
+        kernels = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(how)
+        said = process.stderr.read()
+    if how == signal.SIGINT:
+        assert process.returncode == 130
+        assert "Traceback" not in said
+    assert psutil.wait_procs(kernels, timeout=60)[1] == []
+
+    # The page that had begun is still the clean one, without outputs.
+    halted = nbformat.read(out / "source" / "notebooks" / "02-toy.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in halted.cells)
+    (flags / "go").touch()
+    log = []
+    book = pipeline.run(None, out, source=source, report=log.append)
+    assert ["kept" in line for line in log] == [True, False, False]
+    assert "went on" in page(out, "02-toy")
+    assert book.failures == ()
+
+
+def test_remains_of_a_build_are_cleared_and_not_taken_for_pages(made):
+    source, out, book, _ = made
+    abandoned = out / ".oulib" / "build-abandoned"
+    abandoned.mkdir()
+    book.index.unlink()
+    log = []
+    pipeline.run(None, out, settings={"draws": 20}, source=source, report=log.append)
+    assert log[-1].startswith("pages: built")
+    assert book.index.is_file()
+    assert not abandoned.exists()
+
+
+def test_the_kernel_is_this_interpreter(tmp_path, monkeypatch):
+    spec = tmp_path / "kernels" / "python3" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    other = {"argv": ["/nowhere/python", "{connection_file}"], "display_name": "x"}
+    spec.write_text(json.dumps(other))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    asks = chapter("C", "import sys, oulib", "repr((sys.executable, oulib.__file__))[::-1]")
+    done = execute(asks, {}, tmp_path)
+    said = done.cells[-1].outputs[0].data["text/plain"].strip("\"'")[::-1]
+    assert sys.executable in said
+    assert str(ROOT / "oulib" / "__init__.py") in said
+
+
+def test_a_dead_kernel_is_a_failed_chapter(tmp_path):
+    dies = chapter("C", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(ChapterFailed, match="process died"):
+        execute(dies, {}, tmp_path)
+
+
+def test_outputs_are_made_fit_to_publish(tmp_path):
+    widget = "application/vnd.jupyter.widget-view+json"
+    data = {widget: {"model_id": "1"}, "text/html": f"<b>{tmp_path}/x</b>", "image/png": "/root/"}
+    cell = v4.new_code_cell("1", outputs=[v4.new_output("display_data", data)])
+    warned = f"/tmp/ipykernel_12/345.py:1: UserWarning: {sys.prefix}/lib/x.py\n"
+    cell.outputs.append(v4.new_output("stream", name="stderr", text=warned))
+    cell.metadata = {"papermill": {"duration": 1}, "tags": ["injected-parameters"], "mystnb": {}}
+    notebook = v4.new_notebook(cells=[cell], metadata={"widgets": {}, "papermill": {}})
+    done = publishable(notebook, tmp_path)
+    assert set(done.metadata) == {"kernelspec", "language_info"}
+    assert done.cells[0].metadata == {"tags": ["injected-parameters", "remove-cell"], "mystnb": {}}
+    shown, warning = done.cells[0].outputs
+    assert shown.data == {"text/html": "<b>…/x</b>", "image/png": "/root/"}
+    assert warning.text == "cell:1: UserWarning: …/lib/x.py\n"
+    nbformat.validate(done)
+
+
+def test_reading_clean_forgets_what_an_editor_added(tmp_path):
+    written = chapter("C", "1")
+    nbformat.write(written, tmp_path / "a.ipynb")
+    written.cells[2].execution_count = 7
+    written.cells[2].outputs = [v4.new_output("stream", text="old")]
+    written.cells[2].metadata["collapsed"] = True
+    written.cells[2].id = "another"
+    written.metadata["kernelspec"] = {"name": "mine", "display_name": "Mine"}
+    nbformat.write(written, tmp_path / "b.ipynb")
+    assert read_clean(tmp_path / "a.ipynb") == read_clean(tmp_path / "b.ipynb")
+
+
+def test_a_verdict_may_be_expected_to_fail():
+    def glued(name: str, value: object) -> nbformat.NotebookNode:
+        output = v4.new_output("display_data", {"application/json": value})
+        output.metadata = {"scrapbook": {"name": name}}
+        return v4.new_code_cell("", outputs=[output])
+
+    notebook = v4.new_notebook(
+        cells=[
+            glued("verdict_a", {"passed": True}),
+            glued("verdict_b", {"passed": False, "expected_to_fail": True}),
+            glued("verdict_c", {"passed": False}),
+            glued("slope", {"passed": False}),
+        ]
+    )
+    found = {verdict.model: verdict.withholds for verdict in verdicts(notebook)}
+    assert found == {"a": False, "b": False, "c": True}
+
+
+def test_a_very_long_error_is_cut(tmp_path):
+    note = did_not_finish(chapter("C"), ChapterFailed("E: " + "x" * 10**6), tmp_path)
+    assert note.cells[0].source.startswith("# C\n")
+    assert len(note.cells[1].outputs[0].text) < 2100
+
+
+def test_the_folder_is_ours_alone_while_a_run_lasts(tmp_path):
+    with pipeline._claimed(tmp_path), pytest.raises(UserError, match=str(os.getpid())):
+        with pipeline._claimed(tmp_path):
+            pass
+    with pipeline._claimed(tmp_path):
+        pass

@@ -1,0 +1,37 @@
+"""Write environment.yml, the dependencies of pyproject.toml under their conda-forge names."""
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# conda-forge's matplotlib brings a Qt window system as well, for which the book has no use.
+CONDA_NAMES = {"matplotlib": "matplotlib-base"}
+
+
+def environment() -> str:
+    """What environment.yml must hold."""
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    project, groups = pyproject["project"], pyproject["dependency-groups"]
+    wanted = [f"python{project['requires-python']}", "pip"]
+    wanted += sorted(map(_conda_name, project["dependencies"] + groups["dev"]))
+    return "\n".join(
+        [
+            "# Made from pyproject.toml by `make lock`; change that file, not this one.",
+            f"name: {project['name']}",
+            "channels: [conda-forge, nodefaults]",
+            "dependencies:",
+            *(f"  - {requirement}" for requirement in wanted),
+            "  - pip: [--editable .]",
+            "",
+        ]
+    )
+
+
+def _conda_name(requirement: str) -> str:
+    name, rest = re.fullmatch(r"([\w.-]+)(.*)", requirement).groups()
+    return CONDA_NAMES.get(name, name) + rest
+
+
+if __name__ == "__main__":
+    (ROOT / "environment.yml").write_text(environment(), encoding="utf-8")
