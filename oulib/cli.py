@@ -10,6 +10,7 @@ import argparse
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,19 +72,28 @@ def _simulate(args: argparse.Namespace) -> int:
 
 
 def _fit(args: argparse.Namespace) -> int:
+    from oulib import results, truth
+    from oulib.checks import check
+    from oulib.fit import Sampling, fit
     from oulib.folder import check_folder
-
-    names = {"fit.nc", "summary.csv", "verdict.json"}
-    check_folder(args.out, lambda found: found <= names)
-    columns = _columns(args)
     from oulib.spec import MODELS
 
     if args.model not in MODELS:
         raise UserError(f"--model {args.model}: the models are {', '.join(MODELS)}.")
-    from oulib import truth
-
-    panel = truth.load(args.file, columns=columns)
-    raise NotImplementedError(panel)
+    if args.sampler == "numpyro" and find_spec("numpyro") is None:
+        raise UserError("--sampler numpyro is not installed: pip install 'oulib[numpyro]'.")
+    check_folder(args.out.absolute().parent, lambda names: True)
+    check_folder(args.out, lambda names: names <= results.FILES)
+    panel = truth.load(args.file, columns=_columns(args))
+    given = _given(args, "draws", "tune", "chains", "seed", "target_accept", "sampler")
+    fitted = fit(panel, MODELS[args.model], Sampling(**given))
+    verdict = check(fitted)
+    for failed in verdict.failed:
+        _say(f"{failed.name} is {failed.value:.4g}, the limit {failed.threshold:.4g}.")
+    _say(f"The gate was {'passed' if verdict.passed else 'not passed'}.")
+    for file in results.write(fitted, verdict, args.out):
+        print(file)
+    return GATE_FAILED if args.strict and not verdict.passed else OK
 
 
 def _run(args: argparse.Namespace) -> int:

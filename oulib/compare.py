@@ -43,7 +43,7 @@ def log_likelihood(fit: Fit) -> xr.DataArray:
 
 
 def _with_coordinates_of(model: pm.Model, posterior: xr.Dataset) -> xr.Dataset:
-    """``posterior`` with the free variables of ``model`` that an explicit form samples otherwise."""
+    """The free variables of ``model``, also where an explicit form samples them otherwise."""
     if "signed_sigma_meas" not in posterior:
         posterior = posterior.assign(signed_sigma_meas=posterior["sigma_meas"])
     return posterior[[rv.name for rv in model.free_RVs]]

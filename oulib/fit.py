@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
 import pymc as pm
 import xarray as xr
 
@@ -31,7 +30,7 @@ class Sampling:
     tune: int = 1000
     chains: int = 4
     seed: int = 20261122
-    target_accept: float = 0.9
+    target_accept: float = 0.8
     sampler: Sampler = "nutpie"
 
 

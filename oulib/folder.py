@@ -26,7 +26,11 @@ def check_folder(folder: Path, is_ours: Callable[[set[str]], bool]) -> None:
         raise UserError(f"{nearest} is not a folder. Choose another folder for the result.")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise UserError(f"{nearest} cannot be written to. Choose another folder for the result.")
-    if nearest == folder and (names := set(os.listdir(folder))) and not is_ours(names):
+    if (
+        nearest == folder
+        and (names := {place.name for place in folder.iterdir()})
+        and not is_ours(names)
+    ):
         raise UserError(
             f"{folder} holds files that this command did not make, and it would replace them. "
             "Choose a new or an empty folder for the result."

@@ -62,3 +62,29 @@ def recover_latent(fit: Fit, *, rows: np.ndarray | None = None, seed: int = 0) -
     given = conditional(fit, rows=rows)
     z = np.random.default_rng(seed).standard_normal(given["mean"].shape)
     return (given["mean"] + given["sd"] * z).rename("x_star")
+
+
+def collapse_curve(fit: Fit, n: np.ndarray) -> xr.Dataset:
+    """How the posterior sd of x* should fall with the number of respondents ``n``.
+
+    Root mean variances over draws and OUs of three closed forms, dim ``n``: ``measurement``
+    (sigma_meas / sqrt(n), the limit), ``survey`` (with the hierarchy) and ``both`` (with the
+    outcome, too); n = 0 is a month without a survey.
+    """
+    n = xr.DataArray(np.asarray(n, dtype=float), dims="n", coords={"n": n})
+    p = fit.posterior
+    _, var = given_survey(0.0, p["sigma_x"], p["sigma_meas"], n, 0.0)
+    both = var * p["sigma_y"] ** 2 / (p["sigma_y"] ** 2 + p["beta"] ** 2 * var)
+    noise = p["sigma_meas"] ** 2 / n.where(n > 0)
+    return xr.Dataset(
+        {
+            "measurement": np.sqrt(noise.mean(("chain", "draw"))),
+            "survey": np.sqrt(var.mean(("chain", "draw"))),
+            "both": np.sqrt(both.mean(("chain", "draw", "ou"))),
+        }
+    )
+
+
+def closed_form_sd(fit: Fit, rows: np.ndarray) -> np.ndarray:
+    """Root mean conditional variance of x* over the posterior draws, for the given rows."""
+    return np.sqrt((conditional(fit, rows=rows)["sd"] ** 2).mean(("chain", "draw"))).to_numpy()

@@ -205,11 +205,12 @@ def _kept(metadata: Mapping[str, Any]) -> NotebookNode:
 
 
 def _title(notebook: NotebookNode) -> str:
+    """The chapter's heading, with the label before it that other pages may refer to."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            for line in cell.source.splitlines():
-                if line.startswith("# "):
-                    return line
+            before, mark, after = f"\n{cell.source}".partition("\n# ")
+            if mark:
+                return f"{before}{mark}{after.splitlines()[0]}".lstrip()
     return "# Unfinished chapter"
 
 
@@ -255,7 +256,7 @@ def _own_kernel() -> type:
     # and errors come as outputs.
     spec = get_kernel_dict(extra_arguments=["--log-level=CRITICAL"])
     env = {}
-    if _PACKAGE_ROOT != Path(sysconfig.get_path("purelib")):  # run from a checkout
+    if Path(sysconfig.get_path("purelib")) != _PACKAGE_ROOT:  # run from a checkout
         places = [str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")]
         env["PYTHONPATH"] = os.pathsep.join(filter(None, places))
 

@@ -106,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _outside(address: str) -> bool:
-    """Whether an address leaves the folder: it names a host, itself or by leaving out the scheme."""
+    """Whether an address leaves the folder: it names a host, with or without a scheme."""
     address = re.sub(r"[\t\n\r]", "", address).strip().replace("\\", "/")
     try:
         parts = urlsplit(address)

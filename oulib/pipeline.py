@@ -48,6 +48,7 @@ from oulib.notebook import (
     verdicts,
 )
 from oulib.panel import Panel
+from oulib.source import source_root
 
 _PACKAGE = Path(__file__).resolve().parent
 _STATE = ".oulib"
@@ -106,7 +107,7 @@ def run(
         columns: column mapping, as for :func:`oulib.panel.read_panel`.
         settings: those of ``draws``, ``tune``, ``chains`` and ``seed`` that shall differ from what
             the chapters say.
-        source: folder with ``_toc.yml``; :func:`source_root` if None.
+        source: folder with ``_toc.yml``; :func:`oulib.source.source_root` if None.
         report: is told how it goes, a line at a time.
         bars: show a progress bar for each chapter on standard error.
 
@@ -124,16 +125,6 @@ def run(
         warnings = _build(out, report)
     index = out / "html" / "index.html"
     return Book(index, tuple(found), tuple(failures), tuple(warnings))
-
-
-def source_root() -> Path:
-    """The folder of the book's source: the checkout, or the copy in an installed package."""
-    for folder in (_PACKAGE.parent, _PACKAGE / "_book"):
-        if (folder / "_toc.yml").is_file():
-            return folder
-    raise UserError(
-        "This installation of oulib has no book in it. Install it again, or work in a checkout."
-    )
 
 
 def pages(source: Path) -> list[Path]:
@@ -258,7 +249,7 @@ def _chapter_inputs(panel: Panel, settings: Mapping[str, int]) -> list[str]:
 
 
 def _build(out: Path, report: Callable[[str], None]) -> list[str]:
-    """Build the pages of the staged source into ``out/html``, unless they are there; returns warnings.
+    """Build the pages of the staged source, unless they are there; returns the build's warnings.
 
     The pages are built aside and put in place when they are whole.  They are built from nothing
     each time: a few seconds buy freedom from whatever an interrupted build left.

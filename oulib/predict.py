@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pymc as pm
 import xarray as xr
@@ -34,3 +36,30 @@ def coverage(replicates: xr.DataArray, observed: np.ndarray, prob: float = 0.9) 
     tail = (1 - prob) / 2
     low, high = (replicates.quantile(q, dim="sample").to_numpy() for q in (tail, 1 - tail))
     return float(np.mean((observed >= low) & (observed <= high)))
+
+
+def prior_draws(fit: Fit, names: Sequence[str], *, draws: int = 4000, seed: int = 0) -> xr.Dataset:
+    """Draws of the named variables from the prior of ``fit``'s model, dims (draw, ...)."""
+    model = fit.model()
+    values = pm.draw([model[name] for name in names], draws=draws, random_seed=seed)
+    return xr.Dataset(
+        {
+            name: (("draw", *model.named_vars_to_dims.get(name, ())), np.asarray(value))
+            for name, value in zip(names, values, strict=True)
+        },
+        coords={"effect": list(model.coords["effect"]), "effect_bis": list(model.coords["effect"])},
+    )
+
+
+def scalars(tree: xr.Dataset, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """The named scalars, and the OU scales and correlation, as flat arrays by label.
+
+    ``tree`` is a posterior, prior draws or a truth; a truth gives arrays of length one.
+    """
+    picked = {name: tree[name] for name in names if name in tree}
+    if "sigma_ou" in tree:
+        for effect in tree["effect"].to_numpy():
+            picked[f"sigma_ou[{effect}]"] = tree["sigma_ou"].sel(effect=effect)
+    if "corr_ou" in tree:
+        picked["corr_ou[alpha, beta]"] = tree["corr_ou"].sel(effect="alpha", effect_bis="beta")
+    return {label: np.ravel(values.to_numpy()) for label, values in picked.items()}

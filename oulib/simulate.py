@@ -82,10 +82,7 @@ def simulate(
     """
     _refuse_bad_sizes(recipe, n_ou, n_site, n_month, wave_every, respondents, start, parameters)
     rng = np.random.default_rng(seed)
-    if parameters == "prior":
-        given = _prior_draw(recipe, rng)
-    else:
-        given = dict(parameters or {})
+    given = _prior_draw(recipe, rng) if parameters == "prior" else dict(parameters or {})
     p = RECIPES[recipe] | given
 
     ous = [f"OU-{g:0{len(str(n_ou))}d}" for g in range(1, n_ou + 1)]

@@ -5,8 +5,8 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# conda-forge's matplotlib brings a Qt window system as well, for which the book has no use.
-CONDA_NAMES = {"matplotlib": "matplotlib-base"}
+# matplotlib itself brings a Qt window system as well there, for which the book has no use.
+CONDA_NAMES = {"jupyter-client": "jupyter_client", "matplotlib": "matplotlib-base"}
 
 
 def environment() -> str:

@@ -10,19 +10,22 @@ fail() {
     exit 1
 }
 
-# Can $1 make the environment?  Prints the interpreter behind it and returns 0; or prints what it
-# lacks and returns 3; or returns something else.  Only running it tells: a pyenv shim may be on the
-# path and fail, and Debian packs a part of venv on its own.
+# Can $1 make the environment?  Prints the interpreter behind it and returns 0; or prints why not and
+# returns 3; or is no Python for us and returns something else.  Only running it tells: a pyenv shim
+# may be on the path and fail, and Debian packs a part of venv on its own.
 probe() {
     "$1" -c '
-import importlib, os, sys
-if not (3, 12) <= sys.version_info[:2] <= (3, 13) or sys.implementation.name != "cpython":
+import importlib, os, sys, sysconfig
+right = (3, 12) <= sys.version_info[:2] <= (3, 13) and sys.implementation.name == "cpython"
+if not right or sysconfig.get_config_var("Py_GIL_DISABLED"):
     sys.exit(1)
 for part in ("ctypes", "ensurepip", "sqlite3", "ssl", "venv", "zlib"):
     try:
         importlib.import_module(part)
     except ImportError:
-        print(f"{sys.executable} cannot make an environment because its module {part} is missing")
+        print(f"{sys.executable} cannot make an environment because its module {part} is missing: "
+              "install that part (on Debian and Ubuntu the package python3.12-venv or "
+              "python3.13-venv), or name another Python 3.12 or 3.13 with PYTHON=/path/to/python.")
         sys.exit(3)
 print(os.path.realpath(sys._base_executable))
 ' 2>/dev/null </dev/null
@@ -46,7 +49,7 @@ candidates() {
 choose_python() {
     if [ -n "${PYTHON:-}" ]; then
         python=$(probe "$PYTHON") && return
-        [ $? = 3 ] && fail "PYTHON=$PYTHON: $python."
+        [ $? = 3 ] && fail "$python"
         fail "PYTHON=$PYTHON is not a Python 3.12 or 3.13 that runs: name one that is, or leave PYTHON out to have one looked for."
     fi
     python=$(probe "$base") && return
@@ -58,8 +61,7 @@ choose_python() {
     done <<EOF
 $(candidates)
 EOF
-    [ -z "$lacking" ] || fail "$lacking: install that part (on Debian and Ubuntu the package python3.12-venv or python3.13-venv), or name another Python 3.12 or 3.13 with PYTHON=/path/to/python."
-    fail "No Python 3.12 or 3.13 was found on the PATH, under pyenv or through uv: install one (see https://www.python.org/downloads/), or name one with PYTHON=/path/to/python."
+    fail "${lacking:-No Python 3.12 or 3.13 was found on the PATH, under pyenv or through uv: install one (https://www.python.org/downloads/ or \`uv python install 3.13\`), or name one with PYTHON=/path/to/python.}"
 }
 
 pip_install() {

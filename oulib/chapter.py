@@ -1,0 +1,166 @@
+"""What a notebook needs to say a result: its panel, the banner of the gate, tables, sentences."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from IPython.display import HTML, Markdown, display
+from matplotlib.figure import Figure
+
+from oulib import plots, truth, words
+from oulib.checks import Verdict, check
+from oulib.fit import Fit, Sampling, fit
+from oulib.panel import Panel
+from oulib.source import default_panel
+from oulib.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """The panel of a chapter and how its models are sampled."""
+
+    panel: Panel
+    sampling: Sampling
+
+    def fit(self, spec: ModelSpec, **sampling: Any) -> Fit:
+        """The fit of ``spec`` to the chapter's panel, from the cache where it is there."""
+        return fit(self.panel, spec, replace(self.sampling, **sampling), progress=False)
+
+
+def open_chapter(
+    panel_file: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    *,
+    draws: int,
+    tune: int,
+    chains: int,
+    seed: int,
+) -> Chapter:
+    """Read the chapter's panel and set the figure style.
+
+    ``panel_file`` is resolved against the notebook's folder; None is the default panel.
+    """
+    plots.use_style()
+    path = default_panel() if panel_file is None else Path(panel_file).resolve()
+    panel = truth.load(path, columns=columns)
+    return Chapter(panel, Sampling(draws=draws, tune=tune, chains=chains, seed=seed))
+
+
+def say(*sentences: str) -> None:
+    """Show sentences as paragraphs."""
+    display(Markdown(words.lines(sentences)))
+
+
+def gate(result: Fit, *, expected_to_fail: bool = False) -> Verdict:
+    """Hold a fit to the gate; show the banner and the table, and glue the verdict.
+
+    ``expected_to_fail`` marks a fit that is made to fail, so that ``oulib run --strict`` does not
+    count it against the book.
+    """
+    verdict = check(result)
+    seconds = result.seconds
+    timing = f"Compiled in {seconds['compile']:.0f} s and sampled in {seconds['sample']:.0f} s."
+    if verdict.passed:
+        body = f"<p>Every check passed. {timing}</p>"
+        banner("The gate is open", body, kind="tip")
+    else:
+        items = "".join(f"<li>{_inline(text)}</li>" for text in words.failures(verdict))
+        body = (
+            f"<ul>{items}</ul><p>A model that fails its checks is not interpreted: the "
+            f"conclusions below step aside. {timing}</p>"
+        )
+        banner("This model failed its checks", body, kind="danger")
+    shown = verdict.to_frame()
+    shown["where"] = [", ".join(w[:3]) + (" …" if len(w) > 3 else "") for w in shown["where"]]
+    shown.index = [words.CHECK_NAMES.get(i, i) for i in shown.index]
+    shown["passed"] = shown["passed"].map({True: "yes", False: "no"})
+    table(shown.rename(columns={"value": "worst value"}), digits=3)
+    glue(f"verdict_{result.spec.name}", {**verdict.to_dict(), "expected_to_fail": expected_to_fail})
+    return verdict
+
+
+def glue(name: str, value: Any) -> None:
+    """Store a JSON value in the executed notebook under ``name``, without showing it.
+
+    The format is scrapbook's, which MyST-NB and the pipeline both read.
+    """
+    display(
+        {"application/papermill.record/application/json": json.dumps(value)},
+        raw=True,
+        metadata={
+            "scrapbook": {"name": name, "mime_prefix": "application/papermill.record/"},
+        },
+    )
+
+
+def banner(title: str, body_html: str, *, kind: str) -> None:
+    """An admonition box; ``body_html`` must be safe already."""
+    display(
+        HTML(
+            f'<div class="admonition {kind}"><p class="admonition-title">{title}</p>'
+            f"{body_html}</div>"
+        )
+    )
+
+
+def conclude(verdict: Verdict, *sentences: str | Callable[[], str]) -> None:
+    """Say what follows from a fit that passed, or that nothing does.
+
+    A sentence given as a function is worked out only if it is said.
+    """
+    if not verdict.passed:
+        return say(words.withheld(verdict))
+    return say(*(s() if callable(s) else s for s in sentences))
+
+
+def show(verdict: Verdict, draw: Callable[[], Figure]) -> None:
+    """Draw a figure of a fit that passed, or say that it is withheld."""
+    if not verdict.passed:
+        return say(words.withheld(verdict))
+    display(draw())
+    return plots.plt.close("all")
+
+
+def table(frame: pd.DataFrame, *, digits: int = 2, most: int = 15) -> None:
+    """A table of text and numbers, labels escaped; long ones are cut and say so."""
+    shown = frame.head(most)
+    formats = {
+        column: (lambda v, d=digits: words.number(v, d))
+        for column in shown.columns
+        if pd.api.types.is_float_dtype(shown[column])
+    }
+    text = shown.to_html(escape=True, border=0, classes="table", formatters=formats, na_rep="")
+    if len(frame) > most:
+        text += f"<p>{most} of {len(frame):,} rows.</p>"
+    display(HTML(f'<div class="pst-scrollable-table-container">{text}</div>'))
+
+
+def source(thing: Callable[..., Any]) -> None:
+    """Show the code of a library function, as it runs, without its docstring."""
+    code = textwrap.dedent(inspect.getsource(thing))
+    doc = thing.__doc__
+    if doc:
+        start = code.index('"""')
+        end = code.index('"""', start + 3) + 3
+        code = code[: code.rindex("\n", 0, start)] + code[end:]
+    display(Markdown(f"```python\n{code.strip()}\n```"))
+
+
+def versions() -> None:
+    """The versions of the libraries that the chapter ran with."""
+    libraries = ("oulib", "pymc", "nutpie", "arviz", "numpy", "pandas", "xarray")
+    say("Run with " + words.versions({name: version(name) for name in libraries}) + ".")
+
+
+def _inline(markdown: str) -> str:
+    """Bold Markdown of our own sentences as HTML; labels in them are escaped already."""
+    parts = markdown.split("**")
+    return "".join(f"<strong>{p}</strong>" if i % 2 else p for i, p in enumerate(parts))

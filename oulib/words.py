@@ -1,0 +1,425 @@
+"""Sentences about a panel or a fit, derived from it: true of whatever was fitted.
+
+Every function returns Markdown.  Names from the data pass through :func:`name`, so that no
+label can become markup.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from oulib.checks import Verdict, labels_in
+from oulib.describe import Overview, Tails
+from oulib.fit import Fit
+
+
+def name(label: object) -> str:
+    """A label from the data as Markdown text, with every mark that could be markup disarmed."""
+    escaped = html.escape(str(label), quote=False)
+    return re.sub(r"[\\`*_{}\[\]()#+!|~^$:@-]", lambda m: f"&#{ord(m.group())};", escaped)
+
+
+def names(labels: Iterable[object], most: int = 6) -> str:
+    """A list of labels in words, cut after ``most`` with the number of the others."""
+    labels = list(labels)
+    shown = [name(label) for label in labels[:most]]
+    if len(labels) > most:
+        shown.append(f"{len(labels) - most} more")
+    if len(shown) < 2:
+        return "".join(shown)
+    return ", ".join(shown[:-1]) + " and " + shown[-1]
+
+
+def number(value: float, digits: int = 2) -> str:
+    """A number with ``digits`` decimals, a true minus sign and thousands separated."""
+    text = f"{value:,.{digits}f}"
+    if float(text.replace(",", "")) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", "−")
+
+
+def count(n: int, thing: str, things: str | None = None) -> str:
+    """``1 row``, ``12 rows``."""
+    return f"{n:,} {thing if n == 1 else things or thing + 's'}"
+
+
+def percent(share: float) -> str:
+    """A share in per cent, never rounded to 0 or 100 unless it is."""
+    if 0 < share < 0.01:
+        return "less than 1%"
+    if 0.99 < share < 1:
+        return "more than 99%"
+    return f"{100 * share:.0f}%"
+
+
+def probability(p: float) -> str:
+    """A probability to two decimals, with its ends spelled out."""
+    if p > 0.99:
+        return "above 0.99"
+    if p < 0.01:
+        return "below 0.01"
+    return f"{p:.2f}"
+
+
+def interval(low: float, high: float, digits: int = 2) -> str:
+    """``−0.10 to 0.32``."""
+    return f"{number(low, digits)} to {number(high, digits)}"
+
+
+# --- the panel -----------------------------------------------------------------------------------
+
+
+def size(o: Overview) -> str:
+    """How large the panel is, and how complete."""
+    text = (
+        f"The panel follows {count(o.ous, 'OU')} in {count(o.sites, 'site')} over "
+        f"{count(o.months, 'period')}: {count(o.rows, 'row')}"
+    )
+    if o.rows == o.cells:
+        return text + ", one for every OU and period, with no gaps."
+    return text + (
+        f" of {o.cells:,} possible ones; {percent(1 - o.rows / o.cells)} of the OU-periods have "
+        "no row."
+    )
+
+
+def surveys(o: Overview) -> str:
+    """How often a survey was seen, and how large it was."""
+    low, high = o.waves_per_ou
+    waves = f"{low}" if low == high else f"{low} to {high}"
+    text = (
+        f"A survey score is observed in {count(o.surveys, 'row')}, {percent(o.surveys / o.rows)} "
+        f"of all; an OU has {waves} of them. Behind a score stand between {o.respondents[0]:,} "
+        f"and {o.respondents[2]:,} respondents, {o.respondents[1]:,} in the median."
+    )
+    if o.ous_without_survey:
+        text += (
+            f" {count(o.ous_without_survey, 'OU')} never had one, and everything about "
+            "their score will come from the hierarchy and from their outcomes."
+        )
+    return text
+
+
+def schedule(o: Overview) -> str:
+    """What was planned and what was answered, or that the file does not say."""
+    if o.scheduled is None:
+        return (
+            "The file has no column `scheduled`, so which months were planned waves is not known, "
+            "and it is not guessed from what was observed. Nothing can be said here about who did "
+            "not answer."
+        )
+    text = (
+        f"A survey was planned in {count(o.scheduled, 'row')} and observed in {o.answered:,} of "
+        f"them, {percent(o.answered / o.scheduled) if o.scheduled else 'none'}."
+    )
+    if o.unscheduled_surveys:
+        text += (
+            f" {count(o.unscheduled_surveys, 'survey')} came outside the schedule: they inform the "
+            "measurement model, and say nothing about response."
+        )
+    return text
+
+
+def tails(t: Tails) -> str:
+    """Whether the outcome has more outliers than a normal distribution."""
+    text = (
+        f"Beyond three robust standard deviations lie {count(t.beyond, 'residual')} of {t.rows:,}, "
+        f"where a normal distribution would put about {number(t.expected, 0)}. "
+    )
+    if t.heavy:
+        return text + "The tails are heavier than normal, which the baseline cannot express."
+    return text + "That is no clear sign of tails heavier than normal."
+
+
+def persistence(autocorrelation: float) -> str:
+    """Whether a month resembles the month before."""
+    if not np.isfinite(autocorrelation):
+        return "There are too few consecutive months to say whether they resemble each other."
+    text = f"The months' mean outcomes have a lag-one autocorrelation of {number(autocorrelation)}"
+    if autocorrelation > 0.4:
+        return text + ": a month resembles the one before, which independent months ignore."
+    if autocorrelation < -0.4:
+        return text + ": months alternate, which independent months ignore."
+    return text + ", so consecutive months are not clearly alike."
+
+
+def sites(share: float) -> str:
+    """How much of the difference between OUs lies between sites."""
+    if not np.isfinite(share):
+        return "The panel has too few OUs a site to tell sites from OUs."
+    text = f"About {percent(share)} of the variance between OUs' mean outcomes lies between sites"
+    if share > 0.15:
+        return text + ", so OUs of one site are alike beyond chance."
+    return text + ", little enough that sites may not matter here."
+
+
+def response(table: pd.DataFrame) -> str:
+    """Whether planned surveys were answered more often in good months than in bad ones."""
+    if len(table) < 2:
+        return "Without a schedule, or with too few planned rows, response cannot be compared."
+    first, last = table.iloc[0], table.iloc[-1]
+    text = (
+        f"In the lowest group {percent(first['rate'])} of the planned surveys were answered, in "
+        f"the highest {percent(last['rate'])}. "
+    )
+    if first["q95"] < last["q5"] or last["q95"] < first["q5"]:
+        return text + (
+            "The intervals do not overlap: who answers has to do with how the OU is doing, so the "
+            "scores that are missing may differ from those that are seen."
+        )
+    return text + (
+        "The intervals overlap. This does not show that nonresponse is harmless: it may still "
+        "depend on the score itself, which is what is missing."
+    )
+
+
+# --- a fit ---------------------------------------------------------------------------------------
+
+
+CHECK_NAMES = {
+    "r_hat": "R-hat",
+    "ess_bulk": "bulk ESS",
+    "ess_tail": "tail ESS",
+    "divergences": "divergences",
+    "bfmi": "BFMI",
+    "tree_depth": "saturated trees",
+}
+
+
+def failures(verdict: Verdict) -> list[str]:
+    """A sentence for each check that failed: how far, where (which OUs), what to try."""
+    sentences = []
+    for check in verdict.failed:
+        whole = float(check.value).is_integer()
+        bound = "at least" if check.name in ("ess_bulk", "ess_tail", "bfmi") else "at most"
+        text = (
+            f"**{CHECK_NAMES.get(check.name, check.name)}** is "
+            f"{number(check.value, 0 if whole else 2)}, and should be {bound} "
+            f"{number(check.threshold, 0 if float(check.threshold).is_integer() else 2)}."
+        )
+        if check.where:
+            text += f" Worst in {names(check.where, 4)}."
+            ous = labels_in(check.where, ("alpha", "beta", "mu_x_ou", "rho_ou"))
+            if ous:
+                text += f" {count(len(ous), 'OU is', 'OUs are')} affected: {names(ous)}."
+        sentences.append(f"{text} {check.advice}")
+    return sentences
+
+
+def population_slope(fit: Fit) -> str:
+    """The average slope on both scales, and how sure its sign is."""
+    beta = fit.posterior["mu_beta"]
+    effect = 100 * np.expm1(fit.panel.scale.s_y / fit.panel.scale.s_x * beta)
+    low, high = (float(effect.quantile(q)) for q in (0.05, 0.95))
+    positive = float((beta > 0).mean())
+    sure = max(positive, 1 - positive)
+    sign = "positive" if positive >= 0.5 else "negative"
+    if sure >= 0.99:
+        claim = f"There is strong evidence that the association is {sign}"
+    elif sure >= 0.95:
+        claim = f"There is evidence that the association is {sign}"
+    elif sure >= 0.85:
+        claim = f"There are weak indications that the association is {sign}"
+    else:
+        claim = "There is little evidence that the association has either sign"
+    return (
+        f"For the average OU, one more point of the raw survey score goes with "
+        f"{number(float(effect.mean()), 1)}% change of productivity (90% interval "
+        f"{interval(low, high, 1)}%); on the standardised scale μ_β is "
+        f"{number(float(beta.mean()))} ({interval(*map(float, beta.quantile([0.05, 0.95])))}). "
+        f"{claim}: the probability of a positive one is {probability(positive)}."
+    ).replace("μ_β", r"$\mu_\beta$")
+
+
+def ou_slopes(table: pd.DataFrame) -> str:
+    """How much slopes differ between OUs, from :func:`oulib.effects.effects`."""
+    ous = table.drop(index="(mean)")
+    up, down = int((ous["beta_q5"] > 0).sum()), int((ous["beta_q95"] < 0).sum())
+    text = (
+        f"The 90% interval of the slope lies above zero for {up} of {count(len(ous), 'OU')} and "
+        f"below zero for {down}. "
+    )
+    if up + down == 0:
+        return text + "No single OU's slope can be told from zero."
+    top = ous["beta"].abs().idxmax()
+    row = ous.loc[top]
+    return text + (
+        f"The largest in size belongs to {name(top)}: {number(row['percent'], 1)}% for one point "
+        f"(90% interval {interval(row['percent_q5'], row['percent_q95'], 1)}%)."
+    )
+
+
+def mostly_prior(
+    posterior: Mapping[str, np.ndarray], prior: Mapping[str, np.ndarray], share: float = 0.8
+) -> str:
+    """Which parameters the data moved little: posterior sd above ``share`` of the prior's."""
+    led = [label for label in posterior if np.std(posterior[label]) > share * np.std(prior[label])]
+    if not led:
+        return (
+            "For every parameter shown the posterior is clearly narrower than its prior: "
+            "the data have spoken."
+        )
+    return (
+        f"For {names(led, 8)} the posterior is nearly as wide as the prior: what is said about "
+        f"{'it' if len(led) == 1 else 'them'} is mostly the prior."
+    )
+
+
+def recovered(summary: pd.DataFrame, truth: pd.Series, what: str) -> str:
+    """How many true values lie in their 90% intervals, and whether that number is plausible."""
+    from scipy.stats import binom
+
+    both = summary.join(truth.rename("truth"), how="inner")
+    inside = int(((both["truth"] >= both["q5"]) & (both["truth"] <= both["q95"])).sum())
+    text = f"{inside} of {len(both)} true {what} lie inside their 90% intervals"
+    if len(both) and binom.cdf(inside, len(both), 0.9) < 0.05:
+        return text + ", fewer than chance explains if the model were right."
+    return text + ", about as many as should."
+
+
+def tail_check(observed: float, replicated: Sequence[float]) -> str:
+    """Whether the outliers of the outcome are ordinary under the model.
+
+    The statistic is the excess kurtosis of residuals from OU and month means, of the data and of
+    each replicate.
+    """
+    p = float(np.mean(np.asarray(replicated) >= observed))
+    text = (
+        f"Without OU and month means the outcome has an excess kurtosis of {number(observed)}; "
+        f"replicates from the fitted model have "
+        f"{interval(*np.quantile(replicated, [0.05, 0.95]))} (90%). "
+    )
+    if p < 0.01:
+        return text + "The model does not produce outliers like these: they surprise it."
+    if p > 0.99:
+        return text + "The model's tails are heavier than the data's."
+    return text + "Outliers like these are ordinary under the model."
+
+
+def coverages(outcome: float, survey: float) -> str:
+    """Coverage of 90% predictive intervals, both observed nodes."""
+
+    def verdict(share: float) -> str:
+        if share > 0.93:
+            return "wider than they need be"
+        return "too narrow" if share < 0.87 else "about right"
+
+    return (
+        f"The 90% predictive intervals hold {percent(outcome)} of the outcomes "
+        f"({verdict(outcome)}) and {percent(survey)} of the survey scores ({verdict(survey)})."
+    )
+
+
+def reliability(fit: Fit) -> str:
+    """How much of the variance of an observed score is the score and not the sampling of it."""
+    p, panel = fit.posterior, fit.panel
+    n = float(np.median(panel.rows["respondents"].to_numpy()[panel.survey_rows]))
+    signal = p["sigma_x"] ** 2 + p["sigma_mu_x"] ** 2
+    share = signal / (signal + p["sigma_meas"] ** 2 / max(n, 1))
+    low, high = (float(share.quantile(q)) for q in (0.05, 0.95))
+    return (
+        f"With the median of {number(n, 0)} respondents a survey's reliability is "
+        f"{number(float(share.mean()))} (90% interval {interval(low, high)}): that share of its "
+        "variance is the score, the rest is who happened to answer."
+    )
+
+
+def loo(table: pd.DataFrame, model: str, rows: int) -> str:
+    """The expected log density of a left-out outcome, the effective parameters, the weak spots."""
+    row = table.loc[model]
+    text = (
+        f"Left out one at a time, outcomes have an expected log density of "
+        f"{number(row['elpd'], 0)} (standard error {number(row['se'], 0)}) in sum; the model spends about "
+        f"{number(row['p'], 0)} effective parameters on {rows:,} rows. "
+    )
+    bad = int(row["k_too_high"])
+    if bad == 0:
+        return text + "No row has a Pareto k that would make the estimate doubtful."
+    return text + (
+        f"For {count(bad, 'row')} the Pareto k is too high (up to {number(row['worst_k'])}), so "
+        "the sum is somewhat doubtful: such rows are outliers that the model did not expect."
+    )
+
+
+def forms(table: pd.DataFrame, verdicts: dict[str, Verdict]) -> str:
+    """Which forms of a model passed the gate, and the smallest effective draws per second."""
+    sentences = []
+    smallest = table.groupby("form", sort=False)["ess_per_second"].min()
+    for form, verdict in verdicts.items():
+        outcome = "passes the gate"
+        if not verdict.passed:
+            failed = [CHECK_NAMES.get(c.name, c.name) for c in verdict.failed]
+            outcome = f"fails the gate ({', '.join(failed)})"
+        sentences.append(
+            f"The {form} form {outcome}, with {number(smallest[form], 0)} effective draws a "
+            "second for its slowest hyperparameter."
+        )
+    return " ".join(sentences)
+
+
+def agreement(one: pd.DataFrame, other: pd.DataFrame) -> str:
+    """The largest difference of posterior means between two fits, in Monte Carlo errors."""
+    both = one.join(other, how="inner", lsuffix="_a", rsuffix="_b")
+    error = np.hypot(both["mcse_mean_a"], both["mcse_mean_b"])
+    gap = ((both["mean_a"] - both["mean_b"]).abs() / error).where(error > 0).dropna()
+    sds = ((both["mean_a"] - both["mean_b"]).abs() / both["sd_a"]).loc[gap.index]
+    return (
+        f"Over {len(gap)} parameters the two posteriors' means differ by "
+        f"{number(float(sds.max()), 2)} posterior standard deviations at most, and by "
+        f"{number(float(gap.median()), 1)} Monte Carlo standard errors in the median "
+        f"({name(gap.idxmax())} differs most, by {number(float(gap.max()), 1)})."
+    )
+
+
+def collapse(form: str, sampled: np.ndarray, closed: np.ndarray) -> str:
+    """How well sampled posterior sds of x* follow the closed form, as a ratio."""
+    ratio = sampled / closed
+    return (
+        f"For the {form} scores the ratio of the sampled standard deviation to the closed form "
+        f"has a median of {number(float(np.median(ratio)))} and lies between "
+        f"{interval(*np.quantile(ratio, [0.05, 0.95]))} for 90% of the rows; what exceeds one is "
+        "the uncertainty of the parameters."
+    )
+
+
+def withheld(verdict: Verdict) -> str:
+    """What stands in the place of conclusions when the gate was not passed."""
+    return (
+        f"*The {name(verdict.model)} model failed its checks on this panel, so nothing is "
+        "concluded from it here.*"
+    )
+
+
+def versions(found: dict[str, str]) -> str:
+    """Library versions in a line."""
+    return ", ".join(f"{library} {number_}" for library, number_ in found.items())
+
+
+def lines(sentences: Sequence[str] | str) -> str:
+    """Paragraphs of Markdown from one sentence or many."""
+    return sentences if isinstance(sentences, str) else "\n\n".join(sentences)
+
+
+def truth_series(truth: xr.Dataset, names_: Iterable[str]) -> pd.Series:
+    """True values of the named variables, labelled as ``checks.summarise`` labels them."""
+    values = {}
+    for variable in names_:
+        if variable not in truth:
+            continue
+        array = truth[variable]
+        if array.ndim == 0:
+            values[variable] = float(array)
+            continue
+        for place in np.ndindex(*array.shape):
+            labels = [
+                str(array[dim].to_numpy()[i]) if dim in array.coords else str(i)
+                for dim, i in zip(array.dims, place, strict=True)
+            ]
+            values[f"{variable}[{', '.join(labels)}]"] = float(array.to_numpy()[place])
+    return pd.Series(values, dtype=float)

@@ -1,0 +1,73 @@
+"""What all tests share: a cache of their own, no windows, one small panel and its fit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+os.environ["MPLBACKEND"] = "Agg"
+
+from oulib import BASELINE, Fit, Panel, Sampling, fit, simulate
+
+# The two forms of the baseline that are sampled once for all tests; 4 chains of 1,000 draws.
+INTEGRATED = BASELINE
+INFORMED = BASELINE.but(name="explicit_informed", latent="explicit_informed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads results of another run, and none leaves any behind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OULIB_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def panel() -> Panel:
+    """A small panel from the baseline's own recipe: 12 OUs, 18 months, waves every 3."""
+    return simulate("baseline", n_ou=12, n_site=3, n_month=18, wave_every=3, seed=1)
+
+
+@pytest.fixture(scope="session")
+def fitted(panel: Panel) -> Fit:
+    """The integrated baseline on the small panel."""
+    return fit(panel, INTEGRATED, Sampling(seed=1))
+
+
+@pytest.fixture(scope="session")
+def informed(panel: Panel) -> Fit:
+    """The same model with the latent scores sampled row by row, the witness."""
+    return fit(panel, INFORMED, Sampling(seed=2, draws=2000, target_accept=0.95))
+
+
+@pytest.fixture(scope="session")
+def awkward() -> Panel:
+    """Three OUs that have every kind of row: the case for densities.
+
+    The first has no survey at all; the second has surveys of 1, 3 and 1,000,000 respondents; the
+    third has one of 0 respondents, one survey outside the schedule and two months without a row.
+    """
+    frame = frame_of(simulate("baseline", n_ou=3, n_site=2, n_month=8, wave_every=2, seed=4))
+    frame["survey"], frame["respondents"] = float("nan"), 0
+    cells = {("OU-2", 1): (3.9, 1), ("OU-2", 3): (3.2, 3), ("OU-2", 5): (3.6, 1_000_000)}
+    cells |= {("OU-3", 1): (4.1, 0), ("OU-3", 4): (3.5, 20)}
+    for (ou, month), cell in cells.items():
+        where = frame.index[frame["ou"] == ou][month]
+        frame.loc[where, ["survey", "respondents"]] = cell
+    gone = frame.index[frame["ou"] == "OU-3"][[2, 6]]
+    return Panel.from_frame(frame.drop(index=gone))
+
+
+def frame_of(panel: Panel) -> pd.DataFrame:
+    """The frame that ``Panel.from_frame`` takes."""
+    frame = panel.to_frame()
+    return frame.assign(month=pd.to_datetime(frame["month"]))
+
+
+def some_rows(panel: Panel, keep: list[int]) -> Panel:
+    """The panel with some of its rows only, its standardisation and labels kept."""
+    return replace(panel, rows=panel.rows.isel(row=keep))

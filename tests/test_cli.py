@@ -1,0 +1,226 @@
+"""The command line: what it prints, what it writes, and its exit status."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import xarray as xr
+
+from oulib import pipeline, truth
+from oulib.cli import main
+from oulib.notebook import ChapterFailed, GluedVerdict
+from oulib.simulate import simulate
+from oulib.spec import MODELS
+
+HEADER = "ou,site,month,productivity,survey,respondents\n"
+
+
+@pytest.fixture
+def panel(tmp_path) -> Path:
+    small = simulate("baseline", n_ou=6, n_site=2, n_month=12, wave_every=3, seed=1)
+    truth.write(small, file := tmp_path / "in" / "panel.csv")
+    return file
+
+
+def status(*arguments: object) -> int:
+    """The exit status, whether the options were refused or the command ran."""
+    try:
+        return main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        return stop.code
+
+
+def test_help_lists_the_commands_and_the_exit_statuses():
+    done = subprocess.run(
+        [sys.executable, "-m", "oulib", "--help"], capture_output=True, text=True, check=True
+    )
+    for word in ("check", "simulate", "fit", "run", "exit status"):
+        assert word in done.stdout
+    assert done.stderr == ""
+
+
+def test_check_shows_what_is_in_a_panel(panel, capsys):
+    assert status("check", panel) == 0
+    said = capsys.readouterr().out
+    for line in ("OUs          6", "sites        2", "months       12 (2022-01 to 2022-12)"):
+        assert line in said
+    assert "of 24 planned surveys answered" in said
+
+
+def test_check_maps_columns_and_says_that_there_is_no_schedule(panel, tmp_path, capsys):
+    frame = pd.read_csv(panel).drop(columns="scheduled")
+    frame = frame.rename(columns={"survey": "engagement = x", "ou": "unit"})
+    frame.to_csv(other := tmp_path / "other.csv", index=False)
+    assert status("check", other, "--column", "survey=engagement = x", "--column", "ou=unit") == 0
+    assert "schedule     not in the file" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (HEADER, ["no row under it"]),
+        (HEADER + "a,s,2024-01,x,,\nb,s,2024-01,-1,,\n", ["row 2", "row 3", "'x'", "productivity"]),
+    ],
+)
+def test_a_bad_panel_is_described_without_a_traceback(tmp_path, capsys, text, words):
+    file, out = tmp_path / "bad.csv", tmp_path / "out"
+    file.write_text(text)
+    for command in (["check", file], ["run", file, "--out", out]):
+        assert status(*command) == 2
+        printed, said = capsys.readouterr()
+        assert printed == ""
+        assert "Traceback" not in said
+        for word in words:
+            assert word in said
+    assert status("fit", file, "--model", "baseline", "--out", out) == 2
+    assert sorted(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["fit", "F", "--model", "no such", "--out", "O"], [*MODELS, "no such"]),
+        (["fit", "F", "--model", "baseline"], ["--out"]),
+        (
+            ["fit", "F", "--model", "baseline", "--out", "O", "--draws", "0"],
+            ["--draws", "at least"],
+        ),
+        (["fit", "F", "--model", "baseline", "--out", "O", "--draws", "1e3"], ["--draws", "whole"]),
+        (["fit", "F", "--model", "baseline", "--out", "O", "--chains", "-1"], ["--chains"]),
+        (["fit", "F", "--model", "baseline", "--out", "O", "--target-accept", "1"], ["between 0"]),
+        (["fit", "F", "--model", "baseline", "--out", "O", "--sampler", "gibbs"], ["nutpie"]),
+        (["fit", "F", "--model", "baseline", "--out", "F"], ["not a folder"]),
+        (["fit", "F", "--model", "baseline", "--out", "F/x"], ["not a folder"]),
+        (["fit", "F", "--model", "baseline", "--out", "IN"], ["did not make"]),
+        (["run", "F", "--out", "F"], ["not a folder"]),
+        (["run", "F", "--out", "IN"], ["did not make"]),
+        (["run", "F", "--out", "O", "--seed", str(2**32)], ["--seed"]),
+        (["run", "F", "--out", "O", "--column", "survey"], ["--column", "NAME=COLUMN"]),
+        (["run", "F", "--out", "O", "--column", "=x"], ["NAME=COLUMN"]),
+        (["run", "nowhere.csv", "--out", "O"], ["nowhere.csv"]),
+        (["check", "F", "--column", "ou=a", "--column", "ou=b"], ["ou", "twice"]),
+        (["check", "F", "--column", "mood=a"], ["mood"]),
+        (["simulate", "--out", "O/p.xlsx"], [".csv"]),
+        (["simulate", "--out", "IN"], [".csv"]),
+        (["simulate", "--out", "O/p.csv", "--ous", "1"], ["--ous"]),
+        (["simulate", "--out", "O/p.csv", "--ous", "3", "--sites", "4"], ["4 sites"]),
+        (["simulate", "--out", "O/p.csv", "--recipe", "cake"], ["cake"]),
+        (["simulate"], ["--out"]),
+        ([], ["COMMAND"]),
+        (["bake"], ["bake"]),
+    ],
+)
+def test_a_bad_option_is_refused_before_any_work(panel, tmp_path, capsys, options, words):
+    places = {"F": panel, "O": tmp_path / "O", "IN": panel.parent}
+    before = sorted(tmp_path.rglob("*"))
+    given = []
+    for option in options:
+        first, slash, rest = option.partition("/")
+        given.append(f"{places.get(first, first)}{slash}{rest}")
+    assert status(*given) == 2
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    for word in words:
+        assert word in said
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_simulate_writes_a_panel_that_check_accepts(tmp_path, capsys):
+    out = tmp_path / "new" / "p.csv"
+    options = ["--ous", 5, "--sites", 2, "--months", 12, "--wave-every", 3, "--seed", 7]
+    assert status("simulate", "--recipe", "baseline", *options, "--out", out) == 0
+    assert capsys.readouterr().out.split() == [str(out), str(out.with_suffix(".truth.json"))]
+    assert status("check", out) == 0
+    first = out.read_bytes()
+    assert status("simulate", "--recipe", "baseline", *options, "--out", out) == 0
+    assert out.read_bytes() == first
+
+
+def test_simulate_does_not_replace_a_file_it_did_not_make(tmp_path, capsys):
+    out = tmp_path / "mine.csv"
+    out.write_text("mine")
+    assert status("simulate", "--out", out) == 2
+    assert "not replaced" in capsys.readouterr().err
+    assert out.read_text() == "mine"
+
+
+def test_fit_leaves_draws_table_and_verdict(panel, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("OULIB_CACHE", str(tmp_path / "cache"))
+    short = ["--draws", 50, "--tune", 50, "--chains", 2, "--seed", 1]
+    command = ["fit", panel, "--model", "baseline", "--out", tmp_path / "fit", *short]
+    assert status(*command) == 0
+    names = ["fit.nc", "summary.csv", "verdict.json"]
+    printed, said = capsys.readouterr()
+    assert printed.split() == [str(tmp_path / "fit" / name) for name in names]
+    assert "The gate was not passed" in said
+    assert sorted(path.name for path in (tmp_path / "fit").iterdir()) == names
+
+    with xr.open_datatree(tmp_path / "fit" / "fit.nc") as tree:
+        assert tree["posterior"].sizes["draw"] == 50
+    table = pd.read_csv(tmp_path / "fit" / "summary.csv", index_col=0)
+    assert {"mu_beta", "alpha[OU-1]", "lam[2022-03]"} <= set(table.index)
+    assert list(table.columns) == (
+        ["mean", "sd", "mcse_mean", "q5", "q95", "ess_bulk", "ess_tail", "r_hat"]
+    )
+    verdict = json.loads((tmp_path / "fit" / "verdict.json").read_text())
+    assert (verdict["model"], verdict["passed"]) == ("baseline", False)
+
+    # Again, from the cache, over the former one; the gate decides only if it is asked to.
+    assert status(*command, "--strict") == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "fit", "in"]
+
+
+def book(**changes: object) -> pipeline.Book:
+    parts = {"index": Path("/x/index.html"), "verdicts": (), "failures": (), "warnings": ()}
+    return pipeline.Book(**(parts | changes))
+
+
+FAILED = pipeline.Failure("02-x", ChapterFailed("KeyError: 'a'", cell=3), Path("/x/logs/02-x.txt"))
+WITHHELD = GluedVerdict("baseline", passed=False)
+
+
+@pytest.mark.parametrize(
+    ("made", "strict", "expected", "words"),
+    [
+        (book(), True, 0, []),
+        (book(verdicts=(WITHHELD,)), False, 0, ["not passed: baseline"]),
+        (book(verdicts=(WITHHELD,)), True, 3, ["not passed: baseline"]),
+        (book(verdicts=(GluedVerdict("x", passed=False, expected_to_fail=True),)), True, 0, []),
+        (book(failures=(FAILED,)), False, 1, ["02-x did not finish: cell 3: KeyError: 'a'"]),
+        (book(failures=(FAILED,), verdicts=(WITHHELD,)), True, 1, ["02-x", "baseline"]),
+        (book(warnings=("a.md:1: WARNING: b",)), False, 1, ["a.md:1"]),
+    ],
+)
+def test_the_exit_status_of_run(monkeypatch, capsys, made, strict, expected, words):
+    monkeypatch.setattr(pipeline, "run", lambda *_, **__: made)
+    assert status("run", "--out", "x", *(["--strict"] if strict else [])) == expected
+    printed, said = capsys.readouterr()
+    assert printed.splitlines()[-1] == "/x/index.html"
+    for word in words:
+        assert word in said
+
+
+def test_what_nobody_expected_is_said_in_a_sentence(monkeypatch, capsys):
+    def broken(*_, **__):
+        raise RuntimeError("first line\nsecond line")
+
+    monkeypatch.setattr(pipeline, "run", broken)
+    assert status("run", "--out", "x") == 1
+    said = capsys.readouterr().err
+    assert "RuntimeError: first line" in said
+    assert "--debug" in said
+    assert "Traceback" not in said
+    assert status("run", "--out", "x", "--debug") == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_an_interruption_has_its_own_status(monkeypatch, capsys):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "run", stopped)
+    assert status("run", "--out", "x") == 130
+    assert "Interrupted" in capsys.readouterr().err
