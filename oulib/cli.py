@@ -206,7 +206,10 @@ def _column(text: str) -> tuple[str, str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="oulib", description=__doc__.splitlines()[0], epilog=_EPILOG
+        prog="oulib",
+        description="Hierarchical Bayesian models of productivity and survey scores, and the book "
+        "about them.",
+        epilog=_EPILOG,
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 

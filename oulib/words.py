@@ -335,7 +335,8 @@ def loo(table: pd.DataFrame, model: str, rows: int) -> str:
     row = table.loc[model]
     text = (
         f"Left out one at a time, outcomes have an expected log density of "
-        f"{number(row['elpd'], 0)} (standard error {number(row['se'], 0)}) in sum; the model spends about "
+        f"{number(row['elpd'], 0)} (standard error {number(row['se'], 0)}) in sum; the model "
+        f"spends about "
         f"{number(row['p'], 0)} effective parameters on {rows:,} rows. "
     )
     bad = int(row["k_too_high"])

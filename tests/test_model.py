@@ -50,7 +50,7 @@ class Form:
 
     def point(self, rng, scale=0.7, **fixed):
         """Random values of the sampler's coordinates; some of them may be fixed."""
-        point = {name: scale * rng.normal(size=shape) for name, shape in self.shapes.items()}
+        point = {k: np.asarray(scale * rng.normal(size=n)) for k, n in self.shapes.items()}
         for name, value in fixed.items():
             if name in point:
                 point[name] = np.broadcast_to(np.asarray(value, float), self.shapes[name]).copy()
@@ -176,7 +176,7 @@ def test_explicit_form_integrates_to_the_integrated_one(forms, geometry):
     for sigma_meas in (0.6, 2.5):
         point = explicit.point(rng, sigma_meas_log__=np.log(sigma_meas))
         seen = explicit.panel.survey_rows
-        grid = np.linspace(-12, 12, 6001)
+        grid = np.linspace(-12, 12, 1001)
         total = []
         for x in grid:
             prior, survey, outcome = nodes(point | {"x_star": np.full(explicit.shapes["x_star"], x)})
@@ -242,7 +242,7 @@ def test_prior_of_the_effects_under_fixed_hyperparameters(awkward, geometry):
     }
     given = pm.do(model, fixed)
     names = ["alpha", "beta", "mu_x_ou", "corr_ou"]
-    draws = pm.draw([given[n] for n in names], 20_000, mode=QUICK, random_seed=1)
+    draws = pm.draw([given[n] for n in names], 8000, mode=QUICK, random_seed=1)
     alpha, beta, mu_x_ou, corr = draws
     np.testing.assert_allclose(corr[0], [[1, correlation], [correlation, 1]], atol=1e-12)
     expected = [0.7, -0.4, 2.0]
@@ -250,11 +250,11 @@ def test_prior_of_the_effects_under_fixed_hyperparameters(awkward, geometry):
     covariance[0, 1] = covariance[1, 0] = correlation * 1.5 * 0.5
     for g in range(len(awkward.ous)):  # each OU has its own degree of centring
         joint = np.array([alpha[:, g], beta[:, g], mu_x_ou[:, g]])
-        np.testing.assert_allclose(joint.mean(axis=1), expected, atol=0.05)
-        np.testing.assert_allclose(np.cov(joint), covariance, atol=0.08)
+        np.testing.assert_allclose(joint.mean(axis=1), expected, atol=0.07)
+        np.testing.assert_allclose(np.cov(joint), covariance, atol=0.15)
         assert kstest((mu_x_ou[:, g] - 2.0) / 0.8, "norm").pvalue > 1e-4
         assert kstest((alpha[:, g] - 0.7) / 1.5, "norm").pvalue > 1e-4
-    assert np.abs(np.corrcoef(alpha.T) - np.eye(3)).max() < 0.03
+    assert np.abs(np.corrcoef(alpha.T) - np.eye(3)).max() < 0.05
 
 
 def test_centring_differs_between_ous(awkward):
