@@ -82,7 +82,9 @@ def gate(result: Fit, *, expected_to_fail: bool = False) -> Verdict:
     shown["where"] = [", ".join(w[:3]) + (" …" if len(w) > 3 else "") for w in shown["where"]]
     shown.index = [words.CHECK_NAMES.get(i, i) for i in shown.index]
     shown["passed"] = shown["passed"].map({True: "yes", False: "no"})
-    table(shown.rename(columns={"value": "worst value"}), digits=3)
+    for column in ("value", "threshold"):
+        shown[column] = [f"{value:,.5g}" for value in shown[column]]
+    table(shown.rename(columns={"value": "worst value"}))
     glue(f"verdict_{result.spec.name}", {**verdict.to_dict(), "expected_to_fail": expected_to_fail})
     return verdict
 

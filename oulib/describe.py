@@ -136,12 +136,14 @@ def response_by_outcome(panel: Panel, bins: int = 5) -> pd.DataFrame:
     table = pd.DataFrame({"outcome": relative, "answered": answered})
     group = table.groupby(pd.qcut(relative, bins, labels=False, duplicates="drop"))
     yes, total = group["answered"].sum(), group["answered"].size()
+    low, high = (stats.beta.ppf(q, yes + 0.5, total - yes + 0.5) for q in (0.05, 0.95))
     return pd.DataFrame(
         {
             "outcome": group["outcome"].mean(),
             "rate": yes / total,
-            "q5": stats.beta.ppf(0.05, yes + 0.5, total - yes + 0.5),
-            "q95": stats.beta.ppf(0.95, yes + 0.5, total - yes + 0.5),
+            # As usual at the ends, where all or none answered, the interval is closed there.
+            "q5": np.where(yes == 0, 0.0, low),
+            "q95": np.where(yes == total, 1.0, high),
             "rows": total,
         }
     )

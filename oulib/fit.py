@@ -26,7 +26,7 @@ _CODE = (_HERE / "fit.py", _HERE / "model")
 class Sampling:
     """How to sample: draws and warm-up per chain, chains, seed, target acceptance, sampler."""
 
-    draws: int = 1000
+    draws: int = 1500
     tune: int = 1000
     chains: int = 4
     seed: int = 20261122

@@ -16,7 +16,7 @@ import xarray as xr
 
 from oulib.checks import Verdict, labels_in
 from oulib.describe import Overview, Tails
-from oulib.fit import Fit
+from oulib.fit import Fit, Sampling
 
 
 def name(label: object) -> str:
@@ -73,6 +73,14 @@ def interval(low: float, high: float, digits: int = 2) -> str:
 
 
 # --- the panel -----------------------------------------------------------------------------------
+
+
+def setting(sampling: Sampling) -> str:
+    """How a page was computed; its parameter cell shows the defaults only."""
+    return (
+        f"This page was computed with {count(sampling.chains, 'chain')} of {sampling.draws:,} "
+        f"draws after {sampling.tune:,} of warm-up, and the seed {sampling.seed}."
+    )
 
 
 def size(o: Overview) -> str:

@@ -12,7 +12,7 @@ from conftest import frame_of
 from oulib import Panel, simulate
 
 
-def frame_at(months, ous=("a", "b")):
+def frame_at(months, ous=("a", "b", "c")):
     """One row per OU and month, every second one with a survey."""
     rows = pd.DataFrame([(ou, m) for ou in ous for m in months], columns=["ou", "month"])
     k = np.arange(len(rows), dtype=float)
@@ -56,7 +56,7 @@ def test_calendar_grid(months, labels, positions):
     if labels:
         assert panel.months == tuple(labels)
     if positions:
-        assert panel.rows["month_idx"].to_numpy().tolist() == positions * 2
+        assert panel.rows["month_idx"].to_numpy().tolist() == positions * 3
     at = panel.rows["month_idx"].to_numpy()
     assert [panel.months[i] for i in at] == panel.rows["month"].to_numpy().tolist()
 
@@ -133,7 +133,7 @@ CHANGES = {
     "the site's name": lambda f: f.assign(site="t"),
     "the months": lambda f: f.assign(month=f["month"] + pd.DateOffset(months=1)),
     "a row less": lambda f: f.iloc[:-1],
-    "OUs swapped": lambda f: f.assign(ou=f["ou"].map({"a": "b", "b": "a"})),
+    "OUs swapped": lambda f: f.assign(ou=f["ou"].replace({"a": "b", "b": "a"})),
 }
 MONTHS = ["2024-01-01", "2024-02-01", "2024-03-01"]
 

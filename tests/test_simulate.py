@@ -326,19 +326,19 @@ def test_truth_of_another_panel_is_refused(tmp_path, panel):
         truth.load(csv)
 
 
-@pytest.mark.parametrize("content", ["", "{", "{}", '{"attrs": {}}'])
+@pytest.mark.parametrize("content", ["", "{", "{}", '{"attrs": {}}', "\x80"])
 def test_broken_truth_is_refused(tmp_path, panel, content):
     csv, beside = truth.write(panel, tmp_path / "panel.csv")
-    beside.write_text(content)
+    beside.write_bytes(content.encode("latin-1"))
     with pytest.raises(UserError, match="truth"):
         truth.load(csv)
 
 
 @pytest.mark.xfail(reason="DEFECT: JSON of another shape ends in a traceback", strict=True)
-@pytest.mark.parametrize("content", ["[]", "3", "null", '{"a": 1}', "\x80"])
+@pytest.mark.parametrize("content", ["[]", "3", "null", '{"a": 1}'])
 def test_a_truth_file_of_another_shape_is_refused(tmp_path, panel, content):
     csv, beside = truth.write(panel, tmp_path / "panel.csv")
-    beside.write_bytes(content.encode("latin-1"))
+    beside.write_text(content)
     with pytest.raises(UserError, match="truth"):
         truth.load(csv)
 

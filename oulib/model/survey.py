@@ -97,7 +97,8 @@ def _noise_scale(spec: ModelSpec) -> TensorVariable:
     scale = spec.priors.sigma_meas
     if spec.latent == "explicit":
         return pm.HalfNormal("sigma_meas", sigma=scale)
-    return pm.Deterministic("sigma_meas", pt.abs(pm.Normal("signed_sigma_meas", 0.0, scale)))
+    signed = pm.Normal("signed_sigma_meas", 0.0, scale, initval=scale)
+    return pm.Deterministic("sigma_meas", pt.abs(signed))
 
 
 def _ou_means(panel: Panel, spec: ModelSpec) -> TensorVariable:

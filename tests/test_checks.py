@@ -1,0 +1,295 @@
+"""The gate: passes a good fit, and fails bad ones for the right reason at the right place."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import arviz as az
+import numpy as np
+import pytest
+import xarray as xr
+
+from oulib import check
+from oulib.checks import Thresholds, labels_in, summarise
+
+ALL = ["r_hat", "ess_bulk", "ess_tail", "divergences", "bfmi", "tree_depth"]
+
+
+def spoilt(fit, change):
+    """A copy of ``fit`` whose posterior and sample statistics ``change`` may alter in place."""
+    posterior, stats = (
+        fit.tree[group].to_dataset().copy(deep=True) for group in ("posterior", "sample_stats")
+    )
+    change(posterior, stats)
+    tree = fit.tree.copy()
+    tree["posterior"], tree["sample_stats"] = xr.DataTree(posterior), xr.DataTree(stats)
+    return replace(fit, tree=tree)
+
+
+def failures(fit, change):
+    return {c.name: c for c in check(spoilt(fit, change)).failed}
+
+
+def test_a_good_fit_passes(fitted):
+    verdict = check(fitted)
+    assert verdict.passed
+    assert verdict.failed == ()
+    assert [c.name for c in verdict.checks] == ALL
+    assert all(c.passed and c.where == () and c.advice for c in verdict.checks)
+    value = {c.name: c.value for c in verdict.checks}
+    assert 1 <= value["r_hat"] <= 1.01
+    assert value["divergences"] == value["tree_depth"] == 0
+    assert 0.3 < value["bfmi"] < 2
+    content = json.loads(json.dumps(verdict.to_dict(), allow_nan=False))
+    assert content["passed"] is True
+    assert content["model"] == "baseline"
+    assert [c["name"] for c in content["checks"]] == ALL
+    assert verdict.to_frame().index.tolist() == ALL
+
+
+def test_values_are_the_worst_over_all_public_scalars(fitted):
+    """Against ArviZ variable by variable."""
+    posterior = fitted.posterior
+    names = [*("mu_alpha", "mu_beta", "sigma_ou", "alpha", "beta", "lam", "tau", "mu_x")]
+    names += ["sigma_mu_x", "mu_x_ou", "sigma_x", "sigma_meas", "sigma_y"]
+    value = {c.name: c.value for c in check(fitted).checks}
+    worst = {"r_hat": [], "ess_bulk": [], "ess_tail": []}
+    off_diagonal = posterior["corr_ou"].sel(effect="alpha", effect_bis="beta")
+    for draws in [posterior[name] for name in names] + [off_diagonal]:
+        worst["r_hat"].append(float(np.max(az.rhat(draws))))
+        worst["ess_bulk"].append(float(np.min(az.ess(draws))))
+        worst["ess_tail"].append(float(np.min(az.ess(draws, method="tail", prob=(0.05, 0.95)))))
+    assert value["r_hat"] == pytest.approx(max(worst["r_hat"]))
+    assert value["ess_bulk"] == pytest.approx(min(worst["ess_bulk"]))
+    assert value["ess_tail"] == pytest.approx(min(worst["ess_tail"]), rel=0.2)
+
+
+def test_summary_labels_are_where_the_numbers_belong(fitted, panel):
+    table, posterior = summarise(fitted), fitted.posterior
+    for name, dim, labels in (
+        ("alpha", "ou", panel.ous),
+        ("beta", "ou", panel.ous),
+        ("lam", "month", panel.months),
+        ("sigma_ou", "effect", ("alpha", "beta")),
+    ):
+        for label in labels:
+            draws = posterior[name].sel({dim: label}).to_numpy()
+            row = table.loc[f"{name}[{label}]"]
+            assert row["mean"] == pytest.approx(draws.mean())
+            assert row["sd"] == pytest.approx(draws.std(ddof=1), rel=1e-3)
+            assert row["q5"] == pytest.approx(np.quantile(draws, 0.05), abs=1e-2)
+            assert row["q95"] == pytest.approx(np.quantile(draws, 0.95), abs=1e-2)
+    assert "corr_ou[alpha, beta]" in table.index
+    assert table.index.is_unique
+    assert not any(label.startswith(("z_", "level_ou", "chol", "signed")) for label in table.index)
+    columns = ["mean", "sd", "mcse_mean", "q5", "q95", "ess_bulk", "ess_tail", "r_hat"]
+    assert list(table) == columns
+
+
+def test_chains_that_disagree(fitted):
+    def change(posterior, stats):
+        draws = posterior["beta"]
+        draws[dict(chain=2, ou=4)] += 4 * draws.isel(ou=4).std()
+
+    failed = failures(fitted, change)
+    assert failed["r_hat"].where == ("beta[OU-05]",)
+    assert failed["r_hat"].value > 1.1
+    assert set(failed) <= {"r_hat", "ess_bulk", "ess_tail"}
+    assert all(c.where == ("beta[OU-05]",) for c in failed.values())
+
+
+def test_chains_of_unequal_width(fitted):
+    """Same mean, other spread: only a folded R-hat sees it."""
+
+    def change(posterior, stats):
+        draws = posterior["lam"]
+        centre = draws.isel(month=3).mean()
+        draws[dict(chain=0, month=3)] = centre + 4 * (draws.isel(chain=0, month=3) - centre)
+
+    assert failures(fitted, change)["r_hat"].where == ("lam[2022-04]",)
+
+
+def test_worst_place_is_named_first(fitted):
+    def change(posterior, stats):
+        for ou, shift in ((2, 1.0), (7, 5.0), (9, 2.0)):
+            draws = posterior["alpha"]
+            draws[dict(chain=1, ou=ou)] += shift * draws.isel(ou=ou).std()
+
+    assert failures(fitted, change)["r_hat"].where == (
+        "alpha[OU-08]",
+        "alpha[OU-10]",
+        "alpha[OU-03]",
+    )
+
+
+def test_chains_that_crawl(fitted):
+    """The right distribution, strongly autocorrelated."""
+
+    def change(posterior, stats):
+        rng = np.random.default_rng(0)
+        path = rng.normal(size=(4, 1000))
+        for i in range(1, 1000):
+            path[:, i] = 0.95 * path[:, i - 1] + np.sqrt(1 - 0.95**2) * path[:, i]
+        posterior["mu_x"][:] = path
+
+    failed = failures(fitted, change)
+    assert failed["ess_bulk"].where == ("mu_x",)
+    assert failed["ess_bulk"].value < 400
+    assert failed["ess_bulk"].threshold == 400
+
+
+def test_tails_seldom_visited(fitted):
+    """Independent draws but for the tails, which come in runs: bulk fine, tails not."""
+
+    def change(posterior, stats):
+        rng = np.random.default_rng(0)
+        draws = rng.normal(size=(4, 1000))
+        for chain in draws:
+            tail = np.flatnonzero(np.abs(chain) > 1.6)
+            runs = rng.permutation(np.array_split(np.arange(1000), 100))[: len(tail) // 10]
+            spots = np.concatenate(runs)[: len(tail)]
+            values = chain[tail][: len(spots)]
+            chain[tail] = rng.uniform(-1.5, 1.5, len(tail))
+            chain[spots] = np.sort(values)
+        posterior["mu_x"][:] = draws
+
+    failed = failures(fitted, change)
+    assert set(failed) == {"ess_tail"}
+    assert failed["ess_tail"].where == ("mu_x",)
+
+
+def test_divergences(fitted):
+    def change(posterior, stats):
+        stats["diverging"][dict(chain=3, draw=[10, 20])] = True
+
+    failed = failures(fitted, change)
+    assert set(failed) == {"divergences"}
+    assert failed["divergences"].value == 2
+
+
+def test_low_energy_information(fitted):
+    def change(posterior, stats):
+        walk = np.cumsum(np.random.default_rng(0).normal(size=1000))
+        stats["energy"][dict(chain=2)] = walk
+
+    failed = failures(fitted, change)
+    assert set(failed) == {"bfmi"}
+    assert failed["bfmi"].where == ("chain 2",)
+    assert failed["bfmi"].value < 0.3
+
+
+def test_saturated_trees(fitted):
+    def change(posterior, stats):
+        stats["maxdepth_reached"][dict(chain=0, draw=5)] = True
+
+    failed = failures(fitted, change)
+    assert set(failed) == {"tree_depth"}
+    assert failed["tree_depth"].value == 1
+
+
+def test_statistics_under_pymcs_names(fitted):
+    def change(posterior, stats):
+        stats["reached_max_treedepth"] = stats["maxdepth_reached"].copy()
+        del stats["maxdepth_reached"]
+
+    assert failures(fitted, change) == {}
+
+    def saturate(posterior, stats):
+        change(posterior, stats)
+        stats["reached_max_treedepth"][dict(chain=0, draw=5)] = True
+
+    assert set(failures(fitted, saturate)) == {"tree_depth"}
+
+
+@pytest.mark.xfail(reason="DEFECT: numpyro reports tree_depth only", strict=True)
+def test_statistics_under_numpyros_names(fitted):
+    def change(posterior, stats):
+        del stats["maxdepth_reached"]
+        stats["tree_depth"] = xr.full_like(stats["diverging"], 4, dtype=int)
+
+    assert failures(fitted, change) == {}
+
+
+def test_threshold_of_the_effective_size_counts_chains(fitted):
+    half = replace(
+        fitted,
+        sampling=replace(fitted.sampling, chains=2),
+        tree=spoilt(fitted, lambda p, s: None).tree.isel(chain=[0, 1]),
+    )
+    limits = {c.name: c.threshold for c in check(half).checks}
+    assert limits["ess_bulk"] == limits["ess_tail"] == 200
+    limits = {c.name: c.threshold for c in check(fitted).checks}
+    assert limits["ess_bulk"] == limits["ess_tail"] == 400
+
+
+def test_stricter_thresholds_name_who_falls_short(fitted):
+    table = summarise(fitted)
+    level = float(table["ess_bulk"].nsmallest(3).iloc[-1]) + 0.5
+    verdict = check(fitted, Thresholds(ess_per_chain=level / 4, r_hat=0.5, bfmi=9))
+    failed = {c.name: c for c in verdict.failed}
+    assert failed["ess_bulk"].where == tuple(table["ess_bulk"].nsmallest(3).index)
+    assert failed["bfmi"].where == ("chain 0", "chain 1", "chain 2", "chain 3")
+    assert len(failed["r_hat"].where) > 80
+
+
+def test_constant_diagonal_of_a_correlation_is_no_failure(fitted):
+    diagonal = fitted.posterior["corr_ou"].sel(effect="alpha", effect_bis="alpha")
+    assert float(diagonal.std()) < 1e-12
+    assert not any("corr_ou[alpha, alpha]" in c.where for c in check(fitted).checks)
+
+
+BROKEN = {
+    "a draw that is not a number": (0, 5, np.nan),
+    "a draw that is infinite": (0, 5, np.inf),
+    "draws that are not numbers": (slice(None), slice(None), np.nan),
+    "all chains stuck at one value": (slice(None), slice(None), 0.3),
+}
+
+
+@pytest.mark.xfail(reason="DEFECT: NaN and constant parameters leave the gate unseen", strict=True)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("case", BROKEN)
+def test_broken_draws(fitted, case):
+    chain, draw, value = BROKEN[case]
+
+    def change(posterior, stats):
+        posterior["mu_beta"][dict(chain=chain, draw=draw)] = value
+
+    failed = failures(fitted, change)
+    assert "r_hat" in failed
+    assert failed["r_hat"].where == ("mu_beta",)
+
+
+def test_one_chain_stuck(fitted):
+    def change(posterior, stats):
+        posterior["mu_beta"][dict(chain=1)] = float(posterior["mu_beta"][1, 0])
+
+    assert "mu_beta" in failures(fitted, change)["r_hat"].where
+
+
+def test_energy_that_never_moves(fitted):
+    def change(posterior, stats):
+        stats["energy"][dict(chain=1)] = 1.0
+
+    with np.errstate(invalid="ignore"):
+        failed = failures(fitted, change)
+    assert "bfmi" in failed
+
+
+@pytest.mark.xfail(reason="DEFECT: a BFMI of 0/0 names no chain and is no JSON", strict=True)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_energy_that_never_moves_is_reported(fitted):
+    def change(posterior, stats):
+        stats["energy"][dict(chain=1)] = 1.0
+
+    bad = spoilt(fitted, change)
+    json.dumps(check(bad).to_dict(), allow_nan=False)
+    assert failures(fitted, change)["bfmi"].where == ("chain 1",)
+
+
+def test_labels_in():
+    where = ("beta[OU-07]", "lam[2024-03]", "beta[a[b]]", "mu_beta", "beta[OU-07]", "alpha[x]")
+    assert labels_in(where, ["beta"]) == ("OU-07", "a[b]")
+    assert labels_in(where, ["beta", "alpha"]) == ("OU-07", "a[b]", "x")
+    assert labels_in((), ["beta"]) == ()
