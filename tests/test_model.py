@@ -179,7 +179,9 @@ def test_explicit_form_integrates_to_the_integrated_one(forms, geometry):
         grid = np.linspace(-12, 12, 1001)
         total = []
         for x in grid:
-            prior, survey, outcome = nodes(point | {"x_star": np.full(explicit.shapes["x_star"], x)})
+            prior, survey, outcome = nodes(
+                point | {"x_star": np.full(explicit.shapes["x_star"], x)}
+            )
             row = prior + outcome
             row[seen] += survey
             total.append(row)

@@ -148,9 +148,7 @@ def test_fingerprint_changes_with_the_content(change):
 
 def test_fingerprint_tells_labels_apart_that_join_alike():
     """Names with separators in them: ("a", "b c") against ("a b", "c")."""
-    one, two = (
-        Panel.from_frame(frame_at(MONTHS, ous=ous)) for ous in (("a", "b c"), ("a b", "c"))
-    )
+    one, two = (Panel.from_frame(frame_at(MONTHS, ous=ous)) for ous in (("a", "b c"), ("a b", "c")))
     assert one.fingerprint != two.fingerprint
 
 

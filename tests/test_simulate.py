@@ -213,7 +213,9 @@ def test_baseline_response_ignores_the_score(large):
 
 
 def test_schedule_sites_and_respondents():
-    panel = simulate("baseline", n_ou=10, n_site=4, n_month=12, wave_every=5, respondents=50, seed=1)
+    panel = simulate(
+        "baseline", n_ou=10, n_site=4, n_month=12, wave_every=5, respondents=50, seed=1
+    )
     scheduled = panel.rows["scheduled"].to_numpy()
     assert set(panel.rows["month_idx"].to_numpy()[scheduled]) == {4, 9}
     assert sorted(np.bincount(panel.site_idx)) == [2, 2, 3, 3]

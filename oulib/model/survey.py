@@ -36,7 +36,8 @@ def given_survey(prior_mean: Any, sigma_x: Any, sigma_meas: Any, n: Any, x: Any)
     """Mean and variance of x* given its own survey score ``x`` from ``n`` respondents.
 
     Arithmetic only, so that tensors, arrays and labelled arrays can all be passed.  A row
-    without a survey has n = 0 (and any finite x) and gets its prior back.  Equation (2.8).
+    without a survey has n = 0 (and any finite x) and gets its prior back.  Equation (2.8)
+    (``eq-given-survey``).
     """
     total = sigma_meas**2 + sigma_x**2 * n
     mean = prior_mean + sigma_x**2 * n / total * (x - prior_mean)

@@ -15,7 +15,8 @@ class Standardisation:
     """The constants that turn raw values into the model's scale, computed once per panel.
 
     ``m_y`` and ``s_y`` are the mean and standard deviation (ddof 0) of log productivity over all
-    rows; ``m_x`` and ``s_x`` are those of the observed survey scores.  Equation (1.1) of the book.
+    rows; ``m_x`` and ``s_x`` are those of the observed survey scores.  Equation (1.1)
+    (``eq-standardise``).
     """
 
     m_y: float
