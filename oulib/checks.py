@@ -31,6 +31,9 @@ HYPERPARAMETERS = (
 """The names whose number does not grow with OUs, sites, months or rows."""
 
 
+_CONSTANT = 1e-12  # sd of a scalar that never moves, such as a correlation matrix's diagonal
+
+
 @dataclass(frozen=True, kw_only=True)
 class Thresholds:
     """What a fit must reach; the R-hat and ESS levels are those of Vehtari et al. (2021)."""
@@ -101,6 +104,13 @@ def summarise(fit: Fit) -> pd.DataFrame:
     return table[columns].astype(float).rename_axis("parameter")
 
 
+def hyperparameters(fit: Fit) -> pd.DataFrame:
+    """The rows of :func:`summarise` that belong to :data:`HYPERPARAMETERS`, constants left out."""
+    table = summarise(fit)
+    variable = table.index.str.partition("[").get_level_values(0)
+    return table[variable.isin(HYPERPARAMETERS) & (table["sd"] > _CONSTANT)]
+
+
 def check(fit: Fit, thresholds: Thresholds | None = None) -> Verdict:
     """Hold ``fit`` to the gate.
 
@@ -109,7 +119,7 @@ def check(fit: Fit, thresholds: Thresholds | None = None) -> Verdict:
     """
     limit = thresholds or Thresholds()
     table = summarise(fit)
-    table = table[table["sd"] > 1e-12]  # not the constant diagonal of a correlation matrix
+    table = table[table["sd"] > _CONSTANT]  # not the constant diagonal of a correlation matrix
     stats = fit.tree["sample_stats"].to_dataset()
     ess = limit.ess_per_chain * fit.sampling.chains
     saturated = stats[

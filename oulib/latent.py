@@ -19,8 +19,8 @@ def conditional(fit: Fit, *, outcome: bool = True, rows: np.ndarray | None = Non
         rows: positions of the rows wanted; all by default.
 
     Returns:
-        Dataset with ``mean`` and ``sd``, dims (chain, draw, row).  Equations (2.8) (``eq-given-survey``) and (2.10)
-        (``eq-recovered``).
+        Dataset with ``mean`` and ``sd``, dims (chain, draw, row).  Equations (2.8)
+        (``eq-given-survey``) and (2.10) (``eq-recovered``).
     """
     chosen = np.arange(fit.panel.rows.sizes["row"]) if rows is None else np.asarray(rows)
     data = fit.panel.rows.isel(row=chosen)
