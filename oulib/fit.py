@@ -24,13 +24,17 @@ _CODE = (_HERE / "fit.py", _HERE / "model")
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How to sample: draws and warm-up per chain, chains, seed, target acceptance, sampler."""
+    """How to sample: draws and warm-up per chain, chains, seed, target acceptance, sampler.
+
+    A trajectory has at most 2 ** ``max_depth`` steps.
+    """
 
     draws: int = 1500
     tune: int = 1000
     chains: int = 4
     seed: int = 20261122
     target_accept: float = 0.8
+    max_depth: int = 10
     sampler: Sampler = "nutpie"
 
 
@@ -141,6 +145,7 @@ def _with_nutpie(
         chains=sampling.chains,
         seed=sampling.seed,
         target_accept=sampling.target_accept,
+        maxdepth=sampling.max_depth,
         save_warmup=False,
         progress_bar=progress,
     )
@@ -151,6 +156,7 @@ def _with_pymc(
     model: pm.Model, sampling: Sampling, progress: bool
 ) -> tuple[xr.DataTree, tuple[float, float]]:
     """PyMC's own NUTS, or numpyro's; both compile inside the call, so that is not told apart."""
+    depth = "max_treedepth" if sampling.sampler == "pymc" else "max_tree_depth"
     start = time.perf_counter()
     tree = pm.sample(
         draws=sampling.draws,
@@ -158,7 +164,7 @@ def _with_pymc(
         chains=sampling.chains,
         random_seed=sampling.seed,
         nuts_sampler=sampling.sampler,
-        nuts={"target_accept": sampling.target_accept},
+        nuts={"target_accept": sampling.target_accept, depth: sampling.max_depth},
         progressbar=progress,
         compute_convergence_checks=False,
         model=model,
