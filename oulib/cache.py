@@ -61,7 +61,7 @@ def fetch(kind: str, key: str, compute: Callable[[], xr.DataTree]) -> tuple[xr.D
         try:
             with xr.open_datatree(path, engine="netcdf4") as tree:
                 return tree.load(), path
-        except (OSError, ValueError, KeyError):
+        except Exception:  # whatever a damaged file makes the reader stumble over
             path.unlink(missing_ok=True)
     tree = compute()
     write_atomically(path, lambda file: tree.to_netcdf(file, engine="netcdf4"))
