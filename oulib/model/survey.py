@@ -39,11 +39,12 @@ def given_survey(prior_mean: Any, sigma_x: Any, sigma_meas: Any, n: Any, x: Any)
     without a survey has n = 0 (and any finite x) and gets its prior back.  Equation (2.8)
     (``eq-given-survey``).
     """
-    total = sigma_meas**2 + sigma_x**2 * n
+    noise = sigma_meas**2 + 1e-100  # so that n = 0 means the prior even where sigma_meas is 0
+    total = noise + sigma_x**2 * n
     mean = prior_mean + sigma_x**2 * n / total * (x - prior_mean)
     # The share of the prior variance that is left is computed directly, not as 1 - weight:
     # where the weight rounds to one, the difference and the gradient of its root are lost.
-    return mean, sigma_x**2 * (sigma_meas**2 / total)
+    return mean, sigma_x**2 * (noise / total)
 
 
 def respondents(panel: Panel) -> np.ndarray:
@@ -98,8 +99,7 @@ def _noise_scale(spec: ModelSpec) -> TensorVariable:
     scale = spec.priors.sigma_meas
     if spec.latent == "explicit":
         return pm.HalfNormal("sigma_meas", sigma=scale)
-    signed = pm.Normal("signed_sigma_meas", 0.0, scale, initval=scale)
-    return pm.Deterministic("sigma_meas", pt.abs(signed))
+    return pm.Deterministic("sigma_meas", pt.abs(pm.Normal("signed_sigma_meas", 0.0, scale)))
 
 
 def _ou_means(panel: Panel, spec: ModelSpec) -> TensorVariable:
