@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import pymc as pm
@@ -20,7 +22,7 @@ def replicate(fit: Fit, *, draws: int = 400, seed: int = 0) -> xr.Dataset:
     total = fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"]
     step = max(total // draws, 1)
     thinned = fit.posterior.isel(draw=slice(None, None, step))
-    with fit.model():
+    with fit.model(), _quiet():
         tree = pm.sample_posterior_predictive(
             xr.DataTree.from_dict({"posterior": thinned}),
             var_names=["productivity", "survey"],
@@ -29,6 +31,18 @@ def replicate(fit: Fit, *, draws: int = 400, seed: int = 0) -> xr.Dataset:
         )
     replicates = tree["posterior_predictive"].to_dataset()
     return replicates.stack(sample=("chain", "draw")).transpose("sample", ...)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep PyMC from announcing what it samples: a notebook would show it as an output."""
+    logger = logging.getLogger("pymc")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def coverage(replicates: xr.DataArray, observed: np.ndarray, prob: float = 0.9) -> float:
