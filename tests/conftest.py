@@ -13,7 +13,7 @@ os.environ["MPLBACKEND"] = "Agg"
 
 from oulib import BASELINE, Fit, Panel, Sampling, fit, simulate
 
-# The two forms of the baseline that are sampled once for all tests; 4 chains of 1,000 draws.
+# The two forms of the baseline that are sampled once for all tests.
 INTEGRATED = BASELINE
 INFORMED = BASELINE.but(name="explicit_informed", latent="explicit_informed")
 
@@ -28,14 +28,16 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def panel() -> Panel:
-    """A small panel from the baseline's own recipe: 12 OUs, 18 months, waves every 3."""
-    return simulate("baseline", n_ou=12, n_site=3, n_month=18, wave_every=3, seed=1)
+    """A small panel from the baseline's own recipe: 12 OUs, 24 months, waves every 2."""
+    noisy = {"sigma_meas": 2.0}  # away from 0, where a small panel's posterior has an edge
+    size = {"n_ou": 12, "n_site": 3, "n_month": 24, "wave_every": 2}
+    return simulate("baseline", **size, seed=1, parameters=noisy)
 
 
 @pytest.fixture(scope="session")
 def fitted(panel: Panel) -> Fit:
     """The integrated baseline on the small panel."""
-    return fit(panel, INTEGRATED, Sampling(seed=1))
+    return fit(panel, INTEGRATED, Sampling(seed=1, draws=1000, target_accept=0.95))
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,9 @@ import pytensor
 
 from oulib.model.build import build_model
 
-# Numba compiles our functions and calls SciPy's BLAS.  Only PyMC's draw of an initial point would
-# go to a C compiler, look for a BLAS to link to, find none in a pip installation and warn.
-# Without a compiler it runs in Python: nothing to search for, no C to compile, and machines with
-# and without a compiler go the same way.
-pytensor.config.cxx = ""
+# Numba compiles our functions and calls SciPy's BLAS.  Only PyMC's draw of an initial point goes
+# to the C compiler, which would look for a BLAS to link that tiny function to, find none in a pip
+# installation and warn.  It needs none, so it is told to link none.
+pytensor.config.blas__ldflags = ""
 
 __all__ = ["build_model"]
