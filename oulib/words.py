@@ -171,6 +171,8 @@ def response(table: pd.DataFrame) -> str:
     """Whether planned surveys were answered more often in good months than in bad ones."""
     if len(table) < 2:
         return "Without a schedule, or with too few planned rows, response cannot be compared."
+    if (table["rate"] == 1).all():
+        return "Every planned survey was answered: there is no nonresponse to explain."
     first, last = table.iloc[0], table.iloc[-1]
     text = (
         f"In the lowest group {percent(first['rate'])} of the planned surveys were answered, in "
@@ -399,10 +401,7 @@ def collapse(form: str, sampled: np.ndarray, closed: np.ndarray) -> str:
 
 def withheld(verdict: Verdict) -> str:
     """What stands in the place of conclusions when the gate was not passed."""
-    return (
-        f"*The {name(verdict.model)} model failed its checks on this panel, so nothing is "
-        "concluded from it here.*"
-    )
+    return f"*Withheld: the {name(verdict.model)} model failed its checks on this panel.*"
 
 
 def versions(found: dict[str, str]) -> str:
