@@ -18,9 +18,9 @@ import time
 
 FORMS = {
     "integrated": (("integrated", "level"), (0.8, 0.9)),
-    "explicit, informed": (("explicit_informed", "level"), (0.8, 0.9, 0.95, 0.99)),
-    "explicit, informed, z @ L.T": (("explicit_informed", "noncentred"), (0.8, 0.9, 0.95, 0.99)),
-    "explicit, as written": (("explicit", "noncentred"), (0.8, 0.95)),
+    "explicit, informed": (("explicit_informed", "level"), (0.8, 0.9, 0.95)),
+    "explicit, informed, z @ L.T": (("explicit_informed", "noncentred"), (0.8,)),
+    "explicit, as written": (("explicit", "noncentred"), (0.8,)),
 }
 
 

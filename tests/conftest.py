@@ -15,6 +15,7 @@ from oulib import BASELINE, Fit, Panel, Sampling, fit, simulate
 
 # The two forms of the baseline that are sampled once for all tests.
 INTEGRATED = BASELINE
+DRAWS = 2000
 INFORMED = BASELINE.but(name="explicit_informed", latent="explicit_informed")
 
 
@@ -37,13 +38,13 @@ def panel() -> Panel:
 @pytest.fixture(scope="session")
 def fitted(panel: Panel) -> Fit:
     """The integrated baseline on the small panel."""
-    return fit(panel, INTEGRATED, Sampling(seed=1, draws=1000, target_accept=0.95))
+    return fit(panel, INTEGRATED, Sampling(seed=1, draws=DRAWS, target_accept=0.95))
 
 
 @pytest.fixture(scope="session")
 def informed(panel: Panel) -> Fit:
     """The same model with the latent scores sampled row by row, the witness."""
-    return fit(panel, INFORMED, Sampling(seed=2, draws=2000, target_accept=0.95))
+    return fit(panel, INFORMED, Sampling(seed=2, draws=DRAWS, target_accept=0.95))
 
 
 @pytest.fixture(scope="session")

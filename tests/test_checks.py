@@ -9,6 +9,7 @@ import arviz as az
 import numpy as np
 import pytest
 import xarray as xr
+from conftest import DRAWS
 
 from oulib import check
 from oulib.checks import Thresholds, labels_in, summarise
@@ -59,10 +60,10 @@ def test_values_are_the_worst_over_all_public_scalars(fitted):
     for draws in [posterior[name] for name in names] + [off_diagonal]:
         worst["r_hat"].append(float(np.max(az.rhat(draws))))
         worst["ess_bulk"].append(float(np.min(az.ess(draws))))
-        worst["ess_tail"].append(float(np.min(az.ess(draws, method="tail", prob=(0.05, 0.95)))))
+        worst["ess_tail"].append(float(np.min(az.ess(draws, method="tail"))))
     assert value["r_hat"] == pytest.approx(max(worst["r_hat"]))
     assert value["ess_bulk"] == pytest.approx(min(worst["ess_bulk"]))
-    assert value["ess_tail"] == pytest.approx(min(worst["ess_tail"]), rel=0.2)
+    assert value["ess_tail"] == pytest.approx(min(worst["ess_tail"]))
 
 
 def test_summary_labels_are_where_the_numbers_belong(fitted, panel):
@@ -128,8 +129,8 @@ def test_chains_that_crawl(fitted):
 
     def change(posterior, stats):
         rng = np.random.default_rng(0)
-        path = rng.normal(size=(4, 1000))
-        for i in range(1, 1000):
+        path = rng.normal(size=(4, DRAWS))
+        for i in range(1, DRAWS):
             path[:, i] = 0.95 * path[:, i - 1] + np.sqrt(1 - 0.95**2) * path[:, i]
         posterior["mu_x"][:] = path
 
@@ -140,23 +141,17 @@ def test_chains_that_crawl(fitted):
 
 
 def test_tails_seldom_visited(fitted):
-    """Independent draws but for the tails, which come in runs: bulk fine, tails not."""
+    """Draws without autocorrelation whose size changes seldom: bulk fine, tails not."""
 
     def change(posterior, stats):
-        rng = np.random.default_rng(0)
-        draws = rng.normal(size=(4, 1000))
-        for chain in draws:
-            tail = np.flatnonzero(np.abs(chain) > 1.6)
-            runs = rng.permutation(np.array_split(np.arange(1000), 100))[: len(tail) // 10]
-            spots = np.concatenate(runs)[: len(tail)]
-            values = chain[tail][: len(spots)]
-            chain[tail] = rng.uniform(-1.5, 1.5, len(tail))
-            chain[spots] = np.sort(values)
-        posterior["mu_x"][:] = draws
+        rng = np.random.default_rng(1)
+        wide = np.cumsum(rng.random((4, DRAWS)) < 1 / 50, axis=1) % 2
+        posterior["mu_x"][:] = rng.normal(size=(4, DRAWS)) * np.where(wide, 3.0, 0.3)
 
     failed = failures(fitted, change)
-    assert set(failed) == {"ess_tail"}
     assert failed["ess_tail"].where == ("mu_x",)
+    assert failed["ess_tail"].value < 400
+    assert "ess_bulk" not in failed
 
 
 def test_divergences(fitted):
@@ -170,7 +165,7 @@ def test_divergences(fitted):
 
 def test_low_energy_information(fitted):
     def change(posterior, stats):
-        walk = np.cumsum(np.random.default_rng(0).normal(size=1000))
+        walk = np.cumsum(np.random.default_rng(0).normal(size=DRAWS))
         stats["energy"][dict(chain=2)] = walk
 
     failed = failures(fitted, change)

@@ -363,7 +363,6 @@ def test_density_and_gradient_at_the_initial_point(forms, gradients, geometry):
     assert np.isfinite(gradients[geometry](point)).all()
 
 
-@pytest.mark.xfail(reason="DEFECT: 0/0 in given_survey for rows without a survey", strict=True)
 def test_density_and_gradient_without_measurement_noise(forms, gradients):
     """sigma_meas = 0 is inside the support of the coordinate it is sampled on."""
     form = forms("integrated-level")
