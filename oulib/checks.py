@@ -10,8 +10,10 @@ from typing import Any
 import arviz as az
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from oulib.fit import Fit
+from oulib.model.groups import EFFECTS
 
 NAMES = (
     *("mu_alpha", "mu_beta", "sigma_ou", "corr_ou", "sigma_site", "corr_site"),
@@ -31,7 +33,8 @@ HYPERPARAMETERS = (
 """The names whose number does not grow with OUs, sites, months or rows."""
 
 
-_CONSTANT = 1e-12  # sd of a scalar that never moves, such as a correlation matrix's diagonal
+_DIAGONAL = [f"corr_{level}[{effect}, {effect}]" for level in ("ou", "site") for effect in EFFECTS]
+"""Labels that are 1 by definition and have no diagnostics: a correlation matrix's diagonal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +102,10 @@ def summarise(fit: Fit) -> pd.DataFrame:
         table = az.summary(
             fit.posterior[names], ci_prob=0.9, ci_kind="eti", round_to="none", kind="all"
         )
+        # ArviZ's own tail ESS is that of other quantiles than the two reported here.
+        tail = az.ess(fit.posterior[names], method="tail", prob=(0.05, 0.95))
     table = table.rename(columns={"eti90_lb": "q5", "eti90_ub": "q95"})
+    table["ess_tail"] = np.concatenate([np.ravel(tail[name].to_numpy()) for name in names])
     columns = ["mean", "sd", "mcse_mean", "q5", "q95", "ess_bulk", "ess_tail", "r_hat"]
     return table[columns].astype(float).rename_axis("parameter")
 
@@ -108,7 +114,7 @@ def hyperparameters(fit: Fit) -> pd.DataFrame:
     """The rows of :func:`summarise` that belong to :data:`HYPERPARAMETERS`, constants left out."""
     table = summarise(fit)
     variable = table.index.str.partition("[").get_level_values(0)
-    return table[variable.isin(HYPERPARAMETERS) & (table["sd"] > _CONSTANT)]
+    return table[variable.isin(HYPERPARAMETERS) & ~table.index.isin(_DIAGONAL)]
 
 
 def check(fit: Fit, thresholds: Thresholds | None = None) -> Verdict:
@@ -119,17 +125,18 @@ def check(fit: Fit, thresholds: Thresholds | None = None) -> Verdict:
     """
     limit = thresholds or Thresholds()
     table = summarise(fit)
-    table = table[table["sd"] > _CONSTANT]  # not the constant diagonal of a correlation matrix
+    table = table[~table.index.isin(_DIAGONAL)]
     stats = fit.tree["sample_stats"].to_dataset()
     ess = limit.ess_per_chain * fit.sampling.chains
-    saturated = stats[
-        "maxdepth_reached" if "maxdepth_reached" in stats else "reached_max_treedepth"
-    ]
-    bfmi = np.atleast_1d(az.bfmi(stats)["energy"])
+    # Draws that are not numbers, or never moved, have no diagnostics: they fail every one.
+    sound = np.isfinite(table[["mean", "sd", "r_hat"]]).all(axis="columns")
+    saturated = _saturated(stats, fit.sampling.max_depth)
+    with np.errstate(invalid="ignore"):
+        bfmi = np.nan_to_num(np.atleast_1d(az.bfmi(stats)["energy"]))  # 0 / 0: it never moved
     checks = (
         _over_scalars(
             "r_hat",
-            table["r_hat"].where(table["r_hat"].notna(), np.inf),
+            table["r_hat"].where(sound, np.inf),
             limit.r_hat,
             largest=True,
             advice="The chains disagree. Look at the traces of the parameters named: two modes "
@@ -137,14 +144,14 @@ def check(fit: Fit, thresholds: Thresholds | None = None) -> Verdict:
         ),
         _over_scalars(
             "ess_bulk",
-            table["ess_bulk"].fillna(0.0),
+            table["ess_bulk"].where(sound, 0.0),
             ess,
             largest=False,
             advice="Too few effective draws for the posterior mean. Raise draws, or simplify.",
         ),
         _over_scalars(
             "ess_tail",
-            table["ess_tail"].fillna(0.0),
+            table["ess_tail"].where(sound, 0.0),
             ess,
             largest=False,
             advice="Too few effective draws for the 90% intervals. Raise draws.",
@@ -174,6 +181,14 @@ def check(fit: Fit, thresholds: Thresholds | None = None) -> Verdict:
         ),
     )
     return Verdict(model=fit.spec.name, checks=checks)
+
+
+def _saturated(stats: xr.Dataset, max_depth: int) -> xr.DataArray:
+    """Which trajectories were cut short at the largest tree, under each sampler's own name."""
+    for name in ("maxdepth_reached", "reached_max_treedepth"):
+        if name in stats:
+            return stats[name]
+    return stats["tree_depth"] >= max_depth
 
 
 def _over_scalars(

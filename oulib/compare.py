@@ -16,7 +16,6 @@ import xarray as xr
 from oulib import cache
 from oulib.errors import UserError
 from oulib.fit import Fit
-from oulib.model import build_model
 
 
 def log_likelihood(fit: Fit) -> xr.DataArray:
@@ -27,8 +26,7 @@ def log_likelihood(fit: Fit) -> xr.DataArray:
     """
 
     def compute() -> xr.DataTree:
-        model = build_model(fit.panel, fit.spec.but(latent="integrated"))
-        posterior = _with_coordinates_of(model, fit.posterior)
+        model, posterior = fit.integrated()
         with model:
             tree = pm.compute_log_likelihood(
                 xr.DataTree.from_dict({"posterior": posterior}),
@@ -40,13 +38,6 @@ def log_likelihood(fit: Fit) -> xr.DataArray:
     key = cache.key_of({"fit": fit.key}, (Path(__file__),))
     tree, _ = cache.fetch("log_likelihood", key, compute)
     return tree["log_likelihood"]["productivity"]
-
-
-def _with_coordinates_of(model: pm.Model, posterior: xr.Dataset) -> xr.Dataset:
-    """The free variables of ``model``, also where an explicit form samples them otherwise."""
-    if "signed_sigma_meas" not in posterior:
-        posterior = posterior.assign(signed_sigma_meas=posterior["sigma_meas"])
-    return posterior[[rv.name for rv in model.free_RVs]]
 
 
 def loo(fit: Fit) -> az.ELPDData:

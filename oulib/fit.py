@@ -66,9 +66,17 @@ class Fit:
             stage: float(self.tree.attrs[f"{stage}_seconds"]) for stage in ("compile", "sample")
         }
 
-    def model(self) -> pm.Model:
-        """The PyMC model that was sampled, built again."""
-        return build_model(self.panel, self.spec)
+    def integrated(self) -> tuple[pm.Model, xr.Dataset]:
+        """The model with the latent score integrated out, and this fit's draws of its variables.
+
+        What is predicted or scored must not be given a row's sampled score, which has seen the
+        row's outcome.  An explicit fit's parameters are those of the integrated model.
+        """
+        model = build_model(self.panel, self.spec.but(latent="integrated"))
+        posterior = self.posterior
+        if "signed_sigma_meas" not in posterior:
+            posterior = posterior.assign(signed_sigma_meas=posterior["sigma_meas"])
+        return model, posterior[[variable.name for variable in model.free_RVs]]
 
 
 def fit(

@@ -19,10 +19,10 @@ def replicate(fit: Fit, *, draws: int = 400, seed: int = 0) -> xr.Dataset:
     Both are on the standardised scale; a row's outcome is replicated given its own survey, the
     quantity that LOO scores.  ``draws`` posterior draws are taken at even distance.
     """
-    total = fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"]
-    step = max(total // draws, 1)
-    thinned = fit.posterior.isel(draw=slice(None, None, step))
-    with fit.model(), _quiet():
+    model, posterior = fit.integrated()
+    step = max(posterior.sizes["chain"] * posterior.sizes["draw"] // draws, 1)
+    thinned = posterior.isel(draw=slice(None, None, step))
+    with model, _quiet():
         tree = pm.sample_posterior_predictive(
             xr.DataTree.from_dict({"posterior": thinned}),
             var_names=["productivity", "survey"],
@@ -54,7 +54,7 @@ def coverage(replicates: xr.DataArray, observed: np.ndarray, prob: float = 0.9) 
 
 def prior_draws(fit: Fit, names: Sequence[str], *, draws: int = 4000, seed: int = 0) -> xr.Dataset:
     """Draws of the named variables from the prior of ``fit``'s model, dims (draw, ...)."""
-    model = fit.model()
+    model, _ = fit.integrated()
     values = pm.draw([model[name] for name in names], draws=draws, random_seed=seed)
     return xr.Dataset(
         {

@@ -80,7 +80,9 @@ def simulate(
     Raises:
         UserError: an unknown recipe or parameter, or a size that no panel can have.
     """
-    _refuse_bad_sizes(recipe, n_ou, n_site, n_month, wave_every, respondents, start, parameters)
+    _refuse_impossible(
+        recipe, n_ou, n_site, n_month, wave_every, respondents, start, seed, parameters
+    )
     rng = np.random.default_rng(seed)
     given = _prior_draw(recipe, rng) if parameters == "prior" else dict(parameters or {})
     p = RECIPES[recipe] | given
@@ -144,7 +146,7 @@ def simulate(
             "ou": np.array(ous)[ou],
             "site": np.array(sites)[site_of][ou],
             "month": calendar.to_timestamp()[month],
-            "productivity": np.round(np.exp(RAW["m_y"] + RAW["s_y"] * y), 4),
+            "productivity": _digits(np.exp(RAW["m_y"] + RAW["s_y"] * y)),
             "survey": np.where(observed, np.round(RAW["m_x"] + RAW["s_x"] * x, 4), np.nan),
             "respondents": np.where(observed, n, 0),
             "scheduled": scheduled,
@@ -266,7 +268,40 @@ def _prior_draw(recipe: Recipe, rng: np.random.Generator) -> dict[str, Any]:
     return drawn
 
 
-def _refuse_bad_sizes(
+def _digits(values: np.ndarray) -> np.ndarray:
+    """``values`` to seven significant digits, so that none is rounded to zero."""
+    return np.array([float(f"{value:.7g}") for value in values])
+
+
+_RANGES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("corr_ou", "corr_site", "phi_lam", "phi_tau"), (-1.0, 1.0)),
+    "nu": (0.0, np.inf),
+}
+"""Open intervals of parameters; scales must be positive or zero, the others finite."""
+
+
+def _wrong_values(given: Mapping[str, Any], recipe: str) -> list[str]:
+    """A sentence for each parameter whose value the recipe cannot have."""
+    wrong = []
+    for name, value in given.items():
+        if name not in RECIPES[recipe]:
+            continue
+        array, shape = np.asarray(value), np.shape(RECIPES[recipe][name])
+        if array.dtype.kind not in "fiu" or array.shape != shape:
+            size = "a number" if shape == () else f"{shape[0]} numbers"
+            wrong.append(f"{name} = {value!r}: {size} wanted")
+            continue
+        low, high = _RANGES.get(name, (-np.inf, np.inf))
+        if not (np.isfinite(array).all() and (array > low).all() and (array < high).all()):
+            wrong.append(f"{name} = {value!r}: a finite value between {low} and {high} wanted")
+        elif name.startswith("sigma_") and (array < 0).any():
+            wrong.append(f"{name} = {value!r}: a scale is not negative")
+        elif name == "response_rate" and not 0 <= value <= 1:
+            wrong.append(f"{name} = {value!r}: a share between 0 and 1 wanted")
+    return wrong
+
+
+def _refuse_impossible(
     recipe: str,
     n_ou: int,
     n_site: int,
@@ -274,6 +309,7 @@ def _refuse_bad_sizes(
     wave_every: int,
     respondents: float,
     start: str,
+    seed: int,
     parameters: Any,
 ) -> None:
     wrong = []
@@ -284,6 +320,12 @@ def _refuse_bad_sizes(
             f"the {recipe} recipe has no parameter {', '.join(sorted(unknown))}; "
             f"it has {', '.join(RECIPES[recipe])}"
         )
+    if isinstance(parameters, Mapping):
+        wrong += _wrong_values(parameters, recipe)
+    elif parameters not in (None, "prior"):
+        wrong.append(f"parameters {parameters!r}: a mapping of names to values, or 'prior'")
+    if seed < 0:
+        wrong.append(f"the seed {seed}: 0 or larger is needed")
     if n_ou < 2:
         wrong.append(f"{n_ou} OUs: at least 2 are needed")
     if not 1 <= n_site <= n_ou:
@@ -292,11 +334,13 @@ def _refuse_bad_sizes(
         wrong.append(f"{n_month} months: at least 3 are needed")
     if not 1 <= wave_every <= n_month:
         wrong.append(f"waves every {wave_every} months: between 1 and {n_month} are possible")
-    if not respondents >= 1:
-        wrong.append(f"a median of {respondents} respondents: at least 1 is needed")
+    if not 1 <= respondents < 1e6:
+        wrong.append(f"a median of {respondents} respondents: between 1 and a million is possible")
     try:
-        pd.Period(start, freq="M")
+        known = not pd.isna(pd.Period(start, freq="M"))
     except ValueError:
+        known = False
+    if not known:
         wrong.append(f"first month {start!r}: write it like 2022-01")
     if wrong:
         raise UserError("This panel cannot be simulated: " + "; ".join(wrong) + ".")

@@ -42,7 +42,7 @@ def load(path: Path, *, columns: Mapping[str, str] | None = None) -> Panel:
         return panel
     try:
         truth = xr.Dataset.from_dict(json.loads(beside.read_text(encoding="utf-8")))
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{beside} is not a truth file that oulib wrote ({error}).") from error
     if truth.attrs.get("fingerprint") != panel.fingerprint:
         raise UserError(

@@ -60,10 +60,12 @@ def test_values_are_the_worst_over_all_public_scalars(fitted):
     for draws in [posterior[name] for name in names] + [off_diagonal]:
         worst["r_hat"].append(float(np.max(az.rhat(draws))))
         worst["ess_bulk"].append(float(np.min(az.ess(draws))))
-        worst["ess_tail"].append(float(np.min(az.ess(draws, method="tail"))))
+        tails = [np.min(az.ess(draws, method="tail", prob=p)) for p in (None, (0.05, 0.95))]
+        worst["ess_tail"].append(tails)
     assert value["r_hat"] == pytest.approx(max(worst["r_hat"]))
     assert value["ess_bulk"] == pytest.approx(min(worst["ess_bulk"]))
-    assert value["ess_tail"] == pytest.approx(min(worst["ess_tail"]))
+    # By ArviZ's default quantiles or by those reported: see the test of the latter.
+    assert pytest.approx(value["ess_tail"]) in np.min(worst["ess_tail"], axis=0).tolist()
 
 
 def test_summary_labels_are_where_the_numbers_belong(fitted, panel):
@@ -145,13 +147,21 @@ def test_tails_seldom_visited(fitted):
 
     def change(posterior, stats):
         rng = np.random.default_rng(1)
-        wide = np.cumsum(rng.random((4, DRAWS)) < 1 / 50, axis=1) % 2
+        wide = np.zeros((4, DRAWS), dtype=bool)
+        for chain in range(4):  # one visit a chain, of an eighth of its draws
+            wide[chain, chain * DRAWS // 5 :][: DRAWS // 8] = True
         posterior["mu_x"][:] = rng.normal(size=(4, DRAWS)) * np.where(wide, 3.0, 0.3)
 
     failed = failures(fitted, change)
     assert failed["ess_tail"].where == ("mu_x",)
     assert failed["ess_tail"].value < 400
     assert "ess_bulk" not in failed
+
+
+def test_tail_size_is_that_of_the_reported_quantiles(fitted):
+    draws, row = fitted.posterior["mu_beta"], summarise(fitted).loc["mu_beta"]
+    expected = float(az.ess(draws, method="tail", prob=(0.05, 0.95)))
+    assert row["ess_tail"] == pytest.approx(expected)
 
 
 def test_divergences(fitted):
@@ -197,7 +207,6 @@ def test_statistics_under_pymcs_names(fitted):
     assert set(failures(fitted, saturate)) == {"tree_depth"}
 
 
-@pytest.mark.xfail(reason="DEFECT: numpyro reports tree_depth only", strict=True)
 def test_statistics_under_numpyros_names(fitted):
     def change(posterior, stats):
         del stats["maxdepth_reached"]
@@ -242,7 +251,6 @@ BROKEN = {
 }
 
 
-@pytest.mark.xfail(reason="DEFECT: NaN and constant parameters leave the gate unseen", strict=True)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("case", BROKEN)
 def test_broken_draws(fitted, case):
@@ -272,7 +280,6 @@ def test_energy_that_never_moves(fitted):
     assert "bfmi" in failed
 
 
-@pytest.mark.xfail(reason="DEFECT: a BFMI of 0/0 names no chain and is no JSON", strict=True)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_energy_that_never_moves_is_reported(fitted):
     def change(posterior, stats):

@@ -127,7 +127,7 @@ def centring(panel: Panel) -> np.ndarray:
     waves = np.bincount(ou, minlength=len(panel.ous))
     means = np.bincount(ou, weights=x, minlength=len(panel.ous)) / np.maximum(waves, 1)
     spare = len(x) - np.count_nonzero(waves)
-    within = np.sum((x - means[ou]) ** 2) / spare if spare > 0 else 1.0
+    within = max(np.sum((x - means[ou]) ** 2) / spare, 1e-6) if spare > 0 else 1.0
     typical = len(x) / max(np.count_nonzero(waves), 1)
     between = max(np.var(means[waves > 0]) - within / typical, 0.05)
     return waves * between / (waves * between + within)

@@ -1,0 +1,181 @@
+"""Leave-one-out: its pointwise densities, against brute force, and what may be compared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import by_hand
+import numpy as np
+import nutpie
+import pymc as pm
+import pytest
+from conftest import frame_of
+from scipy.special import logsumexp
+from test_posterior import parameters_at
+
+from oulib import Panel, UserError, compare
+from oulib.compare import log_likelihood, loo
+from oulib.model import build_model
+
+# Without a C compiler PyTensor says that it fuses fewer loops; the model is the same.
+pytestmark = pytest.mark.filterwarnings("ignore:Loop fusion failed")
+
+
+@pytest.mark.parametrize("which", ["fitted", "informed"])
+@pytest.mark.parametrize(("chain", "draw"), [(0, 0), (2, 500)])
+def test_pointwise_densities_have_the_score_integrated_out(request, which, chain, draw):
+    """log p(y_i | x'_i, theta) of either form, against the dense integral of the row."""
+    fit = request.getfixturevalue(which)
+    found = log_likelihood(fit)
+    assert found.dims == ("chain", "draw", "row")
+    theta = parameters_at(fit, chain, draw)
+    theta.pop("x_star", None)
+    _, expected = by_hand.row_densities(theta, fit.panel.rows)
+    np.testing.assert_allclose(found.isel(chain=chain, draw=draw), expected, rtol=0, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def refit(panel, fitted):
+    """Samples the posterior with the outcome of one row left out, its survey kept."""
+    model = build_model(fitted.panel, fitted.spec)
+    y = panel.rows["y"].to_numpy()
+    with model:
+        mask = pm.Data("mask", np.zeros(len(y)))
+        pm.Potential("left_out", -(mask * pm.logp(model["productivity"], y)).sum())
+    compiled = nutpie.compile_pymc_model(model)
+
+    def without(row):
+        mask = np.zeros(len(y))
+        mask[row] = 1.0
+        return nutpie.sample(
+            compiled.with_data(mask=mask),
+            draws=500,
+            seed=row,
+            target_accept=0.9,
+            progress_bar=False,
+        )["posterior"]
+
+    return without
+
+
+def test_loo_is_leaving_one_out(fitted, panel, refit):
+    """Exact: refit without y_i, and score it by the row's closed form written out here."""
+    found = loo(fitted)
+    values, k = np.asarray(found.elpd_i), np.asarray(found.pareto_k)
+    rows, seen = panel.rows, panel.rows["observed"].to_numpy()
+    order = np.argsort(values)
+    reliable = order[k[order] < 0.6]
+    # The worst outcomes with and without a survey, a middling one, and the most influential one.
+    chosen = [reliable[seen[reliable]][0], reliable[~seen[reliable]][0], order[len(order) // 2]]
+    chosen.append(max(reliable, key=lambda i: k[i]))
+    for row in dict.fromkeys(map(int, chosen)):
+        scores = closed_form(refit(row), rows.isel(row=row))
+        exact = logsumexp(scores) - np.log(scores.size)
+        error = np.std(np.exp(scores - exact)) / np.sqrt(scores.size / 4)
+        assert abs(values[row] - exact) < 0.03 + 4 * error, (row, k[row])
+
+
+def closed_form(posterior, one):
+    """log p(y_i | x'_i, theta) of a single row for each draw: two correlated normals."""
+    g, t, y, x, n = (one[v].item() for v in ("ou_idx", "month_idx", "y", "x", "respondents"))
+    p = {name: posterior[name].to_numpy() for name in ("sigma_x", "sigma_y", "sigma_meas")}
+    for name in ("alpha", "beta", "mu_x_ou"):
+        p[name] = posterior[name].to_numpy()[..., g]
+    for name in ("lam", "tau"):
+        p[name] = posterior[name].to_numpy()[..., t]
+    m = p["mu_x_ou"] + 0.2 * p["tau"]
+    mean = p["alpha"] + p["lam"] + p["beta"] * m
+    var = p["sigma_y"] ** 2 + p["beta"] ** 2 * p["sigma_x"] ** 2
+    if not np.isnan(x):
+        var_x = p["sigma_x"] ** 2 + p["sigma_meas"] ** 2 / max(n, 1)
+        covariance = p["beta"] * p["sigma_x"] ** 2
+        mean = mean + covariance / var_x * (x - m)
+        var = var - covariance**2 / var_x
+    return by_hand.normal(y, mean, np.sqrt(var))
+
+
+def test_explicit_fit_has_the_same_loo(fitted, informed):
+    ours, theirs = loo(fitted), loo(informed)
+    difference = np.asarray(ours.elpd_i) - np.asarray(theirs.elpd_i)
+    good = np.maximum(ours.pareto_k, theirs.pareto_k) < 0.5
+    assert good.mean() > 0.8
+    assert np.abs(difference[good]).max() < 0.08
+    assert abs(ours.elpd - theirs.elpd) < 1
+    assert abs(ours.p - theirs.p) < 1
+
+
+def test_effective_number_of_parameters_is_far_below_the_rows(fitted, informed, panel):
+    """Conditioning on each row's own sampled score would send it towards N."""
+    n_row = panel.rows.sizes["row"]
+    for fit in (fitted, informed):
+        assert 5 < loo(fit).p < n_row / 4
+
+
+def test_conditioning_on_the_rows_own_score_would_be_wrong(informed, panel):
+    """The trap that ``log_likelihood`` avoids, so that the test above has teeth."""
+    posterior = informed.posterior
+    g, t = panel.rows["ou_idx"].to_numpy(), panel.rows["month_idx"].to_numpy()
+    mean = (
+        posterior["alpha"].to_numpy()[..., g]
+        + posterior["lam"].to_numpy()[..., t]
+        + posterior["beta"].to_numpy()[..., g] * posterior["x_star"].to_numpy()
+    )
+    sd = posterior["sigma_y"].to_numpy()[..., None]
+    conditioned = by_hand.normal(panel.rows["y"].to_numpy(), mean, sd)
+    optimism = conditioned.mean() - log_likelihood(informed).to_numpy().mean()
+    assert optimism > 0.05
+
+
+def test_table(fitted, informed):
+    table = compare([fitted, informed])
+    assert sorted(table.index) == ["baseline", "explicit_informed"]
+    assert table.index.name == "model"
+    assert table["rank"].tolist() == [0, 1]
+    assert table["elpd"].is_monotonic_decreasing
+    assert table["elpd_diff"].iloc[0] == 0
+    for fit in (fitted, informed):
+        result, row = loo(fit), table.loc[fit.spec.name]
+        np.testing.assert_allclose(
+            row[["elpd", "se", "p"]].astype(float), [result.elpd, result.se, result.p]
+        )
+        assert row["worst_k"] == pytest.approx(float(np.max(result.pareto_k)))
+        assert row["k_too_high"] == int((np.asarray(result.pareto_k) > result.good_k).sum())
+    pointwise = np.asarray(loo(fitted).elpd_i) - np.asarray(loo(informed).elpd_i)
+    assert abs(table["elpd_diff"].iloc[1]) == pytest.approx(abs(pointwise.sum()))
+    assert table["dse"].iloc[1] == pytest.approx(
+        np.sqrt(len(pointwise) * pointwise.var()), rel=1e-6
+    )
+
+
+def test_table_of_one(fitted):
+    table = compare([fitted])
+    assert table.index.tolist() == ["baseline"]
+    assert table[["rank", "elpd_diff", "dse"]].to_numpy().tolist() == [[0, 0, 0]]
+    assert list(table) == list(compare([fitted, replace(fitted, spec=fitted.spec.but(name="b"))]))
+
+
+def changed(panel, **columns):
+    return Panel.from_frame(frame_of(panel).assign(**columns))
+
+
+def test_fits_of_other_outcomes_are_refused(fitted, informed, panel):
+    y = frame_of(panel)["productivity"].to_numpy(copy=True)
+    y[0] *= 1.001
+    months = frame_of(panel)["month"] + np.timedelta64(31, "D")
+    others = {
+        "one outcome": changed(panel, productivity=y),
+        "the months": changed(panel, month=months.dt.to_period("M").dt.to_timestamp()),
+        "the OUs": changed(panel, ou=frame_of(panel)["ou"].str.lower()),
+        "fewer rows": Panel.from_frame(frame_of(panel).iloc[:-1]),
+    }
+    for other in others.values():
+        with pytest.raises(
+            UserError, match=r"cannot be compared.*baseline.*explicit_informed"
+        ) as e:
+            compare([fitted, replace(informed, panel=other)])
+        assert "same panel" in str(e.value)
+
+
+def test_fits_of_one_name_are_refused(fitted):
+    with pytest.raises(UserError, match="same name"):
+        compare([fitted, fitted])
