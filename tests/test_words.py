@@ -1,0 +1,124 @@
+"""Sentences follow what they are given, and labels never become markup."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from oulib import words
+from oulib.checks import Check, Verdict
+from oulib.describe import Overview, Tails
+
+HOSTILE = "<script>alert(1)</script> $x_1$ *b* `c` [l](u) {d}`e` | # \\ & www.example.org:80"
+
+
+def test_a_label_stays_text() -> None:
+    written = words.name(HOSTILE)
+    assert not set("<>*`[]{}|#$_\\") & set(re.sub(r"&(?:#\d+|lt|gt|amp);", "", written))
+    assert html.unescape(written) == HOSTILE
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [(-0.126, 2, "−0.13"), (-0.001, 2, "0.00"), (1234.5, 0, "1,234"), (-1234.5, 1, "−1,234.5")],
+)
+def test_numbers(value: float, digits: int, text: str) -> None:
+    assert words.number(value, digits) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0, "0%"), (0.004, "less than 1%"), (0.5, "50%"), (0.996, "more than 99%"), (1, "100%")],
+)
+def test_shares_are_not_rounded_to_certainty(share: float, text: str) -> None:
+    assert words.percent(share) == text
+
+
+def test_lists_are_cut_and_say_so() -> None:
+    assert words.names(["a"]) == "a"
+    assert words.names(["a", "b", "c"]) == "a, b and c"
+    assert words.names("abcdefgh", most=2) == "a, b and 6 more"
+
+
+def overview(**changes: object) -> Overview:
+    given = {
+        "ous": 3, "sites": 1, "months": 4, "rows": 12, "cells": 12, "surveys": 5,
+        "ous_without_survey": 0, "scheduled": 6, "answered": 5, "unscheduled_surveys": 0,
+        "waves_per_ou": (1, 2), "respondents": (3, 10, 20),
+    }  # fmt: skip
+    return Overview(**(given | changes))
+
+
+def test_a_panel_in_words() -> None:
+    assert "no gaps" in words.size(overview())
+    assert "25% of the OU-periods" in words.size(overview(rows=9))
+    assert "never had one" in words.surveys(overview(ous_without_survey=1))
+    assert "83%" in words.schedule(overview())
+    assert "not known" in words.schedule(overview(scheduled=None, answered=None))
+    assert "outside the schedule" in words.schedule(overview(unscheduled_surveys=1))
+    assert "heavier" in words.tails(Tails(30, 1000, 2.7, 0.0027))
+    assert "no clear sign" in words.tails(Tails(3, 1000, 2.7, 0.0027))
+    assert "resembles" in words.persistence(0.8)
+    assert "not clearly" in words.persistence(0.1)
+    assert "too few" in words.persistence(float("nan"))
+    assert "beyond chance" in words.sites(0.4)
+    assert "too few" in words.sites(float("nan"))
+
+
+def rates(first: float, last: float) -> pd.DataFrame:
+    rate = np.array([first, last])
+    return pd.DataFrame({"rate": rate, "q5": rate - 0.05, "q95": np.minimum(rate + 0.05, 1)})
+
+
+def test_response_in_words() -> None:
+    assert "do not overlap" in words.response(rates(0.5, 0.8))
+    assert "does not show that nonresponse is harmless" in words.response(rates(0.7, 0.72))
+    assert "no nonresponse" in words.response(rates(1.0, 1.0))
+    assert "cannot be compared" in words.response(rates(1, 1).iloc[:0])
+
+
+def test_a_failure_names_the_ous_and_what_to_try() -> None:
+    failed = Check(
+        name="r_hat", value=1.7, threshold=1.01, passed=False,
+        where=("beta[OU-1]", "mu_beta", "alpha[OU-2]"), advice="Look at the traces.",
+    )  # fmt: skip
+    good = Check(name="divergences", value=0, threshold=0, passed=True)
+    (sentence,) = words.failures(Verdict("baseline", (failed, good)))
+    text = html.unescape(sentence)
+    assert "R-hat** is 1.70" in text
+    assert "2 OUs are affected: OU-1 and OU-2" in text
+    assert text.endswith("Look at the traces.")
+
+
+def test_what_the_prior_did_is_said() -> None:
+    rng = np.random.default_rng(0)
+    prior = {"a": rng.normal(size=4000), "b": rng.normal(size=4000)}
+    learnt = {"a": 0.1 * rng.normal(size=4000), "b": 0.95 * rng.normal(size=4000)}
+    assert words.mostly_prior(learnt, prior).startswith("For b the posterior")
+    assert "data have spoken" in words.mostly_prior({"a": learnt["a"]}, prior)
+
+
+def test_recovery_is_judged_by_chance() -> None:
+    summary = pd.DataFrame({"q5": -1.0, "q95": 1.0}, index=[f"x[{i}]" for i in range(40)])
+    inside = pd.Series(0.0, index=summary.index)
+    outside = inside.where(np.arange(40) % 2 == 0, 5.0)
+    assert "40 of 40" in words.recovered(summary, inside, "values")
+    assert "fewer than chance" in words.recovered(summary, outside, "values")
+
+
+def test_tails_are_judged_against_replicates() -> None:
+    replicated = np.linspace(-0.2, 0.3, 400)
+    assert "surprise" in words.tail_check(2.0, replicated)
+    assert "ordinary" in words.tail_check(0.1, replicated)
+    assert "heavier than the data" in words.tail_check(-1.0, replicated)
+
+
+def test_coverage_in_words() -> None:
+    text = words.coverages(0.8, 0.99)
+    assert "80%" in text
+    assert "too narrow" in text
+    assert "wider" in text
