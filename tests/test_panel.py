@@ -17,7 +17,7 @@ def frame_at(months, ous=("a", "b", "c")):
     rows = pd.DataFrame([(ou, m) for ou in ous for m in months], columns=["ou", "month"])
     k = np.arange(len(rows), dtype=float)
     return rows.assign(
-        site="s",
+        site=np.where(rows["ou"] == ous[0], "s", "t"),
         month=pd.to_datetime(rows["month"]),
         productivity=10 + k**1.5,
         survey=np.where(k % 2 == 0, 3 + 0.1 * k, np.nan),
@@ -129,8 +129,8 @@ CHANGES = {
     "the schedule": lambda f: f.assign(scheduled=[False, *f["scheduled"][1:]]),
     "no schedule": lambda f: f.drop(columns="scheduled"),
     "an OU's name": lambda f: f.assign(ou=f["ou"].replace({"a": "A"})),
-    "an OU's site": lambda f: f.assign(site=np.where(f["ou"] == "a", "s", "t")),
-    "the site's name": lambda f: f.assign(site="t"),
+    "an OU's site": lambda f: f.assign(site=np.where(f["ou"] == "b", "s", "t")),
+    "a site's name": lambda f: f.assign(site=f["site"].replace({"t": "u"})),
     "the months": lambda f: f.assign(month=f["month"] + pd.DateOffset(months=1)),
     "a row less": lambda f: f.iloc[:-1],
     "OUs swapped": lambda f: f.assign(ou=f["ou"].replace({"a": "b", "b": "a"})),
