@@ -9,12 +9,26 @@ from oulib.latent import recover_latent
 from oulib.model import build_model
 from oulib.panel import Panel, read_panel
 from oulib.simulate import simulate
-from oulib.spec import BASELINE, LADDER, MODELS, ModelSpec, Priors
+from oulib.spec import (
+    AR1,
+    BASELINE,
+    LADDER,
+    MODELS,
+    SITE,
+    STUDENT_T,
+    UPGRADED,
+    ModelSpec,
+    Priors,
+)
 
 __all__ = [
+    "AR1",
     "BASELINE",
     "LADDER",
     "MODELS",
+    "SITE",
+    "STUDENT_T",
+    "UPGRADED",
     "Fit",
     "ModelSpec",
     "Panel",

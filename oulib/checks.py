@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from oulib.density import quadrature_error
 from oulib.fit import Fit
 from oulib.model.groups import EFFECTS
 
@@ -44,6 +45,7 @@ class Thresholds:
     r_hat: float = 1.01
     ess_per_chain: float = 100.0
     bfmi: float = 0.3
+    quadrature: float = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +182,24 @@ def check(fit: Fit, thresholds: Thresholds | None = None) -> Verdict:
             advice="Trajectories were cut short at the largest tree. Raise tune first.",
         ),
     )
-    return Verdict(model=fit.spec.name, checks=checks)
+    return Verdict(model=fit.spec.name, checks=checks + _quadrature(fit, limit.quadrature))
+
+
+def _quadrature(fit: Fit, threshold: float) -> tuple[Check, ...]:
+    """The check of the sums over the latent score, where the model has any."""
+    if fit.spec.closed_form or fit.spec.latent != "integrated":
+        return ()
+    error = quadrature_error(fit)
+    return (
+        Check(
+            name="quadrature",
+            value=error,
+            threshold=threshold,
+            passed=bool(error <= threshold),
+            advice="The sum over a row's latent score is too coarse for these slopes. Raise the "
+            "spec's nodes.",
+        ),
+    )
 
 
 def _saturated(stats: xr.Dataset, max_depth: int) -> xr.DataArray:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from oulib.density import CHUNK, RowDensity, all_rows, row_density, thinned
 from oulib.fit import Fit
-from oulib.model.survey import given_survey, respondents, scores
+from oulib.model.survey import given_survey
+
+_GRID = np.linspace(-7.0, 7.0, 225)  # in sds of the score given its survey
 
 
-def conditional(fit: Fit, *, outcome: bool = True, rows: np.ndarray | None = None) -> xr.Dataset:
+def conditional(
+    fit: Fit, *, outcome: bool = True, rows: np.ndarray | None = None, draws: int | None = None
+) -> xr.Dataset:
     """Mean and sd of x*_i given each posterior draw of the parameters, and the data of row i.
 
     Args:
@@ -17,59 +22,96 @@ def conditional(fit: Fit, *, outcome: bool = True, rows: np.ndarray | None = Non
         outcome: condition on y_i as well as on the row's survey; without, what the survey and
             the hierarchy alone say (but still under parameters that have seen all the data).
         rows: positions of the rows wanted; all by default.
+        draws: thin the posterior to about so many draws.
 
     Returns:
         Dataset with ``mean`` and ``sd``, dims (chain, draw, row).  Equations (2.8)
         (``eq-given-survey``) and (2.10) (``eq-recovered``).
+
+    Raises:
+        ValueError: conditioning on the outcome has no closed form for this model.
     """
-    chosen = np.arange(fit.panel.rows.sizes["row"]) if rows is None else np.asarray(rows)
-    data = fit.panel.rows.isel(row=chosen)
-    posterior = fit.posterior
-
-    def by_row(values: np.ndarray) -> xr.DataArray:
-        return xr.DataArray(values, dims="row", coords={"row": chosen})
-
-    ou, month = by_row(data["ou_idx"].to_numpy()), by_row(data["month_idx"].to_numpy())
-    prior_mean = posterior["mu_x_ou"].isel(ou=ou) + fit.spec.priors.gamma_x * posterior["tau"].isel(
-        month=month
-    )
-    mean, var = given_survey(
-        prior_mean.drop_vars(["ou", "month"]),
-        posterior["sigma_x"],
-        posterior["sigma_meas"],
-        by_row(respondents(fit.panel)[chosen]),
-        by_row(scores(fit.panel)[chosen]),
-    )
+    if outcome and not fit.spec.closed_form:
+        raise ValueError(
+            f"x* given the outcome is not normal in the model {fit.spec.name}: "
+            "use recover_latent and summarise its draws."
+        )
+    r = row_density(fit, thinned(fit.posterior, draws), all_rows(fit, rows))
+    mean, var = r.mean, r.var
     if outcome:
-        beta = posterior["beta"].isel(ou=ou).drop_vars("ou")
-        intercept = posterior["alpha"].isel(ou=ou).drop_vars("ou")
-        intercept = intercept + posterior["lam"].isel(month=month).drop_vars("month")
-        spread = posterior["sigma_y"] ** 2 + beta**2 * var
-        residual = by_row(data["y"].to_numpy()) - intercept - beta * mean
-        mean = mean + var * beta / spread * residual
-        var = var * (posterior["sigma_y"] ** 2 / spread)
+        sigma2 = r.posterior["sigma_y"] ** 2
+        spread = sigma2 + r.beta**2 * var
+        mean = mean + var * r.beta / spread * (r.y - r.intercept - r.beta * mean)
+        var = var * (sigma2 / spread)
+    mean, var = xr.broadcast(mean, var)
     return xr.Dataset({"mean": mean, "sd": np.sqrt(var)}).transpose("chain", "draw", "row")
 
 
-def recover_latent(fit: Fit, *, rows: np.ndarray | None = None, seed: int = 0) -> xr.DataArray:
+def recover_latent(
+    fit: Fit, *, rows: np.ndarray | None = None, draws: int | None = None, seed: int = 0
+) -> xr.DataArray:
     """Draws of ``x_star`` (chain, draw, row), one for each posterior draw of the parameters.
 
-    Exact: given the parameters the rows are independent, so drawing from each row's conditional
-    distribution completes a joint posterior draw.  An explicit fit has sampled them already.
+    Given the parameters the rows are independent, so drawing from each row's conditional
+    distribution completes a joint posterior draw.  Normal models draw from the closed form;
+    with a Student-t outcome or a response term, the distribution function is summed over a grid
+    and inverted.  An explicit fit has sampled the scores already.
+
+    Args:
+        fit: the fit.
+        rows: positions of the rows wanted; all by default.
+        draws: thin the posterior to about so many draws; all by default.
+        seed: of the draws.
     """
+    chosen = all_rows(fit, rows)
     if "x_star" in fit.posterior:
-        sampled = fit.posterior["x_star"]
-        return sampled if rows is None else sampled.isel(row=rows)
-    given = conditional(fit, rows=rows)
-    z = np.random.default_rng(seed).standard_normal(given["mean"].shape)
-    return (given["mean"] + given["sd"] * z).rename("x_star")
+        return thinned(fit.posterior, draws)["x_star"].isel(row=chosen)
+    rng = np.random.default_rng(seed)
+    if fit.spec.closed_form:
+        given = conditional(fit, rows=chosen, draws=draws)
+        z = rng.standard_normal(given["mean"].shape)
+        return (given["mean"] + given["sd"] * z).rename("x_star")
+    posterior = thinned(fit.posterior, draws)
+    size = posterior.sizes["chain"] * posterior.sizes["draw"] * _GRID.size
+    step = max(CHUNK // size, 1)
+    parts = [
+        _draw_from_grid(row_density(fit, posterior, chosen[i : i + step]), rng)
+        for i in range(0, chosen.size, step)
+    ]
+    return xr.concat(parts, dim="row").rename("x_star")
+
+
+def _draw_from_grid(r: RowDensity, rng: np.random.Generator) -> xr.DataArray:
+    """One draw of x* a row and posterior draw, by inverting its distribution function."""
+    at = xr.DataArray(_GRID, dims="node")
+    x = r.mean + np.sqrt(r.var) * at
+    log_density = r.log_outcome(x) + r.log_response(x) - 0.5 * at**2
+    log_density = log_density.transpose("chain", "draw", "row", "node")
+    values = log_density.to_numpy()
+    density = np.exp(values - values.max(axis=-1, keepdims=True))
+    cells = 0.5 * (density[..., 1:] + density[..., :-1])
+    below = np.cumsum(cells, axis=-1)
+    target = rng.random(below.shape[:-1])[..., None] * below[..., -1:]
+    cell = np.minimum((below < target).sum(axis=-1), cells.shape[-1] - 1)[..., None]
+    reached = np.take_along_axis(below, cell, -1) - np.take_along_axis(cells, cell, -1)
+    share = (target - reached) / np.take_along_axis(cells, cell, -1)
+    # Within a cell the density is linear: invert that, not a flat cell.
+    low, high = np.take_along_axis(density, cell, -1), np.take_along_axis(density, cell + 1, -1)
+    root = np.sqrt(low**2 + share * (high**2 - low**2))
+    within = np.where(
+        np.isclose(low, high), share, (root - low) / np.where(high == low, 1, high - low)
+    )
+    z = _GRID[cell] + np.clip(within, 0, 1) * (_GRID[1] - _GRID[0])
+    mean, var = xr.broadcast(r.mean, r.var)
+    mean, var = (a.transpose("chain", "draw", "row") for a in (mean, var))
+    return mean + np.sqrt(var) * z[..., 0]
 
 
 def collapse_curve(fit: Fit, n: np.ndarray) -> xr.Dataset:
     """How the posterior sd of x* should fall with the number of respondents ``n``.
 
     Root mean variances over draws and OUs of three closed forms, dim ``n``: ``measurement``
-    (sigma_meas / sqrt(n), the limit), ``survey`` (with the hierarchy) and ``both`` (with the
+    (sigma_meas / sqrt(n), the limit), ``survey`` (with the hierarchy) and ``both`` (with a normal
     outcome, too); n = 0 is a month without a survey.
     """
     n = xr.DataArray(np.asarray(n, dtype=float), dims="n", coords={"n": n})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -35,12 +36,17 @@ def replicate(fit: Fit, *, draws: int = 400, seed: int = 0) -> xr.Dataset:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep PyMC from announcing what it samples: a notebook would show it as an output."""
+    """Keep PyMC and Numba from announcing what they do: a notebook would show it as an output.
+
+    Numba says that it leaves a distribution of ours, whose draws are NumPy code, to Python.
+    """
     logger = logging.getLogger("pymc")
     level = logger.level
     logger.setLevel(logging.WARNING)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Numba will use object mode")
+            yield
     finally:
         logger.setLevel(level)
 
@@ -55,7 +61,8 @@ def coverage(replicates: xr.DataArray, observed: np.ndarray, prob: float = 0.9) 
 def prior_draws(fit: Fit, names: Sequence[str], *, draws: int = 4000, seed: int = 0) -> xr.Dataset:
     """Draws of the named variables from the prior of ``fit``'s model, dims (draw, ...)."""
     model, _ = fit.integrated()
-    values = pm.draw([model[name] for name in names], draws=draws, random_seed=seed)
+    with _quiet():
+        values = pm.draw([model[name] for name in names], draws=draws, random_seed=seed)
     return xr.Dataset(
         {
             name: (("draw", *model.named_vars_to_dims.get(name, ())), np.asarray(value))

@@ -7,6 +7,10 @@ from typing import Any, Literal
 
 Latent = Literal["integrated", "explicit", "explicit_informed"]
 Geometry = Literal["level", "noncentred"]
+Outcome = Literal["gaussian", "student_t"]
+Months = Literal["iid", "ar1"]
+GroupScales = Literal["half_normal", "half_student_t"]
+Tau = Literal["identified", "signed", "free_scale"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,8 +18,9 @@ class Priors:
     """Prior scales, on the standardised scale; the specification's values are the defaults.
 
     Each is the standard deviation of a normal or the scale of a half-normal distribution, except
-    ``gamma_x``, which is the fixed size of the survey's month effects, and ``lkj_eta``, the
-    concentration of the LKJ prior on correlations.
+    ``gamma_x_fixed``, the size of the survey's month effects where it is not learned;
+    ``lkj_eta``, the concentration of the LKJ prior on correlations; and ``nu``, the mean of the
+    exponential part of the degrees of freedom, which are 2 + Exponential.
     """
 
     mu_alpha: float = 1.0
@@ -27,7 +32,15 @@ class Priors:
     sigma_x: float = 1.0
     sigma_meas: float = 1.0
     sigma_y: float = 0.5
-    gamma_x: float = 0.2
+    gamma_x_fixed: float = 0.2
+    gamma_x: float = 0.3
+    sigma_lam: float = 1.0
+    sigma_tau: float = 1.0
+    sigma_site: float = 1.0
+    nu: float = 15.0
+    rho_0: float = 1.0
+    rho_x: float = 1.0
+    sigma_rho: float = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +49,18 @@ class ModelSpec:
 
     Attributes:
         name: what the model is called in tables, files and on the command line.
+        outcome: ``"gaussian"`` noise, or ``"student_t"`` with learned degrees of freedom.
+        months: independent month effects, or ``"ar1"``, which also learns the size gamma_x of
+            the survey's.
+        sites: whether OUs are pooled within sites and sites within the population.
+        response: whether answering a planned survey may depend on the latent score (MNAR).
+        tau: with AR(1) months, ``"identified"`` gives tau unit marginal sd and gamma_x a
+            half-normal prior; ``"signed"`` (gamma_x normal) and ``"free_scale"`` (that, and
+            tau's innovation sd learned) are the specification's literal forms, which leave a
+            symmetry in and cannot pass the gate.
+        group_scales: prior family of the scales of OU and site effects; the half-Student-t has
+            four degrees of freedom.
+        nodes: quadrature nodes for a row's latent score, where there is no closed form.
         latent: how the latent score x* is treated.  ``"integrated"`` sums it out of the
             likelihood; ``"explicit"`` samples it row by row as the specification writes it;
             ``"explicit_informed"`` samples it around what the row's own survey says.
@@ -46,6 +71,13 @@ class ModelSpec:
     """
 
     name: str = "baseline"
+    outcome: Outcome = "gaussian"
+    months: Months = "iid"
+    sites: bool = False
+    response: bool = False
+    tau: Tau = "identified"
+    group_scales: GroupScales = "half_normal"
+    nodes: int = 15
     latent: Latent = "integrated"
     geometry: Geometry = "level"
     priors: Priors = field(default_factory=Priors)
@@ -54,14 +86,23 @@ class ModelSpec:
         """A copy with some switches changed: ``BASELINE.but(latent="explicit")``."""
         return replace(self, **changes)
 
+    @property
+    def closed_form(self) -> bool:
+        """Whether a row's density has its latent score integrated out in closed form."""
+        return self.outcome == "gaussian" and not self.response
+
     def to_dict(self) -> dict[str, Any]:
         """The switches and priors as plain values, for a cache key or a file."""
         return asdict(self)
 
 
 BASELINE = ModelSpec()
+STUDENT_T = BASELINE.but(name="student_t", outcome="student_t")
+AR1 = STUDENT_T.but(name="ar1", months="ar1")
+SITE = AR1.but(name="site", sites=True)
+UPGRADED = SITE.but(name="upgraded", response=True)
 
-LADDER: tuple[ModelSpec, ...] = (BASELINE,)
+LADDER: tuple[ModelSpec, ...] = (BASELINE, STUDENT_T, AR1, SITE, UPGRADED)
 """The models in the order of the book, each one upgrade above the one before."""
 
 MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in LADDER}

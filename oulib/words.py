@@ -199,6 +199,7 @@ CHECK_NAMES = {
     "divergences": "divergences",
     "bfmi": "BFMI",
     "tree_depth": "saturated trees",
+    "quadrature": "quadrature error",
 }
 
 

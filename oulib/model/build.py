@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pymc as pm
 
-from oulib.model import groups, outcome, survey
+from oulib.model import groups, outcome, response, survey
 from oulib.panel import Panel
 from oulib.spec import ModelSpec
 
@@ -12,19 +12,22 @@ from oulib.spec import ModelSpec
 def build_model(panel: Panel, spec: ModelSpec) -> pm.Model:
     """The PyMC model of ``spec`` for ``panel``; nothing is sampled.
 
-    Observed nodes are ``survey`` (rows with a survey) and ``productivity`` (all rows), each a
-    proper conditional density, so that ``pm.compute_log_likelihood`` and
-    ``pm.sample_posterior_predictive`` need no help.  Coordinates: ``ou``, ``site``, ``month``,
+    Observed nodes are ``survey`` (rows with a survey), ``responded`` (planned rows, if the spec
+    has a response part) and ``productivity`` (all rows), each a proper conditional density, so
+    that ``pm.compute_log_likelihood`` and ``pm.sample_posterior_predictive`` need no help.
+    Coordinates: ``ou``, ``site``, ``month``,
     ``effect``, ``row`` and ``survey_row`` (positions in the panel).
     """
     coords = {
         "ou": list(panel.ous),
+        "site": list(panel.sites),
         "month": list(panel.months),
         "row": panel.rows.get_index("row"),
         "survey_row": panel.survey_rows,
     }
     with pm.Model(coords=coords) as model:
         score = survey.add(panel, spec)
-        effects = groups.add(spec, mu_x_ou=score.mu_x_ou)
-        outcome.add(panel, spec, score, effects)
+        effects = groups.add(panel, spec, mu_x_ou=score.mu_x_ou)
+        answers = response.add(panel, spec, score)
+        outcome.add(panel, spec, score, effects, answers)
     return model

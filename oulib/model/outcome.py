@@ -2,40 +2,169 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from pytensor.tensor import TensorVariable
+from scipy import special
 
-from oulib.model import months
+from oulib.model import integration, months
 from oulib.model.groups import Effects
+from oulib.model.response import Response
 from oulib.model.survey import LatentScore, scores
 from oulib.panel import Panel
 from oulib.spec import ModelSpec
 
 
-def add(panel: Panel, spec: ModelSpec, score: LatentScore, effects: Effects) -> None:
-    """Add ``lam[month]``, ``sigma_y`` and the observed node ``productivity`` (spec 1.4).
+def add(
+    panel: Panel,
+    spec: ModelSpec,
+    score: LatentScore,
+    effects: Effects,
+    response: Response | None,
+) -> None:
+    """Add ``lam[month]``, ``sigma_y``, perhaps ``nu``, and the observed node ``productivity``.
 
-    Integrated: y_i given x'_i is normal with x* replaced by its conditional mean and
-    beta^2 var(x*) added to the variance.  Explicit: y_i given a sampled ``x_star[row]``.
+    The node is p(y_i | x'_i, R_i) with x* integrated out: in closed form for a normal outcome
+    without the response term, by quadrature otherwise.  Explicit: y_i given ``x_star[row]``.
     """
     model = pm.modelcontext(None)
-    lam = months.add_iid("lam")
+    lam = _months(spec)
     sigma_y = pm.HalfNormal("sigma_y", sigma=spec.priors.sigma_y)
+    nu = _degrees_of_freedom(spec)
     ou, month = model["ou_idx"], model["month_idx"]
     y = pm.Data("y", panel.rows["y"].to_numpy(), dims="row")
-    intercept = effects.alpha[ou] + lam[month]
-    beta = effects.beta[ou]
+    intercept, beta = effects.alpha[ou] + lam[month], effects.beta[ou]
 
-    if spec.latent == "integrated":
+    if spec.latent != "integrated":
+        x_star = _sampled_score(panel, spec, score)
+        if response is not None:
+            response.observe(x_star[response.rows])
+        mean = intercept + beta * x_star
+        if nu is None:
+            pm.Normal("productivity", mu=mean, sigma=sigma_y, observed=y, dims="row")
+        else:
+            pm.StudentT("productivity", nu=nu, mu=mean, sigma=sigma_y, observed=y, dims="row")
+    elif nu is None and response is None:
         mean = intercept + beta * score.mean
         sd = pt.sqrt(sigma_y**2 + beta**2 * score.var)
+        pm.Normal("productivity", mu=mean, sigma=sd, observed=y, dims="row")
     else:
-        mean = intercept + beta * _sampled_score(panel, spec, score)
-        sd = sigma_y
-    pm.Normal("productivity", mu=mean, sigma=sd, observed=y, dims="row")
+        _by_quadrature(spec, score, intercept, beta, sigma_y, nu, response, y)
 
 
-def _sampled_score(panel: Panel, spec: ModelSpec, score: LatentScore) -> pt.TensorVariable:
+def _months(spec: ModelSpec) -> TensorVariable:
+    if spec.months == "iid":
+        return months.add_iid("lam")
+    return months.add_ar1(
+        "lam",
+        phi=months.persistence("phi_lam"),
+        sigma=pm.HalfNormal("sigma_lam", sigma=spec.priors.sigma_lam),
+    )
+
+
+def _degrees_of_freedom(spec: ModelSpec) -> TensorVariable | None:
+    if spec.outcome == "gaussian":
+        return None
+    excess = pm.Exponential("nu_minus_two", scale=spec.priors.nu)
+    return pm.Deterministic("nu", 2 + excess)
+
+
+def _by_quadrature(
+    spec: ModelSpec,
+    score: LatentScore,
+    intercept: TensorVariable,
+    beta: TensorVariable,
+    sigma_y: TensorVariable,
+    nu: TensorVariable | None,
+    response: Response | None,
+    y: TensorVariable,
+) -> None:
+    """The observed node as a sum over nodes of x* given x'_i.
+
+    log p(y_i | x'_i, R_i) = log E[p(y_i | x*) p(R_i | x*)] - log E[p(R_i | x*)], both over x*
+    given the row's survey; without the response term the second factor is one.
+    """
+    at, log_weight = integration.nodes(spec.nodes)
+    sd = pt.sqrt(score.var)
+    if response is None:
+        extra: tuple = ()
+        rows = np.zeros(0, dtype=int)
+    else:
+        extra = (response.offset, response.slope)
+        rows = response.rows
+        sign = np.where(response.answered, 1.0, -1.0)
+
+    def logp(
+        value: TensorVariable,
+        intercept: TensorVariable,
+        beta: TensorVariable,
+        mean: TensorVariable,
+        sd: TensorVariable,
+        sigma_y: TensorVariable,
+        *rest: TensorVariable,
+    ) -> TensorVariable:
+        rest, shape = (rest[1:], rest[0]) if nu is not None else (rest, None)
+        x = mean[:, None] + sd[:, None] * at
+        z2 = ((value[:, None] - intercept[:, None] - beta[:, None] * x) / sigma_y) ** 2
+        if shape is None:
+            terms = log_weight - 0.5 * z2
+            constant = -0.5 * np.log(2 * np.pi)
+        else:
+            terms = log_weight - 0.5 * (shape + 1) * pt.log1p(z2 / shape)
+            constant = (
+                pt.gammaln((shape + 1) / 2) - pt.gammaln(shape / 2) - 0.5 * pt.log(np.pi * shape)
+            )
+        if not rest:
+            return pt.logsumexp(terms, axis=1) + constant - pt.log(sigma_y)
+        offset, slope = rest
+        answer = -pt.softplus(-sign[:, None] * (offset[:, None] + slope * x[rows]))
+        total = pt.logsumexp(pt.inc_subtensor(terms[rows], answer), axis=1)
+        total = pt.inc_subtensor(total[rows], -pt.logsumexp(log_weight + answer, axis=1))
+        return total + constant - pt.log(sigma_y)
+
+    def draw(
+        intercept: np.ndarray,
+        beta: np.ndarray,
+        mean: np.ndarray,
+        sd: np.ndarray,
+        sigma_y: np.ndarray,
+        *rest: np.ndarray,
+        rng: np.random.Generator,
+        size: tuple[int, ...] | None = None,
+    ) -> np.ndarray:
+        rest, shape = (rest[1:], rest[0]) if nu is not None else (rest, None)
+        x = rng.normal(mean, sd)
+        if rest:
+            offset, slope = rest
+            left = np.arange(rows.size)
+            while left.size:  # rejection: x* given that the survey was, or was not, answered
+                chance = special.expit(sign[left] * (offset[left] + slope * x[rows[left]]))
+                left = left[rng.random(left.size) > chance]
+                x[rows[left]] = rng.normal(mean[rows[left]], sd[rows[left]])
+        noise = rng.normal(size=x.shape) if shape is None else rng.standard_t(shape, x.shape)
+        return intercept + beta * x + sigma_y * noise
+
+    shape = () if nu is None else (nu,)
+    core = "(row),(row),(row),(row),()" + ",()" * len(shape) + (",(wave_row),()" if extra else "")
+    pm.CustomDist(
+        "productivity",
+        intercept,
+        beta,
+        score.mean,
+        sd,
+        sigma_y,
+        *shape,
+        *extra,
+        logp=logp,
+        random=draw,
+        signature=f"{core}->(row)",
+        observed=y,
+        dims="row",
+    )
+
+
+def _sampled_score(panel: Panel, spec: ModelSpec, score: LatentScore) -> TensorVariable:
     """The latent score as a parameter ``x_star[row]``, the witness of the integrated form."""
     if spec.latent == "explicit_informed":
         # p(x*) p(x' | x*) = p(x') p(x* | x'): the survey block holds the first factor, and the

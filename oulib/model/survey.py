@@ -66,7 +66,7 @@ def add(panel: Panel, spec: ModelSpec) -> LatentScore:
     outcome block adds the specification's own measurement node on the sampled x*.
     """
     mu_x_ou = _ou_means(panel, spec)
-    tau = months.add_iid("tau")
+    shift = _common_movement(spec)
     sigma_x = pm.HalfNormal("sigma_x", sigma=spec.priors.sigma_x)
     sigma_meas = _noise_scale(spec)
 
@@ -74,7 +74,7 @@ def add(panel: Panel, spec: ModelSpec) -> LatentScore:
     month = pm.Data("month_idx", panel.rows["month_idx"].to_numpy(), dims="row")
     n = pm.Data("respondents", respondents(panel), dims="row")
     x = pm.Data("score", scores(panel), dims="row")
-    prior_mean = mu_x_ou[ou] + spec.priors.gamma_x * tau[month]
+    prior_mean = mu_x_ou[ou] + shift[month]
     mean, var = given_survey(prior_mean, sigma_x, sigma_meas, n, x)
     noise = sigma_meas / pt.sqrt(pt.maximum(n, 1))
     if spec.latent != "explicit":
@@ -87,6 +87,28 @@ def add(panel: Panel, spec: ModelSpec) -> LatentScore:
             dims="survey_row",
         )
     return LatentScore(mean, var, prior_mean, sigma_x, noise, mu_x_ou)
+
+
+def _common_movement(spec: ModelSpec) -> TensorVariable:
+    """gamma_x * tau[month], the score's common movement over months.
+
+    With AR(1) months, (gamma_x, tau) and (-gamma_x, -tau) would be the same model, and only
+    gamma_x times the sd of tau would matter: tau gets unit marginal sd and gamma_x one sign,
+    unless the spec asks for a literal form.
+    """
+    prior = spec.priors
+    if spec.months == "iid":
+        return prior.gamma_x_fixed * months.add_iid("tau")
+    phi = months.persistence("phi_tau")
+    if spec.tau == "identified":
+        gamma_x = pm.HalfNormal("gamma_x", sigma=prior.gamma_x)
+    else:
+        gamma_x = pm.Normal("gamma_x", 0.0, prior.gamma_x)
+    if spec.tau == "free_scale":
+        sigma = pm.HalfNormal("sigma_tau", sigma=prior.sigma_tau)
+    else:
+        sigma = pt.sqrt(1 - phi**2)
+    return gamma_x * months.add_ar1("tau", phi=phi, sigma=sigma)
 
 
 def _noise_scale(spec: ModelSpec) -> TensorVariable:

@@ -1,0 +1,154 @@
+"""Densities of the rows' data in plain NumPy: a second opinion on the model's quadrature.
+
+The model has the same densities as PyTensor graphs.  Here they serve what happens after sampling,
+and what the model is held against.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from scipy import special
+
+from oulib.fit import Fit
+from oulib.model import integration
+from oulib.model.survey import given_survey, respondents, scores
+
+CHUNK = 2_000_000  # numbers held at a time by the sums over a grid
+_DENSE = np.linspace(-9.0, 9.0, 1601)
+
+
+@dataclass(frozen=True)
+class RowDensity:
+    """What the density of the rows' data depends on, at some posterior draws.
+
+    ``mean`` and ``var`` are those of x* given the row's survey; ``intercept``, ``beta`` and
+    ``offset`` (of the response logit, where the row was planned) complete the row; all have the
+    sample dims and ``row``.  ``sign`` is +1 for an answered plan, -1 for an unanswered one and 0
+    elsewhere.
+    """
+
+    posterior: xr.Dataset
+    y: xr.DataArray
+    mean: xr.DataArray
+    var: xr.DataArray
+    intercept: xr.DataArray
+    beta: xr.DataArray
+    sign: xr.DataArray
+    offset: xr.DataArray | float
+
+    def log_outcome(self, x: xr.DataArray) -> xr.DataArray:
+        """log p(y_i | x*_i = x)."""
+        sigma = self.posterior["sigma_y"]
+        z2 = ((self.y - self.intercept - self.beta * x) / sigma) ** 2
+        if "nu" not in self.posterior:
+            return -0.5 * (z2 + np.log(2 * np.pi)) - np.log(sigma)
+        nu = self.posterior["nu"]
+        constant = xr.apply_ufunc(
+            lambda v: special.gammaln((v + 1) / 2) - special.gammaln(v / 2), nu
+        ) - 0.5 * np.log(np.pi * nu)
+        return constant - np.log(sigma) - 0.5 * (nu + 1) * np.log1p(z2 / nu)
+
+    def log_response(self, x: xr.DataArray) -> xr.DataArray:
+        """log p(R_i | x*_i = x), 0 where no survey was planned."""
+        if "rho_x" not in self.posterior:
+            return xr.zeros_like(x)
+        logit = self.sign * (self.offset + self.posterior["rho_x"] * x)
+        return xr.where(self.sign == 0, 0.0, -np.logaddexp(0.0, -logit))
+
+
+def row_density(fit: Fit, posterior: xr.Dataset, rows: np.ndarray) -> RowDensity:
+    """The density of ``rows`` of the fit's panel at the draws of ``posterior``."""
+    data = fit.panel.rows.isel(row=rows)
+
+    def by_row(values: np.ndarray) -> xr.DataArray:
+        return xr.DataArray(values, dims="row", coords={"row": rows})
+
+    def pick(name: str, dim: str, index: xr.DataArray) -> xr.DataArray:
+        return posterior[name].isel({dim: index}).drop_vars(dim)
+
+    ou, month = by_row(data["ou_idx"].to_numpy()), by_row(data["month_idx"].to_numpy())
+    gamma_x = posterior.get("gamma_x", fit.spec.priors.gamma_x_fixed)
+    prior_mean = pick("mu_x_ou", "ou", ou) + gamma_x * pick("tau", "month", month)
+    mean, var = given_survey(
+        prior_mean,
+        posterior["sigma_x"],
+        posterior["sigma_meas"],
+        by_row(respondents(fit.panel)[rows]),
+        by_row(scores(fit.panel)[rows]),
+    )
+    planned = np.zeros(rows.size, dtype=bool)
+    offset: xr.DataArray | float = 0.0
+    if "rho_x" in posterior:
+        planned = data["scheduled"].to_numpy()
+        waves = {label: i for i, label in enumerate(posterior["wave"].to_numpy())}
+        wave = by_row(np.array([waves.get(label, 0) for label in data["month"].to_numpy()]))
+        offset = posterior["rho_0"] + pick("rho_ou", "ou", ou) + pick("rho_month", "wave", wave)
+    return RowDensity(
+        posterior=posterior,
+        y=by_row(data["y"].to_numpy()),
+        mean=mean,
+        var=var,
+        intercept=pick("alpha", "ou", ou) + pick("lam", "month", month),
+        beta=pick("beta", "ou", ou),
+        sign=by_row(np.where(planned, np.where(data["observed"].to_numpy(), 1.0, -1.0), 0.0)),
+        offset=offset,
+    )
+
+
+def all_rows(fit: Fit, rows: np.ndarray | None) -> np.ndarray:
+    """The positions given, or those of all rows."""
+    return np.arange(fit.panel.rows.sizes["row"]) if rows is None else np.asarray(rows)
+
+
+def thinned(posterior: xr.Dataset, draws: int | None) -> xr.Dataset:
+    """About ``draws`` posterior draws at even distance; all of them if None."""
+    if draws is None:
+        return posterior
+    total = posterior.sizes["chain"] * posterior.sizes["draw"]
+    return posterior.isel(draw=slice(None, None, max(total // draws, 1)))
+
+
+def quadrature_error(fit: Fit, *, draws: int = 32) -> float:
+    """Largest error of a row's log density, over rows and some posterior draws.
+
+    The model's Gauss-Hermite sum is held against a dense grid, for log p(y_i | x'_i, R_i) and
+    log P(R_i | x'_i) alike.  0 where the model has a closed form.
+    """
+    if fit.spec.closed_form or fit.spec.latent != "integrated":
+        return 0.0
+    at, log_weight = integration.nodes(fit.spec.nodes)
+    dense = -0.5 * _DENSE**2
+    rules = ((at, log_weight), (_DENSE, dense - special.logsumexp(dense)))
+    posterior = thinned(fit.posterior, draws)
+    rows = all_rows(fit, None)
+    size = posterior.sizes["chain"] * posterior.sizes["draw"] * _DENSE.size
+    step = max(CHUNK // size, 1)
+    worst = 0.0
+    for i in range(0, rows.size, step):
+        r = row_density(fit, posterior, rows[i : i + step])
+        (joint, response), (joint_dense, response_dense) = (_sums(r, *rule) for rule in rules)
+        for one, other in (
+            (response, response_dense),
+            (joint - response, joint_dense - response_dense),
+        ):
+            worst = max(worst, float(abs(one - other).max()))
+    return worst
+
+
+def _sums(
+    r: RowDensity, at: np.ndarray, log_weight: np.ndarray
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """log E[p(y | x*) p(R | x*)] and log E[p(R | x*)] by a quadrature rule."""
+    x = r.mean + np.sqrt(r.var) * xr.DataArray(at, dims="node")
+    weight = xr.DataArray(log_weight, dims="node")
+    response = r.log_response(x) + weight
+
+    def total(terms: xr.DataArray) -> xr.DataArray:
+        return xr.apply_ufunc(
+            special.logsumexp, terms, input_core_dims=[["node"]], kwargs={"axis": -1}
+        )
+
+    return total(response + r.log_outcome(x)), total(response)
