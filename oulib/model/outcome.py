@@ -46,11 +46,22 @@ def add(
         else:
             pm.StudentT("productivity", nu=nu, mu=mean, sigma=sigma_y, observed=y, dims="row")
     elif nu is None and response is None:
-        mean = intercept + beta * score.mean
-        sd = pt.sqrt(sigma_y**2 + beta**2 * score.var)
-        pm.Normal("productivity", mu=mean, sigma=sd, observed=y, dims="row")
+        closed_form(score, intercept, beta, sigma_y, y)
     else:
         _by_quadrature(spec, score, intercept, beta, sigma_y, nu, response, y)
+
+
+def closed_form(
+    score: LatentScore,
+    intercept: TensorVariable,
+    beta: TensorVariable,
+    sigma_y: TensorVariable,
+    y: TensorVariable,
+) -> None:
+    """Add y_i given x'_i for a normal outcome: equation (2.9) (``eq-integrated``)."""
+    mean = intercept + beta * score.mean
+    sd = pt.sqrt(sigma_y**2 + beta**2 * score.var)
+    pm.Normal("productivity", mu=mean, sigma=sd, observed=y, dims="row")
 
 
 def _months(spec: ModelSpec) -> TensorVariable:
