@@ -196,8 +196,8 @@ def _quadrature(fit: Fit, threshold: float) -> tuple[Check, ...]:
             value=error,
             threshold=threshold,
             passed=bool(error <= threshold),
-            advice="The sum over a row's latent score is too coarse for these slopes. Raise the "
-            "spec's nodes.",
+            advice="The sum over a row's latent score is too coarse for these slopes. Lower the "
+            "spec's step.",
         ),
     )
 

@@ -114,14 +114,11 @@ def thinned(posterior: xr.Dataset, draws: int | None) -> xr.Dataset:
 def quadrature_error(fit: Fit, *, draws: int = 32) -> float:
     """Largest error of a row's log density, over rows and some posterior draws.
 
-    The model's Gauss-Hermite sum is held against a dense grid, for log p(y_i | x'_i, R_i) and
+    The model's sums are held against a dense grid, for log p(y_i | x'_i, R_i) and
     log P(R_i | x'_i) alike.  0 where the model has a closed form.
     """
     if fit.spec.closed_form or fit.spec.latent != "integrated":
         return 0.0
-    at, log_weight = integration.nodes(fit.spec.nodes)
-    dense = -0.5 * _DENSE**2
-    rules = ((at, log_weight), (_DENSE, dense - special.logsumexp(dense)))
     posterior = thinned(fit.posterior, draws)
     rows = all_rows(fit, None)
     size = posterior.sizes["chain"] * posterior.sizes["draw"] * _DENSE.size
@@ -129,21 +126,33 @@ def quadrature_error(fit: Fit, *, draws: int = 32) -> float:
     worst = 0.0
     for i in range(0, rows.size, step):
         r = row_density(fit, posterior, rows[i : i + step])
-        (joint, response), (joint_dense, response_dense) = (_sums(r, *rule) for rule in rules)
-        for one, other in (
-            (response, response_dense),
-            (joint - response, joint_dense - response_dense),
-        ):
+        joint, response = _dense(r)
+        found = model_sums(r, step=fit.spec.step)
+        for one, other in zip(found, (joint - response, response), strict=True):
             worst = max(worst, float(abs(one - other).max()))
     return worst
 
 
-def _sums(
-    r: RowDensity, at: np.ndarray, log_weight: np.ndarray
-) -> tuple[xr.DataArray, xr.DataArray]:
-    """log E[p(y | x*) p(R | x*)] and log E[p(R | x*)] by a quadrature rule."""
-    x = r.mean + np.sqrt(r.var) * xr.DataArray(at, dims="node")
-    weight = xr.DataArray(log_weight, dims="node")
+def model_sums(r: RowDensity, *, step: float) -> tuple[xr.DataArray, xr.DataArray]:
+    """log p(y | x', R) and log P(R | x') of every row as the model itself sums them."""
+    sd, slope = np.sqrt(r.var), r.posterior.get("rho_x", 0.0)
+    sigma, nu = r.posterior["sigma_y"], r.posterior.get("nu", np.inf)
+    answer = (r.offset + slope * r.mean, slope * sd, r.sign)
+
+    def total(*of: xr.DataArray | float) -> xr.DataArray:
+        return xr.apply_ufunc(integration.evaluate, *of, kwargs={"step": step})
+
+    # A normal outcome at its mean whatever x* is leaves the response alone, and its constant.
+    response = total(0.0, 0.0, 1.0, np.inf, *answer) + 0.5 * np.log(2 * np.pi)
+    joint = total(r.y - r.intercept - r.beta * r.mean, r.beta * sd, sigma, nu, *answer)
+    return joint - response, response
+
+
+def _dense(r: RowDensity) -> tuple[xr.DataArray, xr.DataArray]:
+    """log E[p(y | x*) p(R | x*)] and log E[p(R | x*)] over x* given the survey, on a grid."""
+    x = r.mean + np.sqrt(r.var) * xr.DataArray(_DENSE, dims="node")
+    log_weight = -0.5 * _DENSE**2
+    weight = xr.DataArray(log_weight - special.logsumexp(log_weight), dims="node")
     response = r.log_response(x) + weight
 
     def total(terms: xr.DataArray) -> xr.DataArray:

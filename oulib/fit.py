@@ -6,10 +6,13 @@ import json
 import sys
 import time
 import warnings
-from dataclasses import asdict, dataclass
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import pandas as pd
 import pymc as pm
 import xarray as xr
 
@@ -116,8 +119,10 @@ def fit_key(panel: Panel, spec: ModelSpec, sampling: Sampling) -> str:
 
 def _sample(panel: Panel, spec: ModelSpec, sampling: Sampling, progress: bool) -> xr.DataTree:
     model = build_model(panel, spec)
-    sampled = _with_nutpie if sampling.sampler == "nutpie" else _with_pymc
-    tree, seconds = sampled(model, sampling, progress)
+    if sampling.sampler == "nutpie":
+        tree, seconds = _with_nutpie(model, spec, sampling, progress)
+    else:
+        tree, seconds = _with_pymc(model, sampling, progress)
     groups = ("posterior", "sample_stats")
     kept = xr.DataTree.from_dict({group: _storable(tree[group].to_dataset()) for group in groups})
     kept["observed_data"] = xr.DataTree(
@@ -140,16 +145,12 @@ def _sample(panel: Panel, spec: ModelSpec, sampling: Sampling, progress: bool) -
 
 
 def _with_nutpie(
-    model: pm.Model, sampling: Sampling, progress: bool
+    model: pm.Model, spec: ModelSpec, sampling: Sampling, progress: bool
 ) -> tuple[xr.DataTree, tuple[float, float]]:
     import nutpie
 
     start = time.perf_counter()
-    with warnings.catch_warnings():
-        # Without a C compiler on the machine PyTensor fuses fewer loops: the same model, sampled a
-        # little slower.  CONTRIBUTING.md says so; every fit need not.
-        warnings.filterwarnings("ignore", message="Loop fusion failed")
-        compiled = nutpie.compile_pymc_model(model)
+    compiled = _compiled(model, spec)
     ready = time.perf_counter()
     tree = nutpie.sample(
         compiled,
@@ -163,6 +164,40 @@ def _with_nutpie(
         progress_bar=progress,
     )
     return tree, (ready - start, time.perf_counter() - ready)
+
+
+_COMPILED: OrderedDict[str, Any] = OrderedDict()
+_KEPT = 4  # compiled models held in memory
+
+
+def _compiled(model: pm.Model, spec: ModelSpec) -> Any:
+    """The compiled model, or one compiled before with this model's data put in.
+
+    What a panel brings (rows, scores, positions) is data of the model, so two panels share a
+    compiled model if their parameters have the same shapes; the number of rows may differ.
+    Explicit forms have a parameter a row.
+    """
+    import nutpie
+
+    shapes = model.eval_rv_shapes()
+    key = json.dumps({**spec.to_dict(), "name": None, "shapes": shapes}, sort_keys=True)
+    if key not in _COMPILED:
+        with warnings.catch_warnings():
+            # Without a C compiler on the machine PyTensor fuses fewer loops: the same model,
+            # sampled a little slower.  CONTRIBUTING.md says so; every fit need not.
+            warnings.filterwarnings("ignore", message="Loop fusion failed")
+            _COMPILED[key] = nutpie.compile_pymc_model(model)
+        while len(_COMPILED) > _KEPT:
+            _COMPILED.popitem(last=False)
+    _COMPILED.move_to_end(key)
+    data = {variable.name: variable.get_value() for variable in model.data_vars}
+    compiled = _COMPILED[key].with_data(**data)
+    return replace(compiled, _coords={**compiled.coords, **_labels(model, compiled.coords)})
+
+
+def _labels(model: pm.Model, coords: Mapping[str, Any]) -> dict[str, Any]:
+    """This model's labels of the dims that a compiled model knows."""
+    return {dim: pd.Index(model.coords[dim]) for dim in coords if dim in model.coords}
 
 
 def _with_pymc(

@@ -60,7 +60,8 @@ class ModelSpec:
             symmetry in and cannot pass the gate.
         group_scales: prior family of the scales of OU and site effects; the half-Student-t has
             four degrees of freedom.
-        nodes: quadrature nodes for a row's latent score, where there is no closed form.
+        step: distance between the quadrature nodes of a row's latent score, in widths of the
+            row's integrand, where there is no closed form.
         latent: how the latent score x* is treated.  ``"integrated"`` sums it out of the
             likelihood; ``"explicit"`` samples it row by row as the specification writes it;
             ``"explicit_informed"`` samples it around what the row's own survey says.
@@ -77,7 +78,7 @@ class ModelSpec:
     response: bool = False
     tau: Tau = "identified"
     group_scales: GroupScales = "half_normal"
-    nodes: int = 15
+    step: float = 0.9
     latent: Latent = "integrated"
     geometry: Geometry = "level"
     priors: Priors = field(default_factory=Priors)

@@ -54,7 +54,7 @@ def panel() -> Panel:
 @pytest.fixture(scope="module", params=SPECS, ids=str)
 def case(request: pytest.FixtureRequest, panel: Panel) -> tuple[ModelSpec, xr.Dataset, xr.Dataset]:
     """A spec, draws of everything from its prior, and the model's row log densities there."""
-    spec = SPECS[request.param].but(priors=PRIORS, nodes=41)
+    spec = SPECS[request.param].but(priors=PRIORS)
     with build_model(panel, spec) as model:
         prior = pm.sample_prior_predictive(2, random_seed=1)["prior"].to_dataset()
         prior["sigma_y"][:] = 0.4  # a tiny one would ask more of the nodes than a posterior does

@@ -47,8 +47,8 @@ def add(panel: Panel, spec: ModelSpec, *, mu_x_ou: TensorVariable) -> Effects:
                 "Fit a model without it."
             )
         alpha_site, beta_site = _sites(spec)
-        mean_alpha = mean_alpha + alpha_site[panel.site_idx]
-        mean_beta = mean_beta + beta_site[panel.site_idx]
+        site = pm.Data("site_idx", panel.site_idx, dims="ou")
+        mean_alpha, mean_beta = mean_alpha + alpha_site[site], mean_beta + beta_site[site]
     sigma = _scales("sigma_ou", spec, spec.priors.sigma_ou)
     build = {"level": _level, "noncentred": _noncentred}[spec.geometry]
     alpha, beta = build(spec, mean_alpha, mean_beta, sigma, mu_x_ou)

@@ -11,7 +11,7 @@ from scipy import special
 from oulib.model import integration, months
 from oulib.model.groups import Effects
 from oulib.model.response import Response
-from oulib.model.survey import LatentScore, scores
+from oulib.model.survey import LatentScore
 from oulib.panel import Panel
 from oulib.spec import ModelSpec
 
@@ -37,9 +37,9 @@ def add(
     intercept, beta = effects.alpha[ou] + lam[month], effects.beta[ou]
 
     if spec.latent != "integrated":
-        x_star = _sampled_score(panel, spec, score)
+        x_star = _sampled_score(spec, score)
         if response is not None:
-            response.observe(x_star[response.rows])
+            response.observe(response.offset + response.slope * x_star)
         mean = intercept + beta * x_star
         if nu is None:
             pm.Normal("productivity", mu=mean, sigma=sigma_y, observed=y, dims="row")
@@ -91,91 +91,61 @@ def _by_quadrature(
     response: Response | None,
     y: TensorVariable,
 ) -> None:
-    """The observed node as a sum over nodes of x* given x'_i.
+    """The observed node as a sum over x* given x'_i.
 
     log p(y_i | x'_i, R_i) = log E[p(y_i | x*) p(R_i | x*)] - log E[p(R_i | x*)], both over x*
     given the row's survey; without the response term the second factor is one.
     """
-    at, log_weight = integration.nodes(spec.nodes)
     sd = pt.sqrt(score.var)
-    if response is None:
-        extra: tuple = ()
-        rows = np.zeros(0, dtype=int)
-    else:
-        extra = (response.offset, response.slope)
-        rows = response.rows
-        sign = np.where(response.answered, 1.0, -1.0)
+    noise = (sigma_y,) if nu is None else (sigma_y, nu)
+    answer = () if response is None else response.at
 
-    def logp(
-        value: TensorVariable,
-        intercept: TensorVariable,
-        beta: TensorVariable,
-        mean: TensorVariable,
-        sd: TensorVariable,
-        sigma_y: TensorVariable,
-        *rest: TensorVariable,
-    ) -> TensorVariable:
-        rest, shape = (rest[1:], rest[0]) if nu is not None else (rest, None)
-        x = mean[:, None] + sd[:, None] * at
-        z2 = ((value[:, None] - intercept[:, None] - beta[:, None] * x) / sigma_y) ** 2
-        if shape is None:
-            terms = log_weight - 0.5 * z2
-            constant = -0.5 * np.log(2 * np.pi)
-        else:
-            terms = log_weight - 0.5 * (shape + 1) * pt.log1p(z2 / shape)
-            constant = (
-                pt.gammaln((shape + 1) / 2) - pt.gammaln(shape / 2) - 0.5 * pt.log(np.pi * shape)
-            )
-        if not rest:
-            return pt.logsumexp(terms, axis=1) + constant - pt.log(sigma_y)
-        offset, slope = rest
-        answer = -pt.softplus(-sign[:, None] * (offset[:, None] + slope * x[rows]))
-        total = pt.logsumexp(pt.inc_subtensor(terms[rows], answer), axis=1)
-        total = pt.inc_subtensor(total[rows], -pt.logsumexp(log_weight + answer, axis=1))
-        return total + constant - pt.log(sigma_y)
+    def parts(params: tuple) -> tuple:
+        """Mean, loading, sigma_y, nu or None, and the response's offset, slope and sign."""
+        mean, loading, sigma, *rest = params
+        shape = rest.pop(0) if nu is not None else None
+        return mean, loading, sigma, shape, rest
+
+    def logp(value: TensorVariable, *params: TensorVariable) -> TensorVariable:
+        mean, loading, sigma, shape, response = parts(params)
+        total = integration.log_outcome(
+            value - mean, loading, sigma, shape, *response, step=spec.step
+        )
+        if response:
+            total -= integration.log_response(*response, step=spec.step)
+        return total
 
     def draw(
-        intercept: np.ndarray,
-        beta: np.ndarray,
-        mean: np.ndarray,
-        sd: np.ndarray,
-        sigma_y: np.ndarray,
-        *rest: np.ndarray,
-        rng: np.random.Generator,
-        size: tuple[int, ...] | None = None,
+        *params: np.ndarray, rng: np.random.Generator, size: tuple[int, ...] | None = None
     ) -> np.ndarray:
-        rest, shape = (rest[1:], rest[0]) if nu is not None else (rest, None)
-        x = rng.normal(mean, sd)
-        if rest:
-            offset, slope = rest
-            left = np.arange(rows.size)
+        mean, loading, sigma, shape, response = parts(params)
+        t = rng.standard_normal(mean.shape)
+        if response:
+            offset, slope, sign = response
+            left = np.flatnonzero(sign)
             while left.size:  # rejection: x* given that the survey was, or was not, answered
-                chance = special.expit(sign[left] * (offset[left] + slope * x[rows[left]]))
+                chance = special.expit(sign[left] * (offset[left] + slope[left] * t[left]))
                 left = left[rng.random(left.size) > chance]
-                x[rows[left]] = rng.normal(mean[rows[left]], sd[rows[left]])
-        noise = rng.normal(size=x.shape) if shape is None else rng.standard_t(shape, x.shape)
-        return intercept + beta * x + sigma_y * noise
+                t[left] = rng.standard_normal(left.size)
+        noise = rng.normal(size=t.shape) if shape is None else rng.standard_t(shape, t.shape)
+        return mean + loading * t + sigma * noise
 
-    shape = () if nu is None else (nu,)
-    core = "(row),(row),(row),(row),()" + ",()" * len(shape) + (",(wave_row),()" if extra else "")
+    core = ["(row)", "(row)", *["()"] * len(noise), *["(row)"] * len(answer)]
     pm.CustomDist(
         "productivity",
-        intercept,
-        beta,
-        score.mean,
-        sd,
-        sigma_y,
-        *shape,
-        *extra,
+        intercept + beta * score.mean,
+        beta * sd,
+        *noise,
+        *answer,
         logp=logp,
         random=draw,
-        signature=f"{core}->(row)",
+        signature=",".join(core) + "->(row)",
         observed=y,
         dims="row",
     )
 
 
-def _sampled_score(panel: Panel, spec: ModelSpec, score: LatentScore) -> TensorVariable:
+def _sampled_score(spec: ModelSpec, score: LatentScore) -> TensorVariable:
     """The latent score as a parameter ``x_star[row]``, the witness of the integrated form."""
     if spec.latent == "explicit_informed":
         # p(x*) p(x' | x*) = p(x') p(x* | x'): the survey block holds the first factor, and the
@@ -183,12 +153,13 @@ def _sampled_score(panel: Panel, spec: ModelSpec, score: LatentScore) -> TensorV
         z = pm.Normal("z_x", dims="row")
         return pm.Deterministic("x_star", score.mean + pt.sqrt(score.var) * z, dims="row")
     x_star = pm.Normal("x_star", score.prior_mean, score.sigma_x, dims="row")
-    seen = panel.survey_rows
+    model = pm.modelcontext(None)
+    seen = model["survey_idx"]
     pm.Normal(
         "survey",
         mu=x_star[seen],
         sigma=score.noise[seen],
-        observed=scores(panel)[seen],
+        observed=model["seen_score"],
         dims="survey_row",
     )
     return x_star

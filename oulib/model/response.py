@@ -18,23 +18,25 @@ from oulib.spec import ModelSpec
 
 @dataclass(frozen=True)
 class Response:
-    """The response model of the planned rows: logit p_i = ``offset`` + ``slope`` * x*_i.
+    """The response model: logit p_i = ``offset`` + ``slope`` * x*_i.
 
-    ``rows`` are their positions in the panel, ``answered`` their R_i, and ``offset`` is a tensor
-    over them.
+    ``offset`` and ``sign`` are tensors over all rows; ``sign`` is +1 where a planned survey was
+    answered, -1 where it was not and 0 where none was planned.  ``at`` are the logit at the mean
+    of x* given the survey, its change per sd, and the sign: what a sum over x* needs.
     """
 
-    rows: np.ndarray
-    answered: np.ndarray
     offset: TensorVariable
     slope: TensorVariable
+    sign: TensorVariable
+    at: tuple[TensorVariable, TensorVariable, TensorVariable]
 
-    def observe(self, x_star: TensorVariable) -> None:
-        """Add the literal response node: R_i given a sampled score (over ``rows``)."""
+    def observe(self, logit: TensorVariable) -> None:
+        """Add the observed node ``responded``, given the logit of answering of every row."""
+        model = pm.modelcontext(None)
         pm.Bernoulli(
             "responded",
-            logit_p=self.offset + self.slope * x_star,
-            observed=self.answered,
+            logit_p=logit[model["planned_idx"]],
+            observed=model["answered"],
             dims="wave_row",
         )
 
@@ -43,13 +45,43 @@ def add(panel: Panel, spec: ModelSpec, score: LatentScore) -> Response | None:
     """Add the response model (spec 2.5) to the current PyMC model, if ``spec`` has one.
 
     Only planned rows enter.  Integrated, the observed node ``responded`` is P(R_i | x'_i where
-    observed), the logit averaged over x*_i given the row's survey.
+    observed), the chance of answering averaged over x*_i given the row's survey.
 
     Raises:
         UserError: the panel has no schedule, or nobody (or everybody) answered.
     """
     if not spec.response:
         return None
+    rows = _planned(panel, spec)
+    observed, month = (panel.rows[name].to_numpy() for name in ("observed", "month"))
+    sign = np.zeros(month.size)
+    sign[rows] = np.where(observed[rows], 1.0, -1.0)
+    wave = np.zeros(month.size, dtype=int)  # any, where no survey was planned
+    wave[rows] = np.searchsorted(panel.waves, month[rows])
+
+    model = pm.modelcontext(None)
+    model.add_coords({"wave": panel.waves, "wave_row": rows})
+    pm.Data("planned_idx", rows, dims="wave_row")
+    pm.Data("answered", observed[rows].astype(np.int64), dims="wave_row")
+    sign, wave = pm.Data("response_sign", sign, dims="row"), pm.Data("wave_idx", wave, dims="row")
+    prior = spec.priors
+    slope = pm.Normal("rho_x", 0.0, prior.rho_x)
+    offset = (
+        pm.Normal("rho_0", 0.0, prior.rho_0)
+        + _random_effect("rho_ou", "sigma_rho_ou", prior.sigma_rho, "ou")[model["ou_idx"]]
+        + _random_effect("rho_month", "sigma_rho_month", prior.sigma_rho, "wave")[wave]
+    )
+    at = (offset + slope * score.mean, slope * pt.sqrt(score.var), sign)
+    response = Response(offset, slope, sign, at)
+    if spec.latent == "integrated":
+        # Summed for the answer that was given: the outcome needs the same sum, so it costs once.
+        given = pt.minimum(integration.log_response(*at, step=spec.step), -1e-12)
+        response.observe(sign * (given - pt.log1mexp(given)))
+    return response
+
+
+def _planned(panel: Panel, spec: ModelSpec) -> np.ndarray:
+    """Positions of the planned rows, if there is something to learn from them."""
     if not panel.has_schedule:
         raise UserError(
             f"The model {spec.name} has a response part, and the panel has no column "
@@ -66,26 +98,7 @@ def add(panel: Panel, spec: ModelSpec, score: LatentScore) -> Response | None:
             + ("no planned survey was answered" if rows.size and not answered.any() else "")
             + ": there is nothing to learn about response. Fit a model without that part."
         )
-    month = panel.rows["month_idx"].to_numpy()[rows]
-    waves, wave = np.unique(month, return_inverse=True)
-    model = pm.modelcontext(None)
-    model.add_coords({"wave": [panel.months[t] for t in waves], "wave_row": rows})
-    prior = spec.priors
-    slope = pm.Normal("rho_x", 0.0, prior.rho_x)
-    offset = (
-        pm.Normal("rho_0", 0.0, prior.rho_0)
-        + _random_effect("rho_ou", "sigma_rho_ou", prior.sigma_rho, "ou")[
-            panel.rows["ou_idx"].to_numpy()[rows]
-        ]
-        + _random_effect("rho_month", "sigma_rho_month", prior.sigma_rho, "wave")[wave]
-    )
-    response = Response(rows, answered, offset, slope)
-    if spec.latent == "integrated":
-        at, log_weight = integration.nodes(spec.nodes)
-        x = score.mean[rows][:, None] + pt.sqrt(score.var)[rows][:, None] * at
-        chance = pt.sigmoid(offset[:, None] + slope * x) * np.exp(log_weight)
-        pm.Bernoulli("responded", p=chance.sum(axis=1), observed=answered, dims="wave_row")
-    return response
+    return rows
 
 
 def _random_effect(name: str, scale_name: str, scale: float, dim: str) -> TensorVariable:

@@ -74,16 +74,17 @@ def add(panel: Panel, spec: ModelSpec) -> LatentScore:
     month = pm.Data("month_idx", panel.rows["month_idx"].to_numpy(), dims="row")
     n = pm.Data("respondents", respondents(panel), dims="row")
     x = pm.Data("score", scores(panel), dims="row")
+    seen = pm.Data("survey_idx", panel.survey_rows, dims="survey_row")
+    seen_score = pm.Data("seen_score", scores(panel)[panel.survey_rows], dims="survey_row")
     prior_mean = mu_x_ou[ou] + shift[month]
     mean, var = given_survey(prior_mean, sigma_x, sigma_meas, n, x)
     noise = sigma_meas / pt.sqrt(pt.maximum(n, 1))
     if spec.latent != "explicit":
-        seen = panel.survey_rows
         pm.Normal(
             "survey",
             mu=prior_mean[seen],
             sigma=pt.sqrt(sigma_x**2 + noise[seen] ** 2),
-            observed=scores(panel)[seen],
+            observed=seen_score,
             dims="survey_row",
         )
     return LatentScore(mean, var, prior_mean, sigma_x, noise, mu_x_ou)
@@ -133,7 +134,7 @@ def _ou_means(panel: Panel, spec: ModelSpec) -> TensorVariable:
     """
     mu_x = pm.Normal("mu_x", 0.0, spec.priors.mu_x)
     sigma_mu_x = pm.HalfNormal("sigma_mu_x", sigma=spec.priors.sigma_mu_x)
-    c = centring(panel)
+    c = pm.Data("centring", centring(panel), dims="ou")
     raw = pm.Normal("mu_x_ou_raw", mu=c * mu_x, sigma=sigma_mu_x**c, dims="ou")
     return pm.Deterministic("mu_x_ou", mu_x + sigma_mu_x ** (1 - c) * (raw - c * mu_x), dims="ou")
 

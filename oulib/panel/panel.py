@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -50,7 +50,7 @@ class Panel:
     (standardised; ``x`` is NaN where no survey was observed), ``respondents``, ``observed`` (the
     specification's R) and, only if the file had it, ``scheduled`` (its W).  ``months`` is the full
     calendar grid from the first month to the last, so a month that no row has still counts as a
-    step of time.
+    step of time.  ``waves`` are the months in which some row was planned for a survey.
     """
 
     rows: xr.Dataset
@@ -59,6 +59,7 @@ class Panel:
     months: tuple[str, ...]
     site_idx: np.ndarray
     scale: Standardisation
+    waves: tuple[str, ...] = ()
     truth: xr.Dataset | None = None
     name: str = "panel"
 
@@ -113,9 +114,19 @@ class Panel:
             months=months,
             site_idx=_frozen(site_idx),
             scale=scale,
+            waves=_waves(rows),
             truth=truth,
             name=name,
         )
+
+    def keep(self, rows: np.ndarray) -> Panel:
+        """The panel with only ``rows`` (positions) seen, for fitting while others are left out.
+
+        Labels, calendar, waves and standardisation stay those of the whole panel, so a model of
+        the rest has the parameters of a model of the whole.
+        """
+        kept = self.rows.isel(row=np.sort(np.asarray(rows)))
+        return replace(self, rows=kept, truth=None)
 
     @property
     def has_schedule(self) -> bool:
@@ -145,6 +156,8 @@ class Panel:
             values = self.rows[key].to_numpy()
             kind = "<f8" if values.dtype.kind == "f" else "<i8"
             digest.update(key.encode() + np.ascontiguousarray(values, dtype=kind).tobytes())
+        if self.waves != _waves(self.rows):
+            digest.update("\x1f".join(self.waves).encode())
         return digest.hexdigest()
 
     def to_frame(self) -> pd.DataFrame:
@@ -167,6 +180,13 @@ def _calendar(month: pd.Series) -> tuple[tuple[str, ...], np.ndarray]:
     grid = range(int(number.min()), int(number.max()) + 1, step)
     labels = tuple(f"{n // 12:04d}-{n % 12 + 1:02d}" for n in grid)
     return labels, offset // step
+
+
+def _waves(rows: xr.Dataset) -> tuple[str, ...]:
+    """Labels of the months in which some of ``rows`` was planned, in order."""
+    if "scheduled" not in rows:
+        return ()
+    return tuple(map(str, np.unique(rows["month"].to_numpy()[rows["scheduled"].to_numpy()])))
 
 
 def _frozen(values: np.ndarray) -> np.ndarray:

@@ -1,8 +1,4 @@
-"""One function a figure, in one style; nothing is estimated here.
-
-Every function returns the matplotlib figure it drew.  Alternative texts belong to the notebook
-cells (``mystnb.image.alt``), where the page builder looks for them.
-"""
+"""Figures of one fit."""
 
 from __future__ import annotations
 
@@ -15,138 +11,9 @@ import pandas as pd
 import seaborn as sns
 import xarray as xr
 from matplotlib.figure import Figure
-from scipy import stats
 
 from oulib.panel import Panel
-
-COLOURS = dict(
-    zip(
-        ("model", "other", "third", "truth", "accent", "muted"),
-        (*(sns.color_palette("colorblind")[i] for i in (0, 1, 2, 3, 4)), "0.55"),
-        strict=True,
-    )
-)
-"""Colours by role, from a palette that the colour-blind can tell apart."""
-
-
-def use_style() -> None:
-    """Set the book's figure style for the running session."""
-    sns.set_theme(style="ticks", palette="colorblind")
-    mpl.rcParams.update(
-        {
-            "figure.dpi": 110,
-            "figure.figsize": (7.2, 3.6),
-            "figure.constrained_layout.use": True,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "font.size": 10,
-            "axes.titlesize": 10,
-            "axes.labelsize": 10,
-            "legend.frameon": False,
-            "legend.fontsize": 9,
-            "savefig.facecolor": "white",
-        }
-    )
-
-
-def plain(label: str) -> str:
-    """A name from the data as text for matplotlib, which would read dollars as mathematics."""
-    label = str(label).replace("$", r"\$")
-    return label if len(label) <= 28 else label[:27] + "…"
-
-
-def _month_axis(ax: plt.Axes, months: Sequence[str]) -> None:
-    """Label about eight months of the calendar grid on the x axis."""
-    step = max(len(months) // 8, 1)
-    ax.set_xticks(range(0, len(months), step), [months[i] for i in range(0, len(months), step)])
-    ax.tick_params(axis="x", rotation=30)
-    ax.set_xlim(-0.6, len(months) - 0.4)
-
-
-def by_month(panel: Panel, values: np.ndarray) -> np.ndarray:
-    """``values`` of rows on the (ou, month) grid, NaN where a row is missing."""
-    grid = np.full((len(panel.ous), len(panel.months)), np.nan)
-    grid[panel.rows["ou_idx"].to_numpy(), panel.rows["month_idx"].to_numpy()] = values
-    return grid
-
-
-def outcome_over_time(panel: Panel) -> Figure:
-    """Standardised log productivity of every OU over time, with each month's median."""
-    fig, ax = plt.subplots()
-    grid = by_month(panel, panel.rows["y"].to_numpy())
-    ax.plot(grid.T, color=COLOURS["muted"], lw=0.6, alpha=0.6)
-    ax.plot([], color=COLOURS["muted"], lw=0.8, label="one OU")
-    has_rows = ~np.isnan(grid).all(axis=0)
-    at = np.flatnonzero(has_rows)
-    ax.plot(
-        at,
-        np.nanmedian(grid[:, has_rows], axis=0),
-        color=COLOURS["model"],
-        lw=2.2,
-        label="median of the month",
-    )
-    ax.set_ylabel("outcome $y'$ (sd)")
-    _month_axis(ax, panel.months)
-    ax.legend(loc="upper left", ncol=2)
-    return fig
-
-
-def survey_map(panel: Panel) -> Figure:
-    """OUs by months: where a survey was observed, planned but missing, or not planned."""
-    observed = panel.rows["observed"].to_numpy()
-    planned = panel.rows["scheduled"].to_numpy() if panel.has_schedule else observed
-    state = np.where(observed & planned, 3, np.where(observed, 4, np.where(planned, 2, 1)))
-    grid = np.nan_to_num(by_month(panel, state)).astype(int)
-    shown = {
-        0: ("no row", "white"),
-        1: ("no survey planned" if panel.has_schedule else "no survey", "0.90"),
-        2: ("planned, no answer", COLOURS["other"]),
-        3: ("observed", COLOURS["model"]),
-        4: ("observed, not planned", COLOURS["third"]),
-    }
-    fig, ax = plt.subplots(figsize=(7.2, float(np.clip(0.09 * len(panel.ous), 2.4, 7.0))))
-    cmap = mpl.colors.ListedColormap([colour for _, colour in shown.values()])
-    ax.pcolormesh(
-        grid,
-        cmap=cmap,
-        vmin=-0.5,
-        vmax=4.5,
-        edgecolors="white",
-        lw=0.3 if len(panel.ous) <= 80 else 0,
-    )
-    ax.set_ylabel(f"OU ({len(panel.ous)}, in the order of their names)")
-    ax.set_yticks([])
-    step = max(len(panel.months) // 8, 1)
-    at = range(0, len(panel.months), step)
-    ax.set_xticks([i + 0.5 for i in at], [panel.months[i] for i in at], rotation=30)
-    present = [key for key in shown if (grid == key).any()]
-    handles = [mpl.patches.Patch(fc=shown[k][1], ec="0.6", label=shown[k][0]) for k in present]
-    fig.legend(handles=handles, loc="outside upper center", ncol=len(handles))
-    return fig
-
-
-def residual_quantiles(residuals: np.ndarray) -> Figure:
-    """Normal quantile plot of residuals in units of their robust sd."""
-    fig, ax = plt.subplots(figsize=(4.6, 3.8))
-    scaled = np.sort(residuals) / stats.median_abs_deviation(residuals, scale="normal")
-    theory = stats.norm.ppf((np.arange(scaled.size) + 0.5) / scaled.size)
-    ax.plot(theory, theory, color=COLOURS["muted"], lw=1, label="if they were normal")
-    ax.plot(theory, scaled, ".", ms=4, color=COLOURS["model"], label="observed")
-    ax.set_xlabel("normal quantile")
-    ax.set_ylabel("residual (robust sd)")
-    ax.legend()
-    return fig
-
-
-def response_rates(table: pd.DataFrame) -> Figure:
-    """Response rate of planned surveys by group of outcome, with 90% intervals."""
-    fig, ax = plt.subplots(figsize=(5.4, 3.2))
-    err = [table["rate"] - table["q5"], table["q95"] - table["rate"]]
-    ax.errorbar(table["outcome"], table["rate"], yerr=err, fmt="o", color=COLOURS["model"])
-    ax.set_xlabel("outcome less its month's mean (sd)")
-    ax.set_ylabel("share that answered")
-    ax.set_ylim(0, 1.02)
-    return fig
+from oulib.plots.style import COLOURS, month_axis, plain
 
 
 def posterior_against_prior(
@@ -225,7 +92,7 @@ def month_effects(effect: xr.DataArray, *, ylabel: str, truth: np.ndarray | None
     if truth is not None:
         ax.plot(at, truth, "x", ms=5, color=COLOURS["truth"], label="truth")
     ax.set_ylabel(ylabel)
-    _month_axis(ax, months)
+    month_axis(ax, months)
     ax.legend(ncol=4, loc="best")
     return fig
 
@@ -330,7 +197,7 @@ def outcome_bands(panel: Panel, replicates: np.ndarray) -> Figure:
     ax.fill_between(at, *band, color=COLOURS["model"], alpha=0.3, lw=0, label="90% of replicates")
     ax.plot(at, mean(panel.rows["y"].to_numpy()), "k.", ms=5, label="observed mean")
     ax.set_ylabel("mean outcome (sd)")
-    _month_axis(ax, panel.months)
+    month_axis(ax, panel.months)
     ax.legend(ncol=2)
     return fig
 
@@ -351,6 +218,6 @@ def latent_path(
         ax.plot(at, truth[rows], "x", ms=4.5, color=COLOURS["truth"], label="true $x^*$")
     ax.set_ylabel("score (sd)")
     ax.set_title(plain(panel.ous[ou]))
-    _month_axis(ax, panel.months)
+    month_axis(ax, panel.months)
     ax.legend(ncol=4, fontsize=8)
     return fig

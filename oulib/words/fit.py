@@ -1,13 +1,7 @@
-"""Sentences about a panel or a fit, derived from it: true of whatever was fitted.
-
-Every function returns Markdown.  Names from the data pass through :func:`name`, so that no
-label can become markup.
-"""
+"""Sentences about one fit: its gate, its slopes, what it learnt, how it predicts."""
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -15,182 +9,8 @@ import pandas as pd
 import xarray as xr
 
 from oulib.checks import Verdict, labels_in
-from oulib.describe import Overview, Tails
-from oulib.fit import Fit, Sampling
-
-
-def name(label: object) -> str:
-    """A label from the data as Markdown text, with every mark that could be markup disarmed."""
-    escaped = html.escape(str(label), quote=False)
-    return re.sub(r"[\\`*_{}\[\]()#+!|~^$:@-]", lambda m: f"&#{ord(m.group())};", escaped)
-
-
-def names(labels: Iterable[object], most: int = 6) -> str:
-    """A list of labels in words, cut after ``most`` with the number of the others."""
-    labels = list(labels)
-    shown = [name(label) for label in labels[:most]]
-    if len(labels) > most:
-        shown.append(f"{len(labels) - most} more")
-    if len(shown) < 2:
-        return "".join(shown)
-    return ", ".join(shown[:-1]) + " and " + shown[-1]
-
-
-def number(value: float, digits: int = 2) -> str:
-    """A number with ``digits`` decimals, a true minus sign and thousands separated."""
-    text = f"{value:,.{digits}f}"
-    if float(text.replace(",", "")) == 0:
-        text = text.lstrip("-")
-    return text.replace("-", "−")
-
-
-def count(n: int, thing: str, things: str | None = None) -> str:
-    """``1 row``, ``12 rows``."""
-    return f"{n:,} {thing if n == 1 else things or thing + 's'}"
-
-
-def percent(share: float) -> str:
-    """A share in per cent, never rounded to 0 or 100 unless it is."""
-    if 0 < share < 0.01:
-        return "less than 1%"
-    if 0.99 < share < 1:
-        return "more than 99%"
-    return f"{100 * share:.0f}%"
-
-
-def probability(p: float) -> str:
-    """A probability to two decimals, with its ends spelled out."""
-    if p > 0.99:
-        return "above 0.99"
-    if p < 0.01:
-        return "below 0.01"
-    return f"{p:.2f}"
-
-
-def interval(low: float, high: float, digits: int = 2) -> str:
-    """``−0.10 to 0.32``."""
-    return f"{number(low, digits)} to {number(high, digits)}"
-
-
-# --- the panel -----------------------------------------------------------------------------------
-
-
-def setting(sampling: Sampling) -> str:
-    """How a page was computed; its parameter cell shows the defaults only."""
-    return (
-        f"This page was computed with {count(sampling.chains, 'chain')} of {sampling.draws:,} "
-        f"draws after {sampling.tune:,} of warm-up, and the seed {sampling.seed}."
-    )
-
-
-def size(o: Overview) -> str:
-    """How large the panel is, and how complete."""
-    text = (
-        f"The panel follows {count(o.ous, 'OU')} in {count(o.sites, 'site')} over "
-        f"{count(o.months, 'period')}: {count(o.rows, 'row')}"
-    )
-    if o.rows == o.cells:
-        return text + ", one for every OU and period, with no gaps."
-    return text + (
-        f" of {o.cells:,} possible ones; {percent(1 - o.rows / o.cells)} of the OU-periods have "
-        "no row."
-    )
-
-
-def surveys(o: Overview) -> str:
-    """How often a survey was seen, and how large it was."""
-    low, high = o.waves_per_ou
-    waves = f"{low}" if low == high else f"{low} to {high}"
-    text = (
-        f"A survey score is observed in {count(o.surveys, 'row')}, {percent(o.surveys / o.rows)} "
-        f"of all; an OU has {waves} of them. Behind a score stand between {o.respondents[0]:,} "
-        f"and {o.respondents[2]:,} respondents, {o.respondents[1]:,} in the median."
-    )
-    if o.ous_without_survey:
-        text += (
-            f" {count(o.ous_without_survey, 'OU')} never had one, and everything about "
-            "their score will come from the hierarchy and from their outcomes."
-        )
-    return text
-
-
-def schedule(o: Overview) -> str:
-    """What was planned and what was answered, or that the file does not say."""
-    if o.scheduled is None:
-        return (
-            "The file has no column `scheduled`, so which months were planned waves is not known, "
-            "and it is not guessed from what was observed. Nothing can be said here about who did "
-            "not answer."
-        )
-    text = (
-        f"A survey was planned in {count(o.scheduled, 'row')} and observed in {o.answered:,} of "
-        f"them, {percent(o.answered / o.scheduled) if o.scheduled else 'none'}."
-    )
-    if o.unscheduled_surveys:
-        text += (
-            f" {count(o.unscheduled_surveys, 'survey')} came outside the schedule: they inform the "
-            "measurement model, and say nothing about response."
-        )
-    return text
-
-
-def tails(t: Tails) -> str:
-    """Whether the outcome has more outliers than a normal distribution."""
-    text = (
-        f"Beyond three robust standard deviations lie {count(t.beyond, 'residual')} of {t.rows:,}, "
-        f"where a normal distribution would put about {number(t.expected, 0)}. "
-    )
-    if t.heavy:
-        return text + "The tails are heavier than normal, which the baseline cannot express."
-    return text + "That is no clear sign of tails heavier than normal."
-
-
-def persistence(autocorrelation: float) -> str:
-    """Whether a month resembles the month before."""
-    if not np.isfinite(autocorrelation):
-        return "There are too few consecutive months to say whether they resemble each other."
-    text = f"The months' mean outcomes have a lag-one autocorrelation of {number(autocorrelation)}"
-    if autocorrelation > 0.4:
-        return text + ": a month resembles the one before, which independent months ignore."
-    if autocorrelation < -0.4:
-        return text + ": months alternate, which independent months ignore."
-    return text + ", so consecutive months are not clearly alike."
-
-
-def sites(share: float) -> str:
-    """How much of the difference between OUs lies between sites."""
-    if not np.isfinite(share):
-        return "The panel has too few OUs a site to tell sites from OUs."
-    text = f"About {percent(share)} of the variance between OUs' mean outcomes lies between sites"
-    if share > 0.15:
-        return text + ", so OUs of one site are alike beyond chance."
-    return text + ", little enough that sites may not matter here."
-
-
-def response(table: pd.DataFrame) -> str:
-    """Whether planned surveys were answered more often in good months than in bad ones."""
-    if len(table) < 2:
-        return "Without a schedule, or with too few planned rows, response cannot be compared."
-    if (table["rate"] == 1).all():
-        return "Every planned survey was answered: there is no nonresponse to explain."
-    first, last = table.iloc[0], table.iloc[-1]
-    text = (
-        f"In the lowest group {percent(first['rate'])} of the planned surveys were answered, in "
-        f"the highest {percent(last['rate'])}. "
-    )
-    if first["q95"] < last["q5"] or last["q95"] < first["q5"]:
-        return text + (
-            "The intervals do not overlap: who answers has to do with how the OU is doing, so the "
-            "scores that are missing may differ from those that are seen."
-        )
-    return text + (
-        "The intervals overlap. This does not show that nonresponse is harmless: it may still "
-        "depend on the score itself, which is what is missing."
-    )
-
-
-# --- a fit ---------------------------------------------------------------------------------------
-
+from oulib.fit import Fit
+from oulib.words.text import count, interval, name, names, number, percent, probability
 
 CHECK_NAMES = {
     "r_hat": "R-hat",
@@ -403,16 +223,6 @@ def collapse(form: str, sampled: np.ndarray, closed: np.ndarray) -> str:
 def withheld(verdict: Verdict) -> str:
     """What stands in the place of conclusions when the gate was not passed."""
     return f"*Withheld: the {name(verdict.model)} model failed its checks on this panel.*"
-
-
-def versions(found: dict[str, str]) -> str:
-    """Library versions in a line."""
-    return ", ".join(f"{library} {number_}" for library, number_ in found.items())
-
-
-def lines(sentences: Sequence[str] | str) -> str:
-    """Paragraphs of Markdown from one sentence or many."""
-    return sentences if isinstance(sentences, str) else "\n\n".join(sentences)
 
 
 def truth_series(truth: xr.Dataset, names_: Iterable[str]) -> pd.Series:

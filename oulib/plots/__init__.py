@@ -1,0 +1,42 @@
+"""One function a figure, in one style; nothing is estimated here.
+
+Every function returns the matplotlib figure it drew.  Alternative texts belong to the notebook
+cells (``mystnb.image.alt``), where the page builder looks for them.  A file a subject, as in
+:mod:`oulib.words`.
+"""
+
+from matplotlib import pyplot as plt
+
+from oulib.plots.fit import (
+    collapse,
+    forest,
+    forms,
+    latent_path,
+    month_effects,
+    outcome_bands,
+    outcome_replicates,
+    posterior_against_prior,
+)
+from oulib.plots.panel import outcome_over_time, residual_quantiles, response_rates, survey_map
+from oulib.plots.style import COLOURS, by_month, month_axis, plain, use_style
+
+__all__ = [
+    "COLOURS",
+    "by_month",
+    "collapse",
+    "forest",
+    "forms",
+    "latent_path",
+    "month_axis",
+    "month_effects",
+    "outcome_bands",
+    "outcome_over_time",
+    "outcome_replicates",
+    "plain",
+    "plt",
+    "posterior_against_prior",
+    "residual_quantiles",
+    "response_rates",
+    "survey_map",
+    "use_style",
+]

@@ -1,0 +1,62 @@
+"""The book's figure style, and what its figures share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+
+from oulib.panel import Panel
+
+COLOURS = dict(
+    zip(
+        ("model", "other", "third", "truth", "accent", "muted"),
+        (*(sns.color_palette("colorblind")[i] for i in (0, 1, 2, 3, 4)), "0.55"),
+        strict=True,
+    )
+)
+"""Colours by role, from a palette that the colour-blind can tell apart."""
+
+
+def use_style() -> None:
+    """Set the book's figure style for the running session."""
+    sns.set_theme(style="ticks", palette="colorblind")
+    mpl.rcParams.update(
+        {
+            "figure.dpi": 110,
+            "figure.figsize": (7.2, 3.6),
+            "figure.constrained_layout.use": True,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "font.size": 10,
+            "axes.titlesize": 10,
+            "axes.labelsize": 10,
+            "legend.frameon": False,
+            "legend.fontsize": 9,
+            "savefig.facecolor": "white",
+        }
+    )
+
+
+def plain(label: str) -> str:
+    """A name from the data as text for matplotlib, which would read dollars as mathematics."""
+    label = str(label).replace("$", r"\$")
+    return label if len(label) <= 28 else label[:27] + "…"
+
+
+def month_axis(ax: plt.Axes, months: Sequence[str]) -> None:
+    """Label about eight months of the calendar grid on the x axis."""
+    step = max(len(months) // 8, 1)
+    ax.set_xticks(range(0, len(months), step), [months[i] for i in range(0, len(months), step)])
+    ax.tick_params(axis="x", rotation=30)
+    ax.set_xlim(-0.6, len(months) - 0.4)
+
+
+def by_month(panel: Panel, values: np.ndarray) -> np.ndarray:
+    """``values`` of rows on the (ou, month) grid, NaN where a row is missing."""
+    grid = np.full((len(panel.ous), len(panel.months)), np.nan)
+    grid[panel.rows["ou_idx"].to_numpy(), panel.rows["month_idx"].to_numpy()] = values
+    return grid
