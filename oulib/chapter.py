@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import json
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,22 @@ import pandas as pd
 from IPython.display import HTML, Markdown, display
 from matplotlib.figure import Figure
 
-from oulib import plots, truth, words
-from oulib.checks import Verdict, check
+from oulib import plots, predict, truth, words
+from oulib.checks import HYPERPARAMETERS, Verdict, check, hyperparameters, summarise
+from oulib.compare import compare, steps
+from oulib.errors import UserError
 from oulib.fit import Fit, Sampling, fit
 from oulib.panel import Panel
 from oulib.source import default_panel
-from oulib.spec import ModelSpec
+from oulib.spec import LADDER, ModelSpec
+
+
+@dataclass(frozen=True)
+class Inapplicable:
+    """A model that the panel cannot support, and why; it stands in the place of a fit."""
+
+    spec: ModelSpec
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,19 @@ class Chapter:
     def fit(self, spec: ModelSpec, **sampling: Any) -> Fit:
         """The fit of ``spec`` to the chapter's panel, from the cache where it is there."""
         return fit(self.panel, spec, replace(self.sampling, **sampling), progress=False)
+
+    def attempt(self, spec: ModelSpec, **sampling: Any) -> Fit | Inapplicable:
+        """:meth:`fit`, or why the panel cannot support the model."""
+        try:
+            return self.fit(spec, **sampling)
+        except UserError as error:
+            return Inapplicable(spec, str(error))
+
+    def ladder(self, top: ModelSpec) -> list[Fit]:
+        """The fits of the ladder's models up to ``top``, without those that do not apply."""
+        names = [spec.name for spec in LADDER]
+        tried = [self.attempt(spec) for spec in LADDER[: names.index(top.name) + 1]]
+        return [result for result in tried if isinstance(result, Fit)]
 
 
 def open_chapter(
@@ -59,12 +83,19 @@ def say(*sentences: str) -> None:
     display(Markdown(words.lines(sentences)))
 
 
-def gate(result: Fit, *, expected_to_fail: bool = False) -> Verdict:
+def gate(result: Fit | Inapplicable, *, expected_to_fail: bool = False) -> Verdict:
     """Hold a fit to the gate; show the banner and the table, and glue the verdict.
 
     ``expected_to_fail`` marks a fit that is made to fail, so that ``oulib run --strict`` does not
     count it against the book.
     """
+    if isinstance(result, Inapplicable):
+        verdict = Verdict(model=result.spec.name, checks=(), inapplicable=result.reason)
+        banner(
+            "This chapter's model does not apply", f"<p>{escape(result.reason)}</p>", kind="note"
+        )
+        glue(f"verdict_{result.spec.name}", {**verdict.to_dict(), "expected_to_fail": True})
+        return verdict
     verdict = check(result)
     seconds = result.seconds
     timing = f"Compiled in {seconds['compile']:.0f} s and sampled in {seconds['sample']:.0f} s."
@@ -110,6 +141,49 @@ def banner(title: str, body_html: str, *, kind: str) -> None:
             f'<div class="admonition {kind}"><p class="admonition-title">{title}</p>'
             f"{body_html}</div>"
         )
+    )
+
+
+def so_far(fits: Sequence[Fit]) -> None:
+    """The table of LOO over the models that passed the gate, and what each step brought."""
+    sound = [result for result in fits if check(result).passed]
+    failed = [result.spec.name for result in fits if not check(result).passed]
+    if sound:
+        table(compare(sound), digits=1)
+    say(words.so_far(steps(sound), failed))
+
+
+def scalars(result: Fit, verdict: Verdict, names: Sequence[str]) -> None:
+    """Prior, posterior and truth of the named scalars, the OU scales and correlations beside."""
+    extra = [
+        name
+        for name in ("sigma_ou", "corr_ou", "sigma_site", "corr_site")
+        if name in result.posterior
+    ]
+
+    def draw() -> Figure:
+        prior = predict.prior_draws(result, [*names, *extra])
+        true = result.panel.truth
+        return plots.posterior_against_prior(
+            predict.scalars(result.posterior, names),
+            predict.scalars(prior, names),
+            None if true is None else predict.scalars(true, names),
+        )
+
+    show(verdict, draw)
+
+
+def against_truth(result: Fit, verdict: Verdict) -> None:
+    """How many true hyperparameters and slopes the intervals hold, where there is a truth."""
+    true = result.panel.truth
+    if true is None:
+        return
+    conclude(
+        verdict,
+        lambda: words.recovered(
+            hyperparameters(result), words.truth_series(true, HYPERPARAMETERS), "hyperparameters"
+        ),
+        lambda: words.recovered(summarise(result), words.truth_series(true, ["beta"]), "slopes"),
     )
 
 

@@ -14,7 +14,6 @@ import xarray as xr
 
 from oulib.density import quadrature_error
 from oulib.fit import Fit
-from oulib.model.groups import EFFECTS
 
 NAMES = (
     *("mu_alpha", "mu_beta", "sigma_ou", "corr_ou", "sigma_site", "corr_site"),
@@ -34,8 +33,12 @@ HYPERPARAMETERS = (
 """The names whose number does not grow with OUs, sites, months or rows."""
 
 
-_DIAGONAL = [f"corr_{level}[{effect}, {effect}]" for level in ("ou", "site") for effect in EFFECTS]
-"""Labels that are 1 by definition and have no diagnostics: a correlation matrix's diagonal."""
+_REDUNDANT = [
+    f"corr_{level}[{row}, {column}]"
+    for level in ("ou", "site")
+    for row, column in (("alpha", "alpha"), ("beta", "beta"), ("beta", "alpha"))
+]
+"""Labels of a correlation matrix that repeat another, or are 1 and have no diagnostics."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,15 +65,19 @@ class Check:
 
 @dataclass(frozen=True)
 class Verdict:
-    """All checks of one fit; it passed if every one of them did."""
+    """All checks of one fit; it passed if every one of them did.
+
+    ``inapplicable`` is why the model could not be fitted to the panel at all, where that is so.
+    """
 
     model: str
     checks: tuple[Check, ...]
+    inapplicable: str = ""
 
     @property
     def passed(self) -> bool:
         """Whether the fit may be interpreted."""
-        return all(check.passed for check in self.checks)
+        return not self.inapplicable and all(check.passed for check in self.checks)
 
     @property
     def failed(self) -> tuple[Check, ...]:
@@ -82,6 +89,7 @@ class Verdict:
         return {
             "model": self.model,
             "passed": self.passed,
+            "inapplicable": self.inapplicable,
             "checks": [asdict(check) for check in self.checks],
         }
 
@@ -113,10 +121,10 @@ def summarise(fit: Fit) -> pd.DataFrame:
 
 
 def hyperparameters(fit: Fit) -> pd.DataFrame:
-    """The rows of :func:`summarise` that belong to :data:`HYPERPARAMETERS`, constants left out."""
+    """The rows of :func:`summarise` that belong to :data:`HYPERPARAMETERS`, each once."""
     table = summarise(fit)
     variable = table.index.str.partition("[").get_level_values(0)
-    return table[variable.isin(HYPERPARAMETERS) & ~table.index.isin(_DIAGONAL)]
+    return table[variable.isin(HYPERPARAMETERS) & ~table.index.isin(_REDUNDANT)]
 
 
 def check(fit: Fit, thresholds: Thresholds | None = None) -> Verdict:
@@ -127,7 +135,7 @@ def check(fit: Fit, thresholds: Thresholds | None = None) -> Verdict:
     """
     limit = thresholds or Thresholds()
     table = summarise(fit)
-    table = table[~table.index.isin(_DIAGONAL)]
+    table = table[~table.index.isin(_REDUNDANT)]
     stats = fit.tree["sample_stats"].to_dataset()
     ess = limit.ess_per_chain * fit.sampling.chains
     # Draws that are not numbers, or never moved, have no diagnostics: they fail every one.

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import arviz as az
@@ -40,6 +43,7 @@ def log_likelihood(fit: Fit) -> xr.DataArray:
     return tree["log_likelihood"]["productivity"]
 
 
+@lru_cache(maxsize=32)
 def loo(fit: Fit) -> az.ELPDData:
     """PSIS-LOO of the outcome: the expected log density of y_i left out alone, pointwise."""
     tree = xr.DataTree.from_dict(
@@ -83,6 +87,68 @@ def compare(fits: Sequence[Fit]) -> pd.DataFrame:
     ]
     columns = ["rank", "elpd", "se", "p", "elpd_diff", "dse", "worst_k", "k_too_high"]
     return table[columns].rename_axis("model")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much better ``upper`` predicts than ``lower``: a sum over places and its standard error.
+
+    A place is what was left out: a row, a month, an OU.
+    """
+
+    lower: str
+    upper: str
+    elpd: float
+    se: float
+    places: int
+
+    @property
+    def clear(self) -> bool:
+        """Beyond twice its standard error, and beyond 4, below which the error is not trusted."""
+        return abs(self.elpd) > max(2 * self.se, 4.0)
+
+
+def difference(
+    lower: str, upper: str, lower_elpd: az.ELPDData, upper_elpd: az.ELPDData
+) -> Difference:
+    """The difference of two sums of log densities over the same places (Sivula et al., 2025)."""
+    gap = np.ravel(upper_elpd.elpd_i.to_numpy()) - np.ravel(lower_elpd.elpd_i.to_numpy())
+    return Difference(
+        lower, upper, float(gap.sum()), float(np.sqrt(gap.size) * gap.std()), gap.size
+    )
+
+
+def steps(fits: Sequence[Fit]) -> list[Difference]:
+    """LOO's difference between each fit and the one before it, in the order given."""
+    return [
+        difference(lower.spec.name, upper.spec.name, loo(lower), loo(upper))
+        for lower, upper in pairwise(fits)
+    ]
+
+
+def waic(fit: Fit) -> pd.Series:
+    """WAIC of the outcome on the scale of the log density: ``elpd``, ``se``, ``p``, ``unstable``.
+
+    The log of the mean density less the posterior variance of the log density, row by row
+    (Watanabe, 2010); ``unstable`` counts the rows where that variance exceeds 0.4, beyond which
+    the estimate is not to be trusted (Vehtari, Gelman and Gabry, 2017).
+    """
+    values = log_likelihood(fit)
+    samples = ("chain", "draw")
+    size = values.sizes["chain"] * values.sizes["draw"]
+    top = values.max(samples)
+    mean = top + np.log(np.exp(values - top).sum(samples)) - np.log(size)
+    spread = values.var(samples, ddof=1)
+    row = (mean - spread).to_numpy()
+    return pd.Series(
+        {
+            "elpd": row.sum(),
+            "se": np.sqrt(row.size) * row.std(),
+            "p": float(spread.sum()),
+            "unstable": int((spread > 0.4).sum()),
+        },
+        name=fit.spec.name,
+    )
 
 
 def _outcome(fit: Fit) -> str:

@@ -33,11 +33,11 @@ class Sampling:
     A trajectory has at most 2 ** ``max_depth`` steps.
     """
 
-    draws: int = 1500
+    draws: int = 1000
     tune: int = 1000
     chains: int = 4
     seed: int = 20261122
-    target_accept: float = 0.8
+    target_accept: float = 0.9
     max_depth: int = 10
     sampler: Sampler = "nutpie"
 
@@ -179,8 +179,12 @@ def _compiled(model: pm.Model, spec: ModelSpec) -> Any:
     """
     import nutpie
 
-    shapes = model.eval_rv_shapes()
-    key = json.dumps({**spec.to_dict(), "name": None, "shapes": shapes}, sort_keys=True)
+    shapes = {name: [int(n) for n in shape] for name, shape in model.eval_rv_shapes().items()}
+    # The observed nodes are as long as the data; what is left are the parameters.
+    shapes = {rv.name: shapes[rv.name] for rv in model.free_RVs}
+    # A variable that only some models have (an index of the outcomes seen) is part of the graph.
+    graph = {"shapes": shapes, "data": sorted(variable.name for variable in model.data_vars)}
+    key = json.dumps({**spec.to_dict(), "name": None, **graph}, sort_keys=True)
     if key not in _COMPILED:
         with warnings.catch_warnings():
             # Without a C compiler on the machine PyTensor fuses fewer loops: the same model,

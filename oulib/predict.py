@@ -73,14 +73,16 @@ def prior_draws(fit: Fit, names: Sequence[str], *, draws: int = 4000, seed: int 
 
 
 def scalars(tree: xr.Dataset, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """The named scalars, and the OU scales and correlation, as flat arrays by label.
+    """The named scalars, and the group scales and correlations, as flat arrays by label.
 
     ``tree`` is a posterior, prior draws or a truth; a truth gives arrays of length one.
     """
     picked = {name: tree[name] for name in names if name in tree}
-    if "sigma_ou" in tree:
-        for effect in tree["effect"].to_numpy():
-            picked[f"sigma_ou[{effect}]"] = tree["sigma_ou"].sel(effect=effect)
-    if "corr_ou" in tree:
-        picked["corr_ou[alpha, beta]"] = tree["corr_ou"].sel(effect="alpha", effect_bis="beta")
+    for level in ("ou", "site"):
+        if f"sigma_{level}" in tree:
+            for effect in tree["effect"].to_numpy():
+                picked[f"sigma_{level}[{effect}]"] = tree[f"sigma_{level}"].sel(effect=effect)
+        if f"corr_{level}" in tree:
+            pair = tree[f"corr_{level}"].sel(effect="alpha", effect_bis="beta")
+            picked[f"corr_{level}[alpha, beta]"] = pair
     return {label: np.ravel(values.to_numpy()) for label, values in picked.items()}

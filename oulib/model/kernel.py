@@ -42,7 +42,7 @@ def _row(r, c, sigma, nu, u, v, sign, step, terms, logs):
         t = low + k * h
         z = r - c * t
         if heavy:
-            logs[k] = math.log1p(z * z / nu)
+            logs[k] = math.log(1 + z * z / nu)
             term = power * logs[k]
         else:
             term = -0.5 * z * z

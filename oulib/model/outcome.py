@@ -33,22 +33,35 @@ def add(
     sigma_y = pm.HalfNormal("sigma_y", sigma=spec.priors.sigma_y)
     nu = _degrees_of_freedom(spec)
     ou, month = model["ou_idx"], model["month_idx"]
-    y = pm.Data("y", panel.rows["y"].to_numpy(), dims="row")
-    intercept, beta = effects.alpha[ou] + lam[month], effects.beta[ou]
-
+    values = panel.rows["y"].to_numpy()
     if spec.latent != "integrated":
         x_star = _sampled_score(spec, score)
         if response is not None:
             response.observe(response.offset + response.slope * x_star)
+    if np.isnan(values).any():  # some outcomes are left out, to be predicted
+        seen = np.flatnonzero(~np.isnan(values))
+        values = values[seen]
+        model.add_coords({"outcome_row": seen})
+        at = pm.Data("outcome_idx", seen, dims="outcome_row")
+        ou, month, score = ou[at], month[at], score.at(at)
+        response = None if response is None else response.only(at)
+        x_star = x_star[at] if spec.latent != "integrated" else None
+        dim = "outcome_row"
+    else:
+        dim = "row"
+    y = pm.Data("y", values, dims=dim)
+    intercept, beta = effects.alpha[ou] + lam[month], effects.beta[ou]
+
+    if spec.latent != "integrated":
         mean = intercept + beta * x_star
         if nu is None:
-            pm.Normal("productivity", mu=mean, sigma=sigma_y, observed=y, dims="row")
+            pm.Normal("productivity", mu=mean, sigma=sigma_y, observed=y, dims=dim)
         else:
-            pm.StudentT("productivity", nu=nu, mu=mean, sigma=sigma_y, observed=y, dims="row")
+            pm.StudentT("productivity", nu=nu, mu=mean, sigma=sigma_y, observed=y, dims=dim)
     elif nu is None and response is None:
-        closed_form(score, intercept, beta, sigma_y, y)
+        closed_form(score, intercept, beta, sigma_y, y, dim)
     else:
-        _by_quadrature(spec, score, intercept, beta, sigma_y, nu, response, y)
+        _by_quadrature(spec, score, intercept, beta, sigma_y, nu, response, y, dim)
 
 
 def closed_form(
@@ -57,11 +70,12 @@ def closed_form(
     beta: TensorVariable,
     sigma_y: TensorVariable,
     y: TensorVariable,
+    dim: str,
 ) -> None:
     """Add y_i given x'_i for a normal outcome: equation (2.9) (``eq-integrated``)."""
     mean = intercept + beta * score.mean
     sd = pt.sqrt(sigma_y**2 + beta**2 * score.var)
-    pm.Normal("productivity", mu=mean, sigma=sd, observed=y, dims="row")
+    pm.Normal("productivity", mu=mean, sigma=sd, observed=y, dims=dim)
 
 
 def _months(spec: ModelSpec) -> TensorVariable:
@@ -90,6 +104,7 @@ def _by_quadrature(
     nu: TensorVariable | None,
     response: Response | None,
     y: TensorVariable,
+    dim: str,
 ) -> None:
     """The observed node as a sum over x* given x'_i.
 
@@ -141,7 +156,7 @@ def _by_quadrature(
         random=draw,
         signature=",".join(core) + "->(row)",
         observed=y,
-        dims="row",
+        dims=dim,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pymc as pm
@@ -29,6 +29,15 @@ class Response:
     slope: TensorVariable
     sign: TensorVariable
     at: tuple[TensorVariable, TensorVariable, TensorVariable]
+
+    def only(self, rows: TensorVariable) -> Response:
+        """The response of some rows, for their outcome."""
+        return replace(
+            self,
+            offset=self.offset[rows],
+            sign=self.sign[rows],
+            at=tuple(value[rows] for value in self.at),
+        )
 
     def observe(self, logit: TensorVariable) -> None:
         """Add the observed node ``responded``, given the logit of answering of every row."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,13 @@ class LatentScore:
     sigma_x: TensorVariable
     noise: TensorVariable
     mu_x_ou: TensorVariable
+
+    def at(self, rows: TensorVariable) -> LatentScore:
+        """The scores of some rows."""
+        by_row = {
+            name: getattr(self, name)[rows] for name in ("mean", "var", "prior_mean", "noise")
+        }
+        return replace(self, **by_row)
 
 
 def given_survey(prior_mean: Any, sigma_x: Any, sigma_meas: Any, n: Any, x: Any) -> tuple:

@@ -120,13 +120,22 @@ class Panel:
         )
 
     def keep(self, rows: np.ndarray) -> Panel:
-        """The panel with only ``rows`` (positions) seen, for fitting while others are left out.
+        """The panel with only ``rows`` (positions), for fitting while others are left out.
 
         Labels, calendar, waves and standardisation stay those of the whole panel, so a model of
         the rest has the parameters of a model of the whole.
         """
         kept = self.rows.isel(row=np.sort(np.asarray(rows)))
         return replace(self, rows=kept, truth=None)
+
+    def without_outcome(self, rows: np.ndarray) -> Panel:
+        """The panel with the outcome of ``rows`` (positions) unseen, and their surveys kept.
+
+        ``y`` is NaN there, and a model leaves the row out of its outcome's likelihood.
+        """
+        y = self.rows["y"].copy()
+        y[{"row": np.asarray(rows)}] = np.nan
+        return replace(self, rows=self.rows.assign(y=y), truth=None)
 
     @property
     def has_schedule(self) -> bool:

@@ -1,3 +1,4 @@
+# ruff: noqa: F401 - what the package offers
 """One function a figure, in one style; nothing is estimated here.
 
 Every function returns the matplotlib figure it drew.  Alternative texts belong to the notebook
@@ -19,24 +20,3 @@ from oulib.plots.fit import (
 )
 from oulib.plots.panel import outcome_over_time, residual_quantiles, response_rates, survey_map
 from oulib.plots.style import COLOURS, by_month, month_axis, plain, use_style
-
-__all__ = [
-    "COLOURS",
-    "by_month",
-    "collapse",
-    "forest",
-    "forms",
-    "latent_path",
-    "month_axis",
-    "month_effects",
-    "outcome_bands",
-    "outcome_over_time",
-    "outcome_replicates",
-    "plain",
-    "plt",
-    "posterior_against_prior",
-    "residual_quantiles",
-    "response_rates",
-    "survey_map",
-    "use_style",
-]

@@ -1,3 +1,4 @@
+# ruff: noqa: F401 - what the package offers
 """Sentences about a panel or a fit, derived from it: true of whatever was fitted.
 
 Every function returns Markdown.  Names from the data pass through :func:`name`, so that no
@@ -11,12 +12,14 @@ from oulib.words.fit import (
     coverages,
     failures,
     forms,
+    gain,
     loo,
     mostly_prior,
     ou_slopes,
     population_slope,
     recovered,
     reliability,
+    so_far,
     tail_check,
     truth_series,
     withheld,
@@ -33,38 +36,3 @@ from oulib.words.text import (
     probability,
     versions,
 )
-
-__all__ = [
-    "CHECK_NAMES",
-    "agreement",
-    "collapse",
-    "count",
-    "coverages",
-    "failures",
-    "forms",
-    "interval",
-    "lines",
-    "loo",
-    "mostly_prior",
-    "name",
-    "names",
-    "number",
-    "ou_slopes",
-    "percent",
-    "persistence",
-    "population_slope",
-    "probability",
-    "recovered",
-    "reliability",
-    "response",
-    "schedule",
-    "setting",
-    "sites",
-    "size",
-    "surveys",
-    "tail_check",
-    "tails",
-    "truth_series",
-    "versions",
-    "withheld",
-]

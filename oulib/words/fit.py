@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from oulib.checks import Verdict, labels_in
+from oulib.compare import Difference
 from oulib.fit import Fit
 from oulib.words.text import count, interval, name, names, number, percent, probability
 
@@ -220,8 +221,33 @@ def collapse(form: str, sampled: np.ndarray, closed: np.ndarray) -> str:
     )
 
 
+def gain(step: Difference) -> str:
+    """What one model brought over another in log density, or that they tie."""
+    amount = f"{number(abs(step.elpd), 1)} (standard error {number(step.se, 1)})"
+    if not step.clear:
+        return (
+            f"{name(step.upper)} and {name(step.lower)} tie: the difference of {amount} is within "
+            "what chance explains."
+        )
+    verb = "better" if step.elpd > 0 else "worse"
+    return f"{name(step.upper)} predicts {verb} than {name(step.lower)}, by {amount}."
+
+
+def so_far(steps: Sequence[Difference], failed: Sequence[str]) -> str:
+    """What each step of the ladder brought in LOO, and which models are not in the table."""
+    sentences = [gain(step) for step in steps]
+    if failed:
+        sentences.append(
+            f"{names(failed)} did not pass the gate on this panel, and "
+            f"{'is' if len(failed) == 1 else 'are'} not compared."
+        )
+    return " ".join(sentences) or "There is nothing to compare yet."
+
+
 def withheld(verdict: Verdict) -> str:
     """What stands in the place of conclusions when the gate was not passed."""
+    if verdict.inapplicable:
+        return f"*Left out: the {name(verdict.model)} model does not apply to this panel.*"
     return f"*Withheld: the {name(verdict.model)} model failed its checks on this panel.*"
 
 
