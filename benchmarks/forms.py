@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--ous", type=int, default=48)
     parser.add_argument("--months", type=int, default=36)
     parser.add_argument("--wave-every", type=int, default=3)
-    parser.add_argument("--draws", type=int, default=1500)
+    parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as cache:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import textwrap
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
@@ -52,6 +53,20 @@ class Chapter:
         except UserError as error:
             return Inapplicable(spec, str(error))
 
+    def highest(self) -> tuple[Fit | None, list[Verdict]]:
+        """The highest model of the ladder that passed the gate, and the verdicts of those above.
+
+        None where no model passed.
+        """
+        above: list[Verdict] = []
+        for spec in reversed(LADDER):
+            result = self.attempt(spec)
+            verdict = judge(result)
+            if verdict.passed:
+                return result, above
+            above.append(verdict)
+        return None, above
+
     def ladder(self, top: ModelSpec) -> list[Fit]:
         """The fits of the ladder's models up to ``top``, without those that do not apply."""
         names = [spec.name for spec in LADDER]
@@ -83,20 +98,26 @@ def say(*sentences: str) -> None:
     display(Markdown(words.lines(sentences)))
 
 
+def judge(result: Fit | Inapplicable) -> Verdict:
+    """The verdict of a fit, or of a model that the panel cannot support."""
+    if isinstance(result, Inapplicable):
+        return Verdict(model=result.spec.name, checks=(), inapplicable=result.reason)
+    return check(result)
+
+
 def gate(result: Fit | Inapplicable, *, expected_to_fail: bool = False) -> Verdict:
     """Hold a fit to the gate; show the banner and the table, and glue the verdict.
 
     ``expected_to_fail`` marks a fit that is made to fail, so that ``oulib run --strict`` does not
     count it against the book.
     """
+    verdict = judge(result)
     if isinstance(result, Inapplicable):
-        verdict = Verdict(model=result.spec.name, checks=(), inapplicable=result.reason)
         banner(
             "This chapter's model does not apply", f"<p>{escape(result.reason)}</p>", kind="note"
         )
         glue(f"verdict_{result.spec.name}", {**verdict.to_dict(), "expected_to_fail": True})
         return verdict
-    verdict = check(result)
     seconds = result.seconds
     timing = f"Compiled in {seconds['compile']:.0f} s and sampled in {seconds['sample']:.0f} s."
     if verdict.passed:
@@ -217,6 +238,17 @@ def table(frame: pd.DataFrame, *, digits: int = 2, most: int = 15) -> None:
     if len(frame) > most:
         text += f"<p>{most} of {len(frame):,} rows.</p>"
     display(HTML(f'<div class="pst-scrollable-table-container">{text}</div>'))
+
+
+def download(frame: pd.DataFrame, file: str) -> None:
+    """A link that saves ``frame`` as the CSV ``file``; the data are in the page itself."""
+    data = b64encode(frame.to_csv(float_format="%.6g").encode()).decode()
+    display(
+        HTML(
+            f'<p><a download="{escape(file)}" href="data:text/csv;base64,{data}">'
+            f"Save this table as {escape(file)}</a></p>"
+        )
+    )
 
 
 def source(thing: Callable[..., Any]) -> None:

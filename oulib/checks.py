@@ -234,6 +234,13 @@ def _over_scalars(
     )
 
 
+def worst_place(fit: Fit, variable: str) -> str:
+    """The OU (or month, or site) at which ``variable`` has its largest R-hat."""
+    table = summarise(fit)
+    at = table.index.str.startswith(f"{variable}[")
+    return table.loc[at, "r_hat"].idxmax().removeprefix(f"{variable}[").removesuffix("]")
+
+
 def labels_in(where: Iterable[str], variables: Iterable[str]) -> tuple[str, ...]:
     """The labels of ``variables`` among ``where``: ``beta[OU-07]`` gives ``OU-07``."""
     found = {}

@@ -104,7 +104,7 @@ def _run(args: argparse.Namespace) -> int:
         args.file,
         args.out,
         columns=columns,
-        settings=_given(args, "draws", "tune", "chains", "seed"),
+        settings=_given(args, "draws", "tune", "chains", "seed", "relevant", "points"),
         report=_say,
         bars=sys.stderr.isatty(),
     )
@@ -195,6 +195,16 @@ def _between_0_and_1(text: str) -> float:
     return number
 
 
+def _above_0(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number
+
+
 def _column(text: str) -> tuple[str, str]:
     ours, equals, theirs = (part.strip() for part in text.partition("="))
     if not (ours and equals and theirs):
@@ -270,6 +280,19 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--out", type=Path, required=True, metavar="DIR")
     column(run)
     sampling(run)
+    run.add_argument(
+        "--relevant",
+        type=_above_0,
+        metavar="PERCENT",
+        help="smallest change of productivity that would matter (chapter 8); default 1",
+    )
+    run.add_argument(
+        "--points",
+        type=_above_0,
+        metavar="POINTS",
+        help="change of the raw survey score that effects are stated for (chapter 8); by default "
+        "the sd of an OU's own scores",
+    )
     run.add_argument("--strict", action="store_true", help="exit 3 if a gate is not passed")
     return parser
 

@@ -17,6 +17,7 @@ import pymc as pm
 import xarray as xr
 
 from oulib import cache
+from oulib.density import RowDensity, row_density
 from oulib.errors import UserError
 from oulib.fit import Fit
 
@@ -46,16 +47,22 @@ def log_likelihood(fit: Fit) -> xr.DataArray:
 @lru_cache(maxsize=32)
 def loo(fit: Fit) -> az.ELPDData:
     """PSIS-LOO of the outcome: the expected log density of y_i left out alone, pointwise."""
-    tree = xr.DataTree.from_dict(
-        {
-            "posterior": fit.posterior,
-            "log_likelihood": log_likelihood(fit).to_dataset(name="productivity"),
-        }
-    )
+    return psis_loo(fit, log_likelihood(fit))
+
+
+def psis_loo(fit: Fit, values: xr.DataArray) -> az.ELPDData:
+    """PSIS-LOO of any pointwise log densities ``values`` (chain, draw, row) at draws of ``fit``."""
     with warnings.catch_warnings():
         # Rows with a high Pareto k are counted in the table, not announced on standard error.
         warnings.filterwarnings("ignore", message="Estimated shape parameter of Pareto")
-        return az.loo(tree, var_name="productivity", pointwise=True)
+        return az.loo(_scored(fit, values), var_name="productivity", pointwise=True)
+
+
+def _scored(fit: Fit, values: xr.DataArray, **more: xr.DataArray) -> xr.DataTree:
+    """The tree that ArviZ wants: ``values`` and the posterior draws that they belong to."""
+    groups = {"log_likelihood": values, **more}
+    tree = {name: array.to_dataset(name="productivity") for name, array in groups.items()}
+    return xr.DataTree.from_dict({"posterior": fit.posterior.sel(draw=values["draw"]), **tree})
 
 
 def compare(fits: Sequence[Fit]) -> pd.DataFrame:
@@ -127,13 +134,18 @@ def steps(fits: Sequence[Fit]) -> list[Difference]:
 
 
 def waic(fit: Fit) -> pd.Series:
-    """WAIC of the outcome on the scale of the log density: ``elpd``, ``se``, ``p``, ``unstable``.
+    """WAIC of the outcome; see :func:`waic_of`."""
+    return waic_of(log_likelihood(fit)).rename(fit.spec.name)
+
+
+def waic_of(values: xr.DataArray) -> pd.Series:
+    """WAIC on the scale of the log density: ``elpd``, ``se``, ``p``, ``unstable``.
 
     The log of the mean density less the posterior variance of the log density, row by row
-    (Watanabe, 2010); ``unstable`` counts the rows where that variance exceeds 0.4, beyond which
-    the estimate is not to be trusted (Vehtari, Gelman and Gabry, 2017).
+    (Watanabe, 2010); equation (7.5) (``eq-waic``).  ``unstable`` counts the rows where that
+    variance exceeds 0.4, beyond which the estimate is not to be trusted (Vehtari, Gelman and
+    Gabry, 2017).
     """
-    values = log_likelihood(fit)
     samples = ("chain", "draw")
     size = values.sizes["chain"] * values.sizes["draw"]
     top = values.max(samples)
@@ -146,9 +158,74 @@ def waic(fit: Fit) -> pd.Series:
             "se": np.sqrt(row.size) * row.std(),
             "p": float(spread.sum()),
             "unstable": int((spread > 0.4).sum()),
-        },
-        name=fit.spec.name,
+        }
     )
+
+
+def conditional_log_likelihood(fit: Fit, x_star: xr.DataArray) -> xr.DataArray:
+    """log p(y_i | x*_i, theta) at each row's own sampled score: what not to compare models by.
+
+    ``x_star`` (chain, draw, row) are draws of :func:`oulib.recover_latent`, thinned or not.  The
+    score of a row has seen the outcome that it is asked to predict.
+    """
+    posterior = fit.posterior.sel(draw=x_star["draw"])
+    rows = np.arange(fit.panel.rows.sizes["row"])
+    density = row_density(fit, posterior, rows).log_outcome(x_star)
+    return density.transpose("chain", "draw", "row")
+
+
+def share_of_score(fit: Fit) -> np.ndarray:
+    """The share of a row's variance that its own score brings, the mean over the draws; (row).
+
+    beta_g^2 u_i / (sigma_y^2 + beta_g^2 u_i), u_i the variance of x*_i given the row's survey, and
+    with a Student-t outcome its scale in the place of sigma_y; equation (7.4) (``eq-share``).
+    """
+    r = _rows(fit)
+    score = r.beta**2 * r.var
+    return (score / (score + fit.posterior["sigma_y"] ** 2)).mean(("chain", "draw")).to_numpy()
+
+
+def influence(fit: Fit) -> pd.DataFrame:
+    """A row a row of the panel, the highest Pareto k first.
+
+    Columns ``ou``, ``month``, ``survey`` (whether one was seen), ``k``, ``residual`` (from the
+    posterior mean of the row, in units of its scale) and ``elpd`` (the log density of the outcome
+    left out); the index is the position of the row in the panel.
+    """
+    result, r, rows = loo(fit), _rows(fit), fit.panel.rows
+    draws = ("chain", "draw")
+    mean = (r.intercept + r.beta * r.mean).mean(draws)
+    scale = np.sqrt((fit.posterior["sigma_y"] ** 2 + r.beta**2 * r.var).mean(draws))
+    table = pd.DataFrame(
+        {
+            "ou": rows["ou"].to_numpy(),
+            "month": rows["month"].to_numpy(),
+            "survey": rows["observed"].to_numpy(),
+            "k": result.pareto_k.to_numpy(),
+            "residual": ((r.y - mean) / scale).to_numpy(),
+            "elpd": result.elpd_i.to_numpy(),
+        }
+    )
+    return table.rename_axis("row").sort_values("k", ascending=False)
+
+
+def loo_pit(fit: Fit, replicates: xr.DataArray) -> np.ndarray:
+    """The probability that a left-out outcome falls below the one observed; (row).
+
+    Uniform between 0 and 1 if the model is calibrated.  ``replicates`` (sample, row) are those of
+    the outcome by :func:`oulib.predict.replicate`, at some of the fit's draws.
+    """
+    drawn = replicates.unstack("sample").transpose("chain", "draw", "row")
+    values = log_likelihood(fit).sel(draw=drawn["draw"])
+    observed = xr.DataArray(
+        fit.panel.rows["y"].to_numpy(), dims="row", coords={"row": drawn["row"]}
+    )
+    tree = _scored(fit, values, posterior_predictive=drawn, observed_data=observed)
+    return az.loo_pit(tree, var_names="productivity")["productivity"].to_numpy()
+
+
+def _rows(fit: Fit) -> RowDensity:
+    return row_density(fit, fit.posterior, np.arange(fit.panel.rows.sizes["row"]))
 
 
 def _outcome(fit: Fit) -> str:

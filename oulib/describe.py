@@ -85,18 +85,21 @@ class Tails:
         return stats.binom.sf(self.beyond - 1, self.rows, self.share_of_normal) < 1e-3
 
 
-def tails(panel: Panel) -> Tails:
+def tails(panel: Panel, y: np.ndarray | None = None) -> Tails:
     """Count the residuals beyond three robust standard deviations (scaled median deviation)."""
-    left = residuals(panel)
+    left = residuals(panel, y)
     share = float(2 * stats.norm.sf(3))
     scale = stats.median_abs_deviation(left, scale="normal")
     return Tails(int((np.abs(left) > 3 * scale).sum()), left.size, share * left.size, share)
 
 
-def month_autocorrelation(panel: Panel) -> float:
-    """Lag-one autocorrelation of the mean outcome by month (months without rows are skipped)."""
-    rows = panel.rows
-    mean = pd.Series(rows["y"].to_numpy()).groupby(rows["month_idx"].to_numpy()).mean()
+def month_autocorrelation(panel: Panel, y: np.ndarray | None = None) -> float:
+    """Lag-one autocorrelation of the mean outcome by month (months without rows are skipped).
+
+    ``y`` replaces the panel's own outcome, by a replicate for example.
+    """
+    values = panel.rows["y"].to_numpy() if y is None else y
+    mean = pd.Series(values).groupby(panel.rows["month_idx"].to_numpy()).mean()
     return float(mean.reindex(range(len(panel.months))).autocorr(1))
 
 
@@ -152,3 +155,19 @@ def response_by_outcome(panel: Panel, bins: int = 5) -> pd.DataFrame:
 def excess_kurtosis(panel: Panel, y: np.ndarray | None = None) -> float:
     """Excess kurtosis of :func:`residuals`: 0 for a normal distribution, large for outliers."""
     return float(stats.kurtosis(residuals(panel, y)))
+
+
+def sd_by_ou(panel: Panel, replicates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Standard deviation of each OU's outcome, (ou,), and of its replicates, (sample, ou).
+
+    ``replicates`` are outcomes, (sample, row).
+    """
+    ou = panel.rows["ou_idx"].to_numpy()
+    count = np.maximum(np.bincount(ou, minlength=len(panel.ous)), 1)
+
+    def sd(y: np.ndarray) -> np.ndarray:
+        mean = np.bincount(ou, weights=y, minlength=count.size) / count
+        square = np.bincount(ou, weights=y**2, minlength=count.size) / count
+        return np.sqrt(np.maximum(square - mean**2, 0.0))
+
+    return sd(panel.rows["y"].to_numpy()), np.array([sd(y) for y in replicates])

@@ -19,32 +19,45 @@ def raw_effect(fit: Fit, beta: xr.DataArray) -> xr.DataArray:
     return 100 * np.expm1(scale.s_y / scale.s_x * beta)
 
 
-def effects(fit: Fit, *, relevant: float = 1.0, points: float = 1.0) -> pd.DataFrame:
-    """A row an OU, and one for the population mean: slope and raw-scale effect.
+def typical_move(fit: Fit) -> float:
+    """A change of the raw survey score that happens: the sd of an OU's own scores over months.
+
+    The posterior mean of s_x sigma_x, rounded to two digits; a whole point may be far more than
+    any score ever moves.
+    """
+    move = float(fit.panel.scale.s_x * fit.posterior["sigma_x"].mean())
+    return float(f"{move:.2g}")
+
+
+def effects(
+    fit: Fit, *, relevant: float = 1.0, points: float = 1.0, level: str = "ou"
+) -> pd.DataFrame:
+    """A row an OU (or a site), and one for the population mean: slope and raw-scale effect.
 
     Args:
         fit: the fit.
         relevant: smallest change of productivity, in per cent, that would matter in practice.
         points: the change of the raw survey score that the effect is stated for.
+        level: ``"ou"``, or ``"site"`` in a model with a site level: the mean slope of its OUs.
 
     Returns:
-        Columns ``site``, ``beta``, ``beta_q5``, ``beta_q95``, ``percent``, ``percent_q5``,
-        ``percent_q95``, ``prob_positive`` and ``prob_relevant`` (that the change is at least
-        ``relevant`` per cent in either direction); index ``ou``, the population as ``(mean)``.
+        Columns ``site`` (of an OU), ``beta``, ``beta_q5``, ``beta_q95``, ``percent``,
+        ``percent_q5``, ``percent_q95``, ``prob_positive`` and ``prob_relevant`` (that the change
+        is at least ``relevant`` per cent in either direction); index ``ou`` or ``site``, the
+        population as ``(mean)``.
     """
-    beta = xr.concat(
-        [fit.posterior["mu_beta"].expand_dims(ou=["(mean)"]), fit.posterior["beta"]], dim="ou"
-    )
+    mean = fit.posterior["mu_beta"]
+    slopes = mean + fit.posterior["beta_site"] if level == "site" else fit.posterior["beta"]
+    beta = xr.concat([mean.expand_dims({level: ["(mean)"]}), slopes], dim=level)
     percent = raw_effect(fit, points * beta)
     draws = ("chain", "draw")
 
     def quantile(values: xr.DataArray, q: float) -> np.ndarray:
         return values.quantile(q, dim=draws).to_numpy()
 
-    site = [fit.panel.sites[s] for s in fit.panel.site_idx]
-    return pd.DataFrame(
+    site = ["", *(fit.panel.sites[s] for s in fit.panel.site_idx)] if level == "ou" else None
+    table = pd.DataFrame(
         {
-            "site": ["", *site],
             "beta": beta.mean(draws).to_numpy(),
             "beta_q5": quantile(beta, 0.05),
             "beta_q95": quantile(beta, 0.95),
@@ -54,5 +67,57 @@ def effects(fit: Fit, *, relevant: float = 1.0, points: float = 1.0) -> pd.DataF
             "prob_positive": (beta > 0).mean(draws).to_numpy(),
             "prob_relevant": (abs(percent) >= relevant).mean(draws).to_numpy(),
         },
-        index=pd.Index(beta["ou"].to_numpy(), name="ou"),
+        index=pd.Index(beta[level].to_numpy(), name=level),
     )
+    if site is not None:
+        table.insert(0, "site", site)
+    return table
+
+
+def readings(table: pd.DataFrame, sure: float = 0.9) -> pd.Series:
+    """What each row of :func:`effects` amounts to, in a word or two.
+
+    ``up`` and ``down`` where the change is relevant and its sign known with probability ``sure``;
+    ``leaning up`` and ``leaning down`` where only the sign is known; ``too small to matter`` where
+    it is irrelevant with that probability; ``open`` elsewhere.
+    """
+    up, down = table["prob_positive"] >= sure, table["prob_positive"] <= 1 - sure
+    matters = table["prob_relevant"] >= sure
+    chosen = np.select(
+        [
+            table["prob_relevant"] <= 1 - sure,
+            up & matters,
+            down & matters,
+            up,
+            down,
+        ],
+        ["too small to matter", "up", "down", "leaning up", "leaning down"],
+        "open",
+    )
+    return pd.Series(chosen, index=table.index, name="reading")
+
+
+def manager_table(fit: Fit, *, relevant: float, points: float) -> pd.DataFrame:
+    """The table to hand on: a row an OU, ready to read or to save as CSV.
+
+    Columns ``site``, ``surveys`` (how many it had), ``change_percent`` of productivity for
+    ``points`` more of the survey score, ``low_90`` and ``high_90``, ``prob_positive``,
+    ``prob_relevant`` and ``reading``; sorted by ``change_percent``, the population first.
+    """
+    table = effects(fit, relevant=relevant, points=points)
+    seen = fit.panel.rows["ou_idx"].to_numpy()[fit.panel.survey_rows]
+    surveys = np.bincount(seen, minlength=len(fit.panel.ous))
+    shown = pd.DataFrame(
+        {
+            "site": table["site"],
+            "surveys": [int(surveys.sum()), *surveys],
+            "change_percent": table["percent"],
+            "low_90": table["percent_q5"],
+            "high_90": table["percent_q95"],
+            "prob_positive": table["prob_positive"],
+            "prob_relevant": table["prob_relevant"],
+            "reading": readings(table),
+        }
+    )
+    first, rest = shown.iloc[:1], shown.iloc[1:]
+    return pd.concat([first, rest.sort_values("change_percent", ascending=False)])

@@ -107,6 +107,39 @@ def _draw_from_grid(r: RowDensity, rng: np.random.Generator) -> xr.DataArray:
     return mean + np.sqrt(var) * z[..., 0]
 
 
+def common_movement(fit: Fit) -> xr.DataArray:
+    """gamma_x tau_t, the score's common movement over months, (chain, draw, month)."""
+    gamma_x = fit.posterior.get("gamma_x", fit.spec.priors.gamma_x_fixed)
+    return (gamma_x * fit.posterior["tau"]).rename("common_movement")
+
+
+def row_weights(fit: Fit, *, draws: int = 200, seed: int = 0) -> xr.Dataset:
+    """How much each row counts under a Student-t outcome; dim ``row``.
+
+    A Student-t row is a normal one whose precision is multiplied by a weight of its own, drawn
+    from Gamma(nu/2, nu/2).  Given its residual z, in units of sigma_y, the weight's expectation is
+    (nu + 1)/(nu + z^2): ``weight`` is its posterior mean and ``residual`` that of z, both at
+    recovered scores.  A normal outcome gives every row the weight 1.  Equation (3.2)
+    (``eq-weight``).
+    """
+    posterior = thinned(fit.posterior, draws)
+    x_star = recover_latent(fit, draws=draws, seed=seed)
+    r = row_density(fit, posterior, all_rows(fit, None))
+    z = (r.y - r.intercept - r.beta * x_star) / posterior["sigma_y"]
+    weight = (posterior["nu"] + 1) / (posterior["nu"] + z**2)
+    return xr.Dataset({"weight": weight, "residual": z}).mean(("chain", "draw"))
+
+
+def pull(fit: Fit, rows: np.ndarray, *, draws: int = 400, seed: int = 0) -> np.ndarray:
+    """How far its own outcome moves the score of each of ``rows``, in sds of the score.
+
+    The posterior mean of x* given the row's survey and outcome, less that without the outcome.
+    """
+    survey_alone = conditional(fit, outcome=False, rows=rows, draws=draws)["mean"]
+    moved = recover_latent(fit, rows=rows, draws=draws, seed=seed) - survey_alone
+    return moved.mean(("chain", "draw")).to_numpy()
+
+
 def collapse_curve(fit: Fit, n: np.ndarray) -> xr.Dataset:
     """How the posterior sd of x* should fall with the number of respondents ``n``.
 

@@ -7,17 +7,53 @@ A refit is a fit like any other: seeded, cached, and sampled by a compiled model
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import arviz as az
 import numpy as np
+import pandas as pd
 import xarray as xr
 
+from oulib.checks import HYPERPARAMETERS
 from oulib.compare import log_likelihood, loo
 from oulib.density import model_sums, row_density
+from oulib.errors import UserError
 from oulib.fit import Fit, Sampling, fit
 from oulib.panel import Panel
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Log densities of what was left out, and the refits that they come from.
+
+    ``elpd`` is ArviZ's result, a value a place (row, month or OU) in its ``elpd_i``.
+    """
+
+    elpd: az.ELPDData
+    refits: tuple[Fit, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that compiling and sampling took when the refits were computed."""
+        return sum(sum(refit.seconds.values()) for refit in self.refits)
+
+    @property
+    def r_hat(self) -> float:
+        """The worst R-hat of a hyperparameter in any refit; 1 without a refit."""
+        return max((_worst_r_hat(refit) for refit in self.refits), default=1.0)
+
+    @property
+    def divergences(self) -> int:
+        """Divergent trajectories in all refits."""
+        return sum(int(refit.tree["sample_stats"]["diverging"].sum()) for refit in self.refits)
+
+
+def _worst_r_hat(refit: Fit) -> float:
+    names = [name for name in HYPERPARAMETERS if name in refit.posterior]
+    with np.errstate(invalid="ignore"):  # the diagonal of a correlation matrix is constant
+        found = az.rhat(refit.posterior[names])
+    return max(float(values.max()) for values in found.data_vars.values())
 
 
 def outcome_density(result: Fit, panel: Panel, rows: np.ndarray) -> xr.DataArray:
@@ -48,22 +84,25 @@ class _Refit(az.SamplingWrapper):
         tree = {"posterior": full.posterior, "log_likelihood": values.to_dataset(name="y")}
         super().__init__(model=None, idata_orig=xr.DataTree.from_dict(tree))
         self.full, self.sampling, self.leave, self.collect = full, sampling, leave, collect
+        self.refits: list[Fit] = []
 
     def sel_observations(self, idx: Any) -> tuple[Panel, np.ndarray]:
         return self.leave(idx)
 
     def sample(self, modified_observed_data: Panel) -> Fit:
-        return fit(modified_observed_data, self.full.spec, self.sampling, progress=False)
+        self.refits.append(
+            fit(modified_observed_data, self.full.spec, self.sampling, progress=False)
+        )
+        return self.refits[-1]
 
     def get_inference_data(self, fitted_model: Fit) -> xr.DataTree:
-        self.current = fitted_model
         return fitted_model.tree
 
     def log_likelihood__i(self, excluded_obs: np.ndarray, idata__i: xr.DataTree) -> xr.DataArray:
-        return self.collect(outcome_density(self.current, self.full.panel, excluded_obs))
+        return self.collect(outcome_density(self.refits[-1], self.full.panel, excluded_obs))
 
 
-def exact_loo(full: Fit, *, sampling: Sampling | None = None, most: int = 10) -> az.ELPDData:
+def exact_loo(full: Fit, *, sampling: Sampling | None = None, most: int = 10) -> LeftOut:
     """PSIS-LOO with exact refits of the rows whose Pareto k is too high.
 
     Only the outcome of such a row is left out; its survey stays, as in :func:`oulib.compare.loo`.
@@ -73,8 +112,8 @@ def exact_loo(full: Fit, *, sampling: Sampling | None = None, most: int = 10) ->
     k = np.sort(approximate.pareto_k.to_numpy())[::-1]
     threshold = max(float(approximate.good_k), float(k[most]) if k.size > most else 0.0)
 
-    def leave(idx: Any) -> tuple[Panel, np.ndarray]:
-        row = np.atleast_1d(np.asarray(idx["row"] if isinstance(idx, dict) else idx))
+    def leave(idx: int) -> tuple[Panel, np.ndarray]:
+        row = np.atleast_1d(idx)
         return full.panel.without_outcome(row), row
 
     refit = _Refit(
@@ -84,31 +123,40 @@ def exact_loo(full: Fit, *, sampling: Sampling | None = None, most: int = 10) ->
         leave,
         lambda density: density.squeeze("row", drop=True),
     )
-    return az.reloo(refit, loo_orig=approximate, k_threshold=threshold, pointwise=True)
+    elpd = az.reloo(refit, loo_orig=approximate, k_threshold=threshold, pointwise=True)
+    return LeftOut(elpd, tuple(refit.refits))
 
 
-def months_ahead(full: Fit, *, months: int = 6, sampling: Sampling | None = None) -> az.ELPDData:
+def months_ahead(full: Fit, *, months: int = 6, sampling: Sampling | None = None) -> LeftOut:
     """Leave-future-out: each of the last ``months`` months predicted from all the months before.
 
     Everything from the month on is left out, surveys and responses, too.  A month's value is the
     joint log density of its rows given their own surveys: the OUs share the month's effect, which
     is itself predicted.
+
+    Raises:
+        UserError: the panel has no month left to predict the first of them from.
     """
     panel = full.panel
     month = panel.rows["month_idx"].to_numpy()
 
     def by_month(density: xr.DataArray) -> xr.DataArray:
-        index = xr.DataArray(month[density["row"].to_numpy()], dims="row", name="month")
-        return density.drop_vars("row").groupby(index).sum("row")
+        return density.groupby(_place(density, month, "month")).sum("row")
+
+    values = by_month(log_likelihood(full))
+    places = values["month"].to_numpy()  # months that have rows
+    if not 0 < months < places.size:
+        raise UserError(
+            f"The last {months} of {places.size} months cannot be predicted from those before; "
+            f"choose between 1 and {places.size - 1}."
+        )
 
     def leave(idx: np.ndarray) -> tuple[Panel, np.ndarray]:
         out = np.isin(month, places[idx])
         return panel.keep(np.flatnonzero(~out)), np.flatnonzero(out)
 
-    values = by_month(log_likelihood(full).assign_coords(row=np.arange(month.size)))
-    places = values["month"].to_numpy()  # months that have rows
     refit = _Refit(full, sampling or full.sampling, values, leave, by_month)
-    return az.lfo_cv(
+    elpd = az.lfo_cv(
         refit.idata_orig,
         refit,
         min_observations=places.size - months,
@@ -117,41 +165,95 @@ def months_ahead(full: Fit, *, months: int = 6, sampling: Sampling | None = None
         method="exact",
         pointwise=True,
     )
+    labels = np.array(panel.months)[places[-months:]]
+    return LeftOut(_labelled(elpd, month=labels), tuple(refit.refits))
 
 
-def new_ous(full: Fit, *, folds: int = 4, sampling: Sampling | None = None) -> az.ELPDData:
+def new_ous(full: Fit, *, folds: int = 4, sampling: Sampling | None = None) -> LeftOut:
     """K-fold over OUs: the outcomes of OUs that the fit has not seen, of its sites or not.
 
     Every fold leaves out about as many OUs of each site.  An OU's value is the sum over its rows
     of log p(y_i | x'_i), its intercept, slope and mean score drawn from the population (and its
     site).
+
+    Raises:
+        UserError: there are not as many OUs as folds.
     """
     panel = full.panel
     ou = panel.rows["ou_idx"].to_numpy()
-    rng = np.random.default_rng(full.sampling.seed)
-    order = np.lexsort((rng.random(len(panel.ous)), panel.site_idx))  # by site, shuffled within
-    fold = np.empty(order.size, dtype=int)
-    fold[order] = np.arange(order.size) % folds + 1
+    if not 2 <= folds <= len(panel.ous):
+        raise UserError(
+            f"{len(panel.ous)} OUs cannot be left out in {folds} parts; choose between 2 and "
+            f"{len(panel.ous)}."
+        )
 
     def leave(idx: np.ndarray) -> tuple[Panel, np.ndarray]:
         out = np.isin(ou, idx)
         return panel.keep(np.flatnonzero(~out)), np.flatnonzero(out)
 
     def by_ou(density: xr.DataArray) -> xr.DataArray:
-        """Row by row: log means over the draws do not add up as joint densities would."""
-        predictive = density
-        index = xr.DataArray(ou[density["row"].to_numpy()], dims="row", name="ou")
-        total = xr.apply_ufunc(
-            lambda v: (
-                np.logaddexp.reduce(v.reshape(-1, v.shape[-1]), axis=0) - np.log(v[..., 0].size)
-            ),
-            predictive,
-            input_core_dims=[["chain", "draw", "row"]],
-            output_core_dims=[["row"]],
-        )
-        total = total.groupby(index).sum("row")
+        """A sum of rows' log mean densities, which is one number: a chain of one draw."""
+        total = _log_mean(density)
+        total = total.groupby(_place(total, ou, "ou")).sum("row")
         return total.expand_dims(chain=1, draw=1)
 
-    values = by_ou(log_likelihood(full).assign_coords(row=np.arange(ou.size)))
-    refit = _Refit(full, sampling or full.sampling, values, leave, by_ou)
-    return az.loo_kfold(refit.idata_orig, refit, folds=fold, pointwise=True)
+    refit = _Refit(full, sampling or full.sampling, by_ou(log_likelihood(full)), leave, by_ou)
+    chosen = ou_folds(panel, folds, seed=full.sampling.seed)
+    elpd = az.loo_kfold(refit.idata_orig, refit, folds=chosen, pointwise=True)
+    return LeftOut(_labelled(elpd, ou=np.array(panel.ous)), tuple(refit.refits))
+
+
+def ou_folds(panel: Panel, folds: int, *, seed: int = 0) -> np.ndarray:
+    """The fold of every OU, from 1 up: dealt out site by site, in random order within a site."""
+    rng = np.random.default_rng(seed)
+    order = np.lexsort((rng.random(len(panel.ous)), panel.site_idx))
+    fold = np.empty(order.size, dtype=int)
+    fold[order] = np.arange(order.size) % folds + 1
+    return fold
+
+
+def forecasts(full: Fit, ahead: LeftOut, *, seed: int = 0) -> pd.DataFrame:
+    """The mean outcome of each month of :func:`months_ahead`, as predicted from those before.
+
+    Returns:
+        A row a month, columns ``q5``, ``q50``, ``q95``, ``sd`` of the prediction and
+        ``observed``; the noise of the rows is in the prediction.
+    """
+    rng = np.random.default_rng(seed)
+    label = full.panel.rows["month"].to_numpy()
+    y = full.panel.rows["y"].to_numpy()
+    table = {}
+    for month, refit in zip(ahead.elpd.elpd_i["month"].to_numpy(), ahead.refits, strict=True):
+        rows = np.flatnonzero(label == month)
+        p = refit.posterior
+        r = row_density(replace(refit, panel=full.panel), p, rows)
+        centre = r.mean.transpose("chain", "draw", "row")
+        score = centre + np.sqrt(r.var) * rng.standard_normal(centre.shape)
+        noise = rng.standard_normal(centre.shape)
+        if "nu" in p:
+            noise = rng.standard_t(p["nu"].to_numpy()[..., None], centre.shape)
+        mean = (r.intercept + r.beta * score + p["sigma_y"] * centre.copy(data=noise)).mean("row")
+        q5, q50, q95 = np.quantile(mean.to_numpy(), [0.05, 0.5, 0.95])
+        table[str(month)] = {
+            **{"q5": q5, "q50": q50, "q95": q95, "sd": float(mean.std())},
+            "observed": y[rows].mean(),
+        }
+    return pd.DataFrame.from_dict(table, orient="index").rename_axis("month")
+
+
+def _place(values: xr.DataArray, index: np.ndarray, name: str) -> xr.DataArray:
+    """What to group ``values`` by: ``index`` of their rows, which are positions in the panel."""
+    return xr.DataArray(index[values["row"].to_numpy()], dims="row", name=name)
+
+
+def _log_mean(density: xr.DataArray) -> xr.DataArray:
+    """The log of the mean density over the draws, dim (row)."""
+    samples = ("chain", "draw")
+    top = density.max(samples)
+    return top + np.log(np.exp(density - top).mean(samples))
+
+
+def _labelled(elpd: az.ELPDData, **labels: np.ndarray) -> az.ELPDData:
+    """With the names of the places in the place of their positions."""
+    elpd.elpd_i = elpd.elpd_i.assign_coords(labels)
+    return elpd

@@ -94,7 +94,7 @@ def run(
     out: Path,
     *,
     columns: Mapping[str, str] | None = None,
-    settings: Mapping[str, int] | None = None,
+    settings: Mapping[str, float] | None = None,
     source: Path | None = None,
     report: Callable[[str], None] = lambda line: None,
     bars: bool = False,
@@ -105,8 +105,9 @@ def run(
         panel_file: the panel; the book's default panel if None.
         out: a new or empty folder, or one of an earlier run, which is brought up to date.
         columns: column mapping, as for :func:`oulib.panel.read_panel`.
-        settings: those of ``draws``, ``tune``, ``chains`` and ``seed`` that shall differ from what
-            the chapters say.
+        settings: those of the chapters' parameters (``draws``, ``tune``, ``chains``, ``seed``,
+            and ``relevant`` and ``points`` of the findings) that shall differ from what the
+            chapters say.
         source: folder with ``_toc.yml``; :func:`oulib.source.source_root` if None.
         report: is told how it goes, a line at a time.
         bars: show a progress bar for each chapter on standard error.
@@ -197,7 +198,7 @@ def _execute(
     chapters: list[Path],
     out: Path,
     panel: Panel,
-    settings: Mapping[str, int],
+    settings: Mapping[str, float],
     report: Callable[[str], None],
     bars: bool,
 ) -> tuple[list[GluedVerdict], list[Failure]]:
@@ -236,7 +237,7 @@ def _execute(
     return found, failures
 
 
-def _chapter_inputs(panel: Panel, settings: Mapping[str, int]) -> list[str]:
+def _chapter_inputs(panel: Panel, settings: Mapping[str, float]) -> list[str]:
     """Everything but its own text that a chapter's results depend on."""
     known = panel.truth.to_dict() if panel.truth is not None else None
     return [

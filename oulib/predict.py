@@ -8,17 +8,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
+import pandas as pd
 import pymc as pm
 import xarray as xr
+from scipy import stats
 
 from oulib.fit import Fit
 
 
-def replicate(fit: Fit, *, draws: int = 400, seed: int = 0) -> xr.Dataset:
+def replicate(fit: Fit, *, draws: int = 400, seed: int = 0, anew: Sequence[str] = ()) -> xr.Dataset:
     """Replicates of ``productivity`` (sample, row) and ``survey`` (sample, survey_row).
 
     Both are on the standardised scale; a row's outcome is replicated given its own survey, the
-    quantity that LOO scores.  ``draws`` posterior draws are taken at even distance.
+    quantity that LOO scores.  ``draws`` posterior draws are taken at even distance.  Variables
+    named in ``anew``, ``lam`` for example, are drawn again from their distribution given the
+    hyperparameters: other months like these, and not the same months once more.
     """
     model, posterior = fit.integrated()
     step = max(posterior.sizes["chain"] * posterior.sizes["draw"] // draws, 1)
@@ -26,7 +30,7 @@ def replicate(fit: Fit, *, draws: int = 400, seed: int = 0) -> xr.Dataset:
     with model, _quiet():
         tree = pm.sample_posterior_predictive(
             xr.DataTree.from_dict({"posterior": thinned}),
-            var_names=["productivity", "survey"],
+            var_names=[*anew, "productivity", "survey"],
             random_seed=seed,
             progressbar=False,
         )
@@ -56,6 +60,36 @@ def coverage(replicates: xr.DataArray, observed: np.ndarray, prob: float = 0.9) 
     tail = (1 - prob) / 2
     low, high = (replicates.quantile(q, dim="sample").to_numpy() for q in (tail, 1 - tail))
     return float(np.mean((observed >= low) & (observed <= high)))
+
+
+def survey_calibration(
+    fit: Fit, replicates: xr.DataArray, *, groups: int = 4, prob: float = 0.9
+) -> pd.DataFrame:
+    """How predictive intervals of survey scores fit the data, by number of respondents.
+
+    ``replicates`` are those of ``survey``, (sample, survey_row).  The rows with a survey are cut
+    into groups of about equal size by n.  Columns: ``n`` (median), ``rows``, ``coverage`` of the
+    central ``prob`` intervals, ``expected_low`` and ``expected_high`` (where the coverage of a
+    calibrated model lies nine times in ten), ``width`` (mean, in sds of the score).
+    """
+    panel = fit.panel
+    x = panel.rows["x"].to_numpy()[panel.survey_rows]
+    n = panel.rows["respondents"].to_numpy()[panel.survey_rows]
+    tail = (1 - prob) / 2
+    low, high = (replicates.quantile(q, dim="sample").to_numpy() for q in (tail, 1 - tail))
+    rows = pd.DataFrame({"n": n, "inside": (x >= low) & (x <= high), "width": high - low})
+    group = rows.groupby(pd.qcut(n, groups, labels=False, duplicates="drop"))
+    size = group.size()
+    return pd.DataFrame(
+        {
+            "n": group["n"].median(),
+            "rows": size,
+            "coverage": group["inside"].mean(),
+            "expected_low": stats.binom.ppf(0.05, size, prob) / size,
+            "expected_high": stats.binom.ppf(0.95, size, prob) / size,
+            "width": group["width"].mean(),
+        }
+    ).reset_index(drop=True)
 
 
 def prior_draws(fit: Fit, names: Sequence[str], *, draws: int = 4000, seed: int = 0) -> xr.Dataset:

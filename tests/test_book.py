@@ -65,4 +65,4 @@ def test_chapters_start_from_the_same_parameters(path: Path) -> None:
     def parameters(cells: list) -> str:
         return next(c.source for c in cells if "parameters" in c.metadata.get("tags", []))
 
-    assert parameters(cells) == parameters(first)
+    assert parameters(cells).startswith(parameters(first))  # a chapter may have more of its own

@@ -39,6 +39,34 @@ def add_ar1(name: str, *, phi: TensorVariable, sigma: TensorVariable | float) ->
     )
 
 
+def add_ar1_by_innovations(
+    name: str, *, phi: TensorVariable, sigma: TensorVariable | float
+) -> TensorVariable:
+    """The distribution of :func:`add_ar1`, sampled by the path's standardised innovations.
+
+    Better where the data say little about most months: there the path itself would have to
+    follow ``phi`` wherever it goes.
+    """
+    z = pm.Normal(f"z_{name}", dims="month")
+    start = sigma / pt.sqrt(1 - phi**2)
+    innovations = pt.concatenate([(start * z[0])[None], sigma * z[1:]])
+    path = accumulate(innovations, phi, len(pm.modelcontext(None).coords["month"]))
+    return pm.Deterministic(name, path - path.mean(), dims="month")
+
+
+def accumulate(innovations: TensorVariable, phi: TensorVariable, length: int) -> TensorVariable:
+    """The path x_t = phi x_(t-1) + innovation_t of ``length`` steps, by doubling.
+
+    With B the shift by a step, 1 / (1 - phi B) = (1 + phi B)(1 + phi^2 B^2)(1 + phi^4 B^4)...,
+    so a handful of shifted sums do, and no loop over months.
+    """
+    path, shift = innovations, 1
+    while shift < length:
+        path = pt.concatenate([path[:shift], path[shift:] + phi**shift * path[:-shift]])
+        shift *= 2
+    return path
+
+
 def _draw_centred_ar1(
     phi: np.ndarray,
     sigma: np.ndarray,

@@ -102,7 +102,8 @@ def _common_movement(spec: ModelSpec) -> TensorVariable:
 
     With AR(1) months, (gamma_x, tau) and (-gamma_x, -tau) would be the same model, and only
     gamma_x times the sd of tau would matter: tau gets unit marginal sd and gamma_x one sign,
-    unless the spec asks for a literal form.
+    unless the spec asks for a literal form.  Few months have a survey, so the path is sampled by
+    its innovations.
     """
     prior = spec.priors
     if spec.months == "iid":
@@ -116,7 +117,7 @@ def _common_movement(spec: ModelSpec) -> TensorVariable:
         sigma = pm.HalfNormal("sigma_tau", sigma=prior.sigma_tau)
     else:
         sigma = pt.sqrt(1 - phi**2)
-    return gamma_x * months.add_ar1("tau", phi=phi, sigma=sigma)
+    return gamma_x * months.add_ar1_by_innovations("tau", phi=phi, sigma=sigma)
 
 
 def _noise_scale(spec: ModelSpec) -> TensorVariable:

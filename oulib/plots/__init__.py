@@ -8,6 +8,7 @@ cells (``mystnb.image.alt``), where the page builder looks for them.  A file a s
 
 from matplotlib import pyplot as plt
 
+from oulib.plots import findings
 from oulib.plots.fit import (
     collapse,
     forest,
