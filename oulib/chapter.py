@@ -105,6 +105,11 @@ def judge(result: Fit | Inapplicable) -> Verdict:
     return check(result)
 
 
+def first_failure(*verdicts: Verdict) -> Verdict:
+    """The first verdict that did not pass, or the last: what a comparison of models rests on."""
+    return next((verdict for verdict in verdicts if not verdict.passed), verdicts[-1])
+
+
 def gate(result: Fit | Inapplicable, *, expected_to_fail: bool = False) -> Verdict:
     """Hold a fit to the gate; show the banner and the table, and glue the verdict.
 
@@ -174,15 +179,12 @@ def so_far(fits: Sequence[Fit]) -> None:
     say(words.so_far(steps(sound), failed))
 
 
-def scalars(result: Fit, verdict: Verdict, names: Sequence[str]) -> None:
+def scalars(result: Fit | Inapplicable, verdict: Verdict, names: Sequence[str]) -> None:
     """Prior, posterior and truth of the named scalars, the OU scales and correlations beside."""
-    extra = [
-        name
-        for name in ("sigma_ou", "corr_ou", "sigma_site", "corr_site")
-        if name in result.posterior
-    ]
 
     def draw() -> Figure:
+        levels = ("sigma_ou", "corr_ou", "sigma_site", "corr_site")
+        extra = [name for name in levels if name in result.posterior]
         prior = predict.prior_draws(result, [*names, *extra])
         true = result.panel.truth
         return plots.posterior_against_prior(
@@ -194,9 +196,9 @@ def scalars(result: Fit, verdict: Verdict, names: Sequence[str]) -> None:
     show(verdict, draw)
 
 
-def against_truth(result: Fit, verdict: Verdict) -> None:
+def against_truth(result: Fit | Inapplicable, verdict: Verdict) -> None:
     """How many true hyperparameters and slopes the intervals hold, where there is a truth."""
-    true = result.panel.truth
+    true = None if isinstance(result, Inapplicable) else result.panel.truth
     if true is None:
         return
     conclude(

@@ -6,7 +6,7 @@ and what the model is held against.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -57,6 +57,10 @@ class RowDensity:
             return xr.zeros_like(x)
         logit = self.sign * (self.offset + self.posterior["rho_x"] * x)
         return xr.where(self.sign == 0, 0.0, -np.logaddexp(0.0, -logit))
+
+    def answered(self) -> RowDensity:
+        """The same rows, had every planned survey been answered (its score is still not seen)."""
+        return replace(self, sign=abs(self.sign))
 
 
 def row_density(fit: Fit, posterior: xr.Dataset, rows: np.ndarray) -> RowDensity:

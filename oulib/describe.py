@@ -103,14 +103,16 @@ def month_autocorrelation(panel: Panel, y: np.ndarray | None = None) -> float:
     return float(mean.reindex(range(len(panel.months))).autocorr(1))
 
 
-def site_share(panel: Panel) -> float:
+def site_share(panel: Panel, y: np.ndarray | None = None) -> float:
     """Share of the variance between OUs' mean outcomes that lies between sites, 0 to 1.
 
     The one-way random-effects estimate, so that unrelated sites come out near 0.  NaN where no
-    site has two OUs or there is only one site.
+    site has two OUs or there is only one site.  ``y`` replaces the panel's own outcome, by a
+    replicate for example.
     """
     ou = panel.rows["ou_idx"].to_numpy()
-    mean = np.bincount(ou, weights=panel.rows["y"].to_numpy()) / np.bincount(ou)
+    values = panel.rows["y"].to_numpy() if y is None else y
+    mean = np.bincount(ou, weights=values) / np.bincount(ou)
     groups = [mean[panel.site_idx == s] for s in range(len(panel.sites))]
     g, k = len(mean), len(groups)
     if k < 2 or g <= k:
@@ -150,6 +152,40 @@ def response_by_outcome(panel: Panel, bins: int = 5) -> pd.DataFrame:
             "rows": total,
         }
     )
+
+
+def unanswered_rows(panel: Panel) -> np.ndarray:
+    """Positions of the rows with a planned survey that nobody answered, in row order."""
+    return np.setdiff1d(panel.scheduled_rows, panel.survey_rows)
+
+
+def response_by_wave(panel: Panel, answered: np.ndarray | None = None) -> np.ndarray:
+    """Share of the planned rows that answered in each of ``panel.waves``.
+
+    ``answered``, by row, replaces what was observed, by a replicate for example.
+    """
+    rows = panel.scheduled_rows
+    given = panel.rows["observed"].to_numpy() if answered is None else answered
+    wave = np.searchsorted(panel.waves, panel.rows["month"].to_numpy()[rows].astype(str))
+    planned = np.bincount(wave, minlength=len(panel.waves))
+    return np.bincount(wave, weights=given[rows], minlength=len(panel.waves)) / planned
+
+
+def response_gap(
+    panel: Panel, y: np.ndarray | None = None, answered: np.ndarray | None = None
+) -> float:
+    """How much better answered planned rows did than unanswered ones, in sds of the outcome.
+
+    Both are taken without OU and month means (:func:`residuals`); medians, so that an outlier
+    does not decide.  NaN where all answered or none.  ``y`` and ``answered``, by row, replace
+    what was observed.
+    """
+    rows = panel.scheduled_rows
+    left = residuals(panel, y)[rows]
+    given = (panel.rows["observed"].to_numpy() if answered is None else answered)[rows]
+    if given.all() or not given.any():
+        return float("nan")
+    return float(np.median(left[given]) - np.median(left[~given]))
 
 
 def excess_kurtosis(panel: Panel, y: np.ndarray | None = None) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from oulib.density import CHUNK, RowDensity, all_rows, row_density, thinned
@@ -48,7 +49,12 @@ def conditional(
 
 
 def recover_latent(
-    fit: Fit, *, rows: np.ndarray | None = None, draws: int | None = None, seed: int = 0
+    fit: Fit,
+    *,
+    rows: np.ndarray | None = None,
+    draws: int | None = None,
+    seed: int = 0,
+    twin: bool = False,
 ) -> xr.DataArray:
     """Draws of ``x_star`` (chain, draw, row), one for each posterior draw of the parameters.
 
@@ -62,8 +68,16 @@ def recover_latent(
         rows: positions of the rows wanted; all by default.
         draws: thin the posterior to about so many draws; all by default.
         seed: of the draws.
+        twin: of a model with a response part, the missing-at-random twin's scores: in planned
+            rows without an answer x* is drawn given y_i as if the row had answered, and its
+            score were lost; equation (6.4) (``eq-twin``).
+
+    Raises:
+        ValueError: a twin was asked for, and the model has no response part that is integrated.
     """
     chosen = all_rows(fit, rows)
+    if twin and ("rho_x" not in fit.posterior or "x_star" in fit.posterior):
+        raise ValueError(f"The model {fit.spec.name} has no twin to draw scores from.")
     if "x_star" in fit.posterior:
         return thinned(fit.posterior, draws)["x_star"].isel(row=chosen)
     rng = np.random.default_rng(seed)
@@ -74,10 +88,10 @@ def recover_latent(
     posterior = thinned(fit.posterior, draws)
     size = posterior.sizes["chain"] * posterior.sizes["draw"] * _GRID.size
     step = max(CHUNK // size, 1)
-    parts = [
-        _draw_from_grid(row_density(fit, posterior, chosen[i : i + step]), rng)
-        for i in range(0, chosen.size, step)
-    ]
+    parts = []
+    for i in range(0, chosen.size, step):
+        r = row_density(fit, posterior, chosen[i : i + step])
+        parts.append(_draw_from_grid(r.answered() if twin else r, rng))
     return xr.concat(parts, dim="row").rename("x_star")
 
 
@@ -128,6 +142,26 @@ def row_weights(fit: Fit, *, draws: int = 200, seed: int = 0) -> xr.Dataset:
     z = (r.y - r.intercept - r.beta * x_star) / posterior["sigma_y"]
     weight = (posterior["nu"] + 1) / (posterior["nu"] + z**2)
     return xr.Dataset({"weight": weight, "residual": z}).mean(("chain", "draw"))
+
+
+def outlying(fit: Fit, weights: xr.Dataset, most: int = 8) -> pd.DataFrame:
+    """The rows with the smallest of :func:`row_weights`, a row each, smallest first.
+
+    Index ``row`` (position); columns ``OU``, ``month``, ``outcome`` (standardised), ``residual``
+    (units of sigma_y) and ``weight``.
+    """
+    rows = np.argsort(weights["weight"].to_numpy(), kind="stable")[:most]
+    data = fit.panel.rows.isel(row=rows)
+    return pd.DataFrame(
+        {
+            "OU": data["ou"].to_numpy(),
+            "month": data["month"].to_numpy(),
+            "outcome": data["y"].to_numpy(),
+            "residual": weights["residual"].to_numpy()[rows],
+            "weight": weights["weight"].to_numpy()[rows],
+        },
+        index=pd.Index(rows, name="row"),
+    )
 
 
 def pull(fit: Fit, rows: np.ndarray, *, draws: int = 400, seed: int = 0) -> np.ndarray:

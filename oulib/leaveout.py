@@ -102,15 +102,23 @@ class _Refit(az.SamplingWrapper):
         return self.collect(outcome_density(self.refits[-1], self.full.panel, excluded_obs))
 
 
-def exact_loo(full: Fit, *, sampling: Sampling | None = None, most: int = 10) -> LeftOut:
-    """PSIS-LOO with exact refits of the rows whose Pareto k is too high.
+def exact_loo(
+    full: Fit,
+    *,
+    sampling: Sampling | None = None,
+    most: int = 10,
+    threshold: float | None = None,
+) -> LeftOut:
+    """PSIS-LOO with exact refits of the rows whose Pareto k is above ``threshold``.
 
-    Only the outcome of such a row is left out; its survey stays, as in :func:`oulib.compare.loo`.
-    With more than ``most`` of them the worst are refitted and the others left as they are.
+    By default that is where k is too high for the number of draws.  Only the outcome of such a row
+    is left out; its survey stays, as in :func:`oulib.compare.loo`.  With more than ``most`` of them
+    the worst are refitted and the others left as they are.
     """
     approximate = loo(full)
     k = np.sort(approximate.pareto_k.to_numpy())[::-1]
-    threshold = max(float(approximate.good_k), float(k[most]) if k.size > most else 0.0)
+    threshold = float(approximate.good_k) if threshold is None else threshold
+    threshold = max(threshold, float(k[most])) if k.size > most else threshold
 
     def leave(idx: int) -> tuple[Panel, np.ndarray]:
         row = np.atleast_1d(idx)

@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 import pymc as pm
 import xarray as xr
-from scipy import stats
+from scipy import special, stats
 
+from oulib.density import thinned
 from oulib.fit import Fit
+from oulib.model.groups import EFFECTS
 
 
 def replicate(fit: Fit, *, draws: int = 400, seed: int = 0, anew: Sequence[str] = ()) -> xr.Dataset:
@@ -30,7 +32,10 @@ def replicate(fit: Fit, *, draws: int = 400, seed: int = 0, anew: Sequence[str] 
     with model, _quiet():
         tree = pm.sample_posterior_predictive(
             xr.DataTree.from_dict({"posterior": thinned}),
-            var_names=[*anew, "productivity", "survey"],
+            var_names=["productivity", "survey"],
+            sample_vars=list(anew),
+            # The draws are not new data's: PyMC would ask, because the panel is data of the model.
+            freeze_vars=[name for name in thinned if name not in anew],
             random_seed=seed,
             progressbar=False,
         )
@@ -90,6 +95,78 @@ def survey_calibration(
             "width": group["width"].mean(),
         }
     ).reset_index(drop=True)
+
+
+def new_ous(fit: Fit, site: np.ndarray, *, draws: int | None = None, seed: int = 0) -> xr.Dataset:
+    """What OUs without any history would be: ``alpha``, ``beta``, ``mu_x_ou`` and ``rho_ou``.
+
+    ``site`` has the position of each new OU's site, -1 for a site of its own that the panel does
+    not have.  Everything is drawn from the population and, with a site level, from the site;
+    never from an OU of the panel.  Dims (chain, draw, ou); ``rho_ou`` with a response part only.
+    """
+    p, rng = thinned(fit.posterior, draws), np.random.default_rng(seed)
+    shape = (p.sizes["chain"], p.sizes["draw"], len(site))
+
+    def normal() -> xr.DataArray:
+        return xr.DataArray(rng.standard_normal(shape), dims=("chain", "draw", "ou"))
+
+    def pair(level: str) -> tuple[xr.DataArray, xr.DataArray]:
+        of_alpha, of_beta = (p[f"sigma_{level}"].sel(effect=e, drop=True) for e in EFFECTS)
+        corr = p[f"corr_{level}"].sel(effect="alpha", effect_bis="beta", drop=True)
+        first, second = normal(), normal()
+        return of_alpha * first, of_beta * (corr * first + np.sqrt(1 - corr**2) * second)
+
+    found = {f"mu_{e}": p[f"mu_{e}"] + own for e, own in zip(EFFECTS, pair("ou"), strict=True)}
+    found = {name.removeprefix("mu_"): values for name, values in found.items()}
+    if "sigma_site" in p:
+        known = xr.DataArray(np.asarray(site) >= 0, dims="ou")
+        at = xr.DataArray(np.maximum(site, 0), dims="ou")
+        for effect, fresh in zip(EFFECTS, pair("site"), strict=True):
+            of_site = p[f"{effect}_site"].isel(site=at).drop_vars("site")
+            found[effect] = found[effect] + xr.where(known, of_site, fresh)
+    found["mu_x_ou"] = p["mu_x"] + p["sigma_mu_x"] * normal()
+    if "rho_x" in p:
+        found["rho_ou"] = p["sigma_rho_ou"] * normal()
+    return xr.Dataset(found).transpose("chain", "draw", "ou")
+
+
+def regenerate(fit: Fit, *, draws: int = 400, seed: int = 0) -> xr.Dataset:
+    """The panel made once more by the fitted model's own recipe, (sample, row).
+
+    Unlike :func:`replicate`, nothing of a row's data is given: its latent score ``x_star`` is
+    drawn anew, and its ``productivity`` and, with a response part, its ``responded`` (False where
+    no survey was planned) follow from it.  A check of who answers has to begin there, for a row's
+    own survey was seen only because it was answered.
+    """
+    p, rng = thinned(fit.posterior, draws), np.random.default_rng(seed)
+    rows = fit.panel.rows
+    ou, month = (xr.DataArray(rows[k].to_numpy(), dims="row") for k in ("ou_idx", "month_idx"))
+    shape = (p.sizes["chain"], p.sizes["draw"], ou.size)
+
+    def pick(name: str, dim: str, at: xr.DataArray) -> xr.DataArray:
+        return p[name].isel({dim: at}).drop_vars(dim)
+
+    def by_row(values: np.ndarray) -> xr.DataArray:
+        return xr.DataArray(values, dims=("chain", "draw", "row"))
+
+    mean = pick("mu_x_ou", "ou", ou)
+    mean = mean + p.get("gamma_x", fit.spec.priors.gamma_x_fixed) * pick("tau", "month", month)
+    x = mean + p["sigma_x"] * by_row(rng.standard_normal(shape))
+    if "nu" in p:
+        noise = rng.standard_t(p["nu"].to_numpy()[..., None], shape)
+    else:
+        noise = rng.standard_normal(shape)
+    y = pick("alpha", "ou", ou) + pick("lam", "month", month) + pick("beta", "ou", ou) * x
+    made = {"x_star": x, "productivity": y + p["sigma_y"] * by_row(noise)}
+    if "rho_x" in p:
+        waves = {label: i for i, label in enumerate(p["wave"].to_numpy())}
+        wave = xr.DataArray([waves.get(label, 0) for label in rows["month"].to_numpy()], dims="row")
+        logit = p["rho_0"] + p["rho_x"] * x
+        logit = logit + pick("rho_ou", "ou", ou) + pick("rho_month", "wave", wave)
+        planned = xr.DataArray(rows["scheduled"].to_numpy(), dims="row")
+        chance = by_row(special.expit(logit.transpose("chain", "draw", "row").to_numpy()))
+        made["responded"] = planned & (by_row(rng.random(shape)) < chance)
+    return xr.Dataset(made).stack(sample=("chain", "draw")).transpose("sample", "row")
 
 
 def prior_draws(fit: Fit, names: Sequence[str], *, draws: int = 4000, seed: int = 0) -> xr.Dataset:

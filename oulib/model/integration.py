@@ -15,7 +15,9 @@ per cent in an outlier's row.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -30,6 +32,9 @@ from scipy import special
 
 from oulib.model import kernel
 from oulib.model.kernel import LOG_2PI
+
+# PyTensor keeps compiled functions between sessions; one that has another kernel in it is stale.
+_KERNEL = int(hashlib.sha256(Path(kernel.__file__).read_bytes()).hexdigest()[:12], 16)
 
 STEP = 0.9
 """Distance between nodes, in widths of the row's integrand."""
@@ -109,7 +114,7 @@ def _compiled(op: _LogMean, node: Apply | None = None, **_: Any) -> Any:
         found = rows(r, c, sigma.item(), nu.item(), u, v, sign, step)
         return found[0], found[1], found[2], found[3], found[4], found[5], found[6]
 
-    return log_mean, 1  # to be raised when the kernel changes: compiled functions are kept
+    return log_mean, _KERNEL
 
 
 def log_outcome(

@@ -8,7 +8,7 @@ cells (``mystnb.image.alt``), where the page builder looks for them.  A file a s
 
 from matplotlib import pyplot as plt
 
-from oulib.plots import findings
+from oulib.plots import findings, nonresponse, pooling
 from oulib.plots.fit import (
     collapse,
     forest,
@@ -18,6 +18,14 @@ from oulib.plots.fit import (
     outcome_bands,
     outcome_replicates,
     posterior_against_prior,
+)
+from oulib.plots.months import common_movement
+from oulib.plots.outliers import (
+    by_chain,
+    quadrature_errors,
+    replicated_statistic,
+    row_weights,
+    slopes_of_two,
 )
 from oulib.plots.panel import outcome_over_time, residual_quantiles, response_rates, survey_map
 from oulib.plots.style import COLOURS, by_month, month_axis, plain, use_style

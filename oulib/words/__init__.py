@@ -5,7 +5,7 @@ Every function returns Markdown.  Names from the data pass through :func:`name`,
 label can become markup.  A file a subject: a chapter's own sentences stand in a file of its own.
 """
 
-from oulib.words import findings
+from oulib.words import findings, nonresponse, pooling
 from oulib.words.fit import (
     CHECK_NAMES,
     agreement,
@@ -24,6 +24,23 @@ from oulib.words.fit import (
     tail_check,
     truth_series,
     withheld,
+)
+from oulib.words.months import (
+    autocorrelation_check,
+    between_waves,
+    one_sign,
+    persistent,
+    scale_of_months,
+    size_of_movement,
+)
+from oulib.words.outliers import (
+    beyond_check,
+    heavy_tails,
+    outlying_rows,
+    pulled,
+    settled,
+    signs_by_chain,
+    slopes_moved,
 )
 from oulib.words.panel import persistence, response, schedule, setting, sites, size, surveys, tails
 from oulib.words.text import (

@@ -159,7 +159,8 @@ def survey_calibration(table: pd.DataFrame) -> str:
     side = "too few" if worst["coverage"] < worst["expected_low"] else "too many"
     return text + (
         f"Around {worst['n']:.0f} respondents {side} scores lie inside "
-        f"({percent(worst['coverage'])} where 90% should), so noise that falls as one over n is not the whole story."
+        f"({percent(worst['coverage'])} where 90% should), so noise that falls as one over n "
+        "is not the whole story."
     )
 
 
