@@ -183,7 +183,12 @@ def _compiled(model: pm.Model, spec: ModelSpec) -> Any:
     # The observed nodes are as long as the data; what is left are the parameters.
     shapes = {rv.name: shapes[rv.name] for rv in model.free_RVs}
     # A variable that only some models have (an index of the outcomes seen) is part of the graph.
-    graph = {"shapes": shapes, "data": sorted(variable.name for variable in model.data_vars)}
+    # So are the months that the score's common movement is sampled at.
+    graph = {
+        "shapes": shapes,
+        "data": sorted(variable.name for variable in model.data_vars),
+        "months": _places(model, "tau_month"),
+    }
     key = json.dumps({**spec.to_dict(), "name": None, **graph}, sort_keys=True)
     if key not in _COMPILED:
         with warnings.catch_warnings():
@@ -197,6 +202,12 @@ def _compiled(model: pm.Model, spec: ModelSpec) -> Any:
     data = {variable.name: variable.get_value() for variable in model.data_vars}
     compiled = _COMPILED[key].with_data(**data)
     return replace(compiled, _coords={**compiled.coords, **_labels(model, compiled.coords)})
+
+
+def _places(model: pm.Model, dim: str) -> list[int]:
+    """Positions in the calendar of the months that ``dim`` is about."""
+    months = list(model.coords["month"])
+    return [months.index(label) for label in model.coords.get(dim, ())]
 
 
 def _labels(model: pm.Model, coords: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
 from scipy import integrate, special, stats
 
 from oulib.model import integration, kernel
-from oulib.model.months import accumulate
+from oulib.model.months import _spaced_ar1_logp, accumulate, add_ar1_between
 
 CASES = [
     (r, c, sigma, nu, u, v, sign)
@@ -126,3 +127,27 @@ def test_a_path_by_doubling_is_the_recursion(length: int, phi: float) -> None:
         path.append(phi * path[-1] + innovation)
     found = accumulate(pt.constant(e), pt.constant(phi), length).eval()
     np.testing.assert_allclose(found, path, atol=1e-10)
+
+
+@pytest.mark.parametrize("at", [[1, 4, 6], [0, 1, 2, 3, 4, 5, 6, 7, 8], [0], [8], [3, 4]], ids=str)
+@pytest.mark.parametrize("phi", [0.8, -0.6])
+@pytest.mark.filterwarnings("ignore:Numba will use object mode")
+def test_a_path_sampled_at_some_months_is_the_same_path(at: list[int], phi: float) -> None:
+    months = 9
+    with pm.Model(coords={"month": range(months)}):
+        given = pm.Data("phi", phi)
+        tau = add_ar1_between("tau", np.array(at), phi=given, sigma=pt.sqrt(1 - given**2))
+    drawn = pm.draw(tau, draws=20_000, random_seed=1)
+    lag = np.abs(np.subtract.outer(np.arange(months), np.arange(months)))
+    centre = np.eye(months) - 1 / months
+    np.testing.assert_allclose(np.cov(drawn.T), centre @ phi**lag @ centre, atol=0.03)
+
+
+def test_the_density_at_some_months_against_their_covariance() -> None:
+    at, phi = np.array([1, 4, 6, 7]), -0.7
+    value = np.array([0.3, -1.0, 0.2, 1.4])
+    lag = np.abs(np.subtract.outer(at, at))
+    expected = stats.multivariate_normal(np.zeros(4), phi**lag).logpdf(value)
+    gaps = np.concatenate([[np.inf], np.diff(at)])
+    found = _spaced_ar1_logp(pt.constant(value), pt.constant(phi), pt.constant(gaps)).eval()
+    assert float(found) == pytest.approx(expected, abs=1e-8)

@@ -39,19 +39,77 @@ def add_ar1(name: str, *, phi: TensorVariable, sigma: TensorVariable | float) ->
     )
 
 
-def add_ar1_by_innovations(
-    name: str, *, phi: TensorVariable, sigma: TensorVariable | float
+def add_ar1_between(
+    name: str, at: np.ndarray, *, phi: TensorVariable, sigma: TensorVariable | float
 ) -> TensorVariable:
-    """The distribution of :func:`add_ar1`, sampled by the path's standardised innovations.
+    """The distribution of :func:`add_ar1`, for data that speak of the months ``at`` alone.
 
-    Better where the data say little about most months: there the path itself would have to
-    follow ``phi`` wherever it goes.
+    The path is sampled where the data are, and between them by innovations that no data see, so
+    that ``phi`` is free to move without dragging unseen months along.  A path x from innovations
+    alone is made to pass through the sampled values w by adding what w - x at those months lets
+    one expect in between (conditioning by kriging); the result has the AR(1)'s distribution, and
+    w its own.  ``at`` are positions of months, at least one, in order.
     """
+    model = pm.modelcontext(None)
+    length = len(model.coords["month"])
+    model.add_coords({f"{name}_month": [model.coords["month"][t] for t in at]})
+    gaps = np.diff(at).astype(float)
+    stationary = sigma / pt.sqrt(1 - phi**2)
+    w = stationary * pm.CustomDist(
+        f"{name}_seen",
+        phi,
+        np.concatenate([[np.inf], gaps]),
+        logp=_spaced_ar1_logp,
+        random=_draw_spaced_ar1,
+        support_point=lambda rv, size, phi, gaps: pt.zeros(len(at)),
+        signature="(),(n)->(n)",
+        dims=f"{name}_month",
+    )
     z = pm.Normal(f"z_{name}", dims="month")
-    start = sigma / pt.sqrt(1 - phi**2)
-    innovations = pt.concatenate([(start * z[0])[None], sigma * z[1:]])
-    path = accumulate(innovations, phi, len(pm.modelcontext(None).coords["month"]))
+    start = pt.concatenate([(stationary * z[0])[None], sigma * z[1:]])
+    path = accumulate(start, phi, length)
+
+    t = np.arange(length)
+    after = np.searchsorted(at, t)  # the first seen month at t or later
+    right, left = np.minimum(after, len(at) - 1), np.maximum(after - 1, 0)
+    outside = (after == 0) | (after == len(at))
+    to_left, to_right = np.abs(t - at[left]).astype(float), np.abs(at[right] - t).astype(float)
+    # Beyond the first and the last seen month there is one neighbour; between two, both.
+    span = np.where(outside, 1.0, at[right] - at[left])
+    share = 1 - phi ** (2 * span)
+    from_left = phi**to_left * (1 - phi ** (2 * to_right)) / share
+    from_right = phi**to_right * (1 - phi ** (2 * to_left)) / share
+    from_left = pt.switch(outside, 0.0, from_left)
+    from_right = pt.switch(outside, phi ** np.where(outside, to_right, 0.0), from_right)
+    miss = w - path[at]
+    path = path + from_left * miss[left] + from_right * miss[right]
     return pm.Deterministic(name, path - path.mean(), dims="month")
+
+
+def _spaced_ar1_logp(
+    value: TensorVariable, phi: TensorVariable, gaps: TensorVariable
+) -> TensorVariable:
+    """Log density of a stationary AR(1) of unit variance seen ``gaps`` steps apart."""
+    decay = phi ** gaps[1:]
+    var = 1 - decay**2
+    step = value[1:] - decay * value[:-1]
+    total = -0.5 * (value[0] ** 2 + pt.sum(step**2 / var + pt.log(var)))
+    return total - 0.5 * value.shape[0] * np.log(2 * np.pi)
+
+
+def _draw_spaced_ar1(
+    phi: np.ndarray,
+    gaps: np.ndarray,
+    rng: np.random.Generator,
+    size: tuple[int, ...] | None = None,
+) -> np.ndarray:
+    shape, length = tuple(size or ()), gaps.shape[-1]
+    phi = np.broadcast_to(phi, shape)
+    path = rng.normal(size=(*shape, length))
+    for k in range(1, length):
+        decay = phi ** gaps.reshape(-1, length)[0, k]
+        path[..., k] = decay * path[..., k - 1] + np.sqrt(1 - decay**2) * path[..., k]
+    return path
 
 
 def accumulate(innovations: TensorVariable, phi: TensorVariable, length: int) -> TensorVariable:

@@ -73,7 +73,7 @@ def add(panel: Panel, spec: ModelSpec) -> LatentScore:
     outcome block adds the specification's own measurement node on the sampled x*.
     """
     mu_x_ou = _ou_means(panel, spec)
-    shift = _common_movement(spec)
+    shift = _common_movement(panel, spec)
     sigma_x = pm.HalfNormal("sigma_x", sigma=spec.priors.sigma_x)
     sigma_meas = _noise_scale(spec)
 
@@ -97,13 +97,12 @@ def add(panel: Panel, spec: ModelSpec) -> LatentScore:
     return LatentScore(mean, var, prior_mean, sigma_x, noise, mu_x_ou)
 
 
-def _common_movement(spec: ModelSpec) -> TensorVariable:
+def _common_movement(panel: Panel, spec: ModelSpec) -> TensorVariable:
     """gamma_x * tau[month], the score's common movement over months.
 
     With AR(1) months, (gamma_x, tau) and (-gamma_x, -tau) would be the same model, and only
     gamma_x times the sd of tau would matter: tau gets unit marginal sd and gamma_x one sign,
-    unless the spec asks for a literal form.  Few months have a survey, so the path is sampled by
-    its innovations.
+    unless the spec asks for a literal form.  The path is sampled at the survey months.
     """
     prior = spec.priors
     if spec.months == "iid":
@@ -117,7 +116,16 @@ def _common_movement(spec: ModelSpec) -> TensorVariable:
         sigma = pm.HalfNormal("sigma_tau", sigma=prior.sigma_tau)
     else:
         sigma = pt.sqrt(1 - phi**2)
-    return gamma_x * months.add_ar1_by_innovations("tau", phi=phi, sigma=sigma)
+    return gamma_x * months.add_ar1_between("tau", _survey_months(panel), phi=phi, sigma=sigma)
+
+
+def _survey_months(panel: Panel) -> np.ndarray:
+    """Positions of the months that surveys speak of: the planned waves, or where one was seen.
+
+    The waves of a panel with rows left out are those of the whole, so that its model is, too.
+    """
+    seen = panel.rows["month"].to_numpy()[panel.survey_rows]
+    return np.flatnonzero(np.isin(panel.months, [*panel.waves, *seen]))
 
 
 def _noise_scale(spec: ModelSpec) -> TensorVariable:
