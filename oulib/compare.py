@@ -118,7 +118,7 @@ class Difference:
 def difference(
     lower: str, upper: str, lower_elpd: az.ELPDData, upper_elpd: az.ELPDData
 ) -> Difference:
-    """The difference of two sums of log densities over the same places (Sivula et al., 2025)."""
+    """The difference of two sums of log densities over the same places (Sivula et al., 2020)."""
     gap = np.ravel(upper_elpd.elpd_i.to_numpy()) - np.ravel(lower_elpd.elpd_i.to_numpy())
     return Difference(
         lower, upper, float(gap.sum()), float(np.sqrt(gap.size) * gap.std()), gap.size
@@ -178,7 +178,7 @@ def share_of_score(fit: Fit) -> np.ndarray:
     """The share of a row's variance that its own score brings, the mean over the draws; (row).
 
     beta_g^2 u_i / (sigma_y^2 + beta_g^2 u_i), u_i the variance of x*_i given the row's survey, and
-    with a Student-t outcome its scale in the place of sigma_y; equation (7.4) (``eq-share``).
+    with a Student-t outcome its scale in the place of sigma_y; equation (7.9) (``eq-share``).
     """
     r = _rows(fit)
     score = r.beta**2 * r.var

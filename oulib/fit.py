@@ -33,7 +33,7 @@ class Sampling:
     A trajectory has at most 2 ** ``max_depth`` steps.
     """
 
-    draws: int = 1000
+    draws: int = 2000
     tune: int = 1000
     chains: int = 4
     seed: int = 20261122

@@ -9,12 +9,27 @@ import numpy as np
 import nutpie
 import pymc as pm
 import pytest
+import xarray as xr
 from conftest import frame_of
+from scipy import stats
 from scipy.special import logsumexp
 from test_posterior import parameters_at
 
-from oulib import Panel, UserError, compare
-from oulib.compare import log_likelihood, loo
+from oulib import Panel, UserError, compare, predict, recover_latent
+from oulib.compare import (
+    Difference,
+    conditional_log_likelihood,
+    difference,
+    influence,
+    log_likelihood,
+    loo,
+    loo_pit,
+    psis_loo,
+    share_of_score,
+    steps,
+    waic,
+    waic_of,
+)
 from oulib.model import build_model
 
 # Without a C compiler PyTensor says that it fuses fewer loops; the model is the same.
@@ -179,3 +194,121 @@ def test_fits_of_other_outcomes_are_refused(fitted, informed, panel):
 def test_fits_of_one_name_are_refused(fitted):
     with pytest.raises(UserError, match="same name"):
         compare([fitted, fitted])
+
+
+def test_waic_by_hand(fitted):
+    """Row by row from the definition, with plain loops."""
+    values = log_likelihood(fitted).to_numpy().reshape(-1, fitted.panel.rows.sizes["row"])
+    rows, p, unstable = [], 0.0, 0
+    for row in values.T:
+        variance = sum((row - row.mean()) ** 2) / (len(row) - 1)
+        rows.append(np.log(np.mean(np.exp(row))) - variance)
+        p += variance
+        unstable += variance > 0.4
+    found = waic(fitted)
+    assert found.name == "baseline"
+    assert found["elpd"] == pytest.approx(sum(rows))
+    assert found["se"] == pytest.approx(np.sqrt(len(rows)) * np.std(rows))
+    assert found["p"] == pytest.approx(p)
+    assert found["unstable"] == unstable
+    # Both estimate the same quantity, and here both are good.
+    assert abs(found["elpd"] - loo(fitted).elpd) < 2
+    assert abs(found["p"] - loo(fitted).p) < 2
+
+
+def test_waic_of_densities_too_small_for_a_number():
+    values = np.random.default_rng(0).normal(size=(2, 50, 3))
+    values = xr.DataArray(values, dims=("chain", "draw", "row"))
+    assert waic_of(values - 2000.0)["elpd"] == pytest.approx(waic_of(values)["elpd"] - 6000.0)
+
+
+def test_difference_and_steps(fitted, informed):
+    found = difference("a", "b", loo(fitted), loo(informed))
+    gap = np.asarray(loo(informed).elpd_i) - np.asarray(loo(fitted).elpd_i)
+    assert (found.lower, found.upper, found.places) == ("a", "b", gap.size)
+    assert found.elpd == pytest.approx(loo(informed).elpd - loo(fitted).elpd)
+    assert found.se == pytest.approx(np.sqrt(gap.size) * gap.std())
+    assert steps([fitted, informed]) == [
+        replace(found, lower=fitted.spec.name, upper=informed.spec.name)
+    ]
+    assert steps([fitted]) == steps([]) == []
+
+
+@pytest.mark.parametrize(
+    ("elpd", "se", "clear"),
+    [(30, 5, True), (-30, 5, True), (30, 20, False), (3, 0.1, False), (-3, 0.1, False)],
+)
+def test_a_clear_difference_is_large_by_its_error_and_by_itself(elpd, se, clear):
+    assert Difference("a", "b", elpd, se, 100).clear is clear
+
+
+@pytest.fixture(scope="module")
+def conditional(fitted):
+    return conditional_log_likelihood(fitted, recover_latent(fitted, draws=1000, seed=1))
+
+
+def test_conditional_densities_are_those_at_the_sampled_score(fitted, panel, conditional):
+    x_star = recover_latent(fitted, draws=1000, seed=1)
+    assert conditional.dims == ("chain", "draw", "row")
+    assert 900 < conditional.sizes["chain"] * conditional.sizes["draw"] < 1300
+    draw, row = int(conditional["draw"][7]), 11
+    p = fitted.posterior.sel(chain=1, draw=draw)
+    g, t = (int(panel.rows[name][row]) for name in ("ou_idx", "month_idx"))
+    mean = float(p["alpha"][g] + p["lam"][t]) + float(p["beta"][g]) * float(
+        x_star.sel(chain=1, draw=draw)[row]
+    )
+    y = float(panel.rows["y"][row])
+    expected = stats.norm.logpdf(y, mean, float(p["sigma_y"]))
+    assert float(conditional.sel(chain=1, draw=draw)[row]) == pytest.approx(expected)
+
+
+def test_the_trap_spends_a_parameter_on_every_row(fitted, conditional):
+    """The theory of the chapter: each row adds s / (1 + s) - log(1 - s^2) / 2 parameters."""
+    share = share_of_score(fitted)
+    assert ((share > 0) & (share < 1)).all()
+    theory = np.sum(share / (1 + share) - 0.5 * np.log1p(-(share**2)))
+    memory = psis_loo(fitted, conditional)
+    assert memory.p > loo(fitted).p + 0.5 * theory
+    assert waic_of(conditional)["elpd"] > waic(fitted)["elpd"] + 10
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+def test_theory_of_the_trap(share):
+    """Many rows y ~ N(0, 1 / (1 - s)) whose residual at x* given y is N(y (1 - s), s)."""
+    rng = np.random.default_rng(3)
+    y = rng.normal(0, np.sqrt(1 / (1 - share)), 40_000)
+    residual = y * (1 - share)
+    in_sample = stats.norm.logpdf(residual, 0, np.sqrt(1 + share))
+    left_out = stats.norm.logpdf(y, 0, np.sqrt(1 / (1 - share)))
+    expected = share / (1 + share) - 0.5 * np.log1p(-(share**2))
+    assert np.mean(in_sample - left_out) == pytest.approx(expected, abs=0.02)
+    # The weights' tail: Hill's estimate from very many draws for one row.
+    weights = np.sort(0.5 * rng.normal(0, np.sqrt(share), 4_000_000) ** 2)[-2000:]
+    assert np.mean(weights - weights[0]) == pytest.approx(share, abs=0.2 * share)
+
+
+def test_influence_lists_the_rows_by_k(fitted, panel):
+    table = influence(fitted)
+    assert table["k"].is_monotonic_decreasing
+    assert len(table) == panel.rows.sizes["row"]
+    row = table.index[0]
+    assert row == int(np.argmax(loo(fitted).pareto_k.to_numpy()))
+    assert table.loc[row, "ou"] == panel.rows["ou"].to_numpy()[row]
+    assert table.loc[row, "month"] == panel.rows["month"].to_numpy()[row]
+    assert table.loc[row, "survey"] == panel.rows["observed"].to_numpy()[row]
+    assert table["residual"].std() == pytest.approx(1, abs=0.15)
+    assert abs(table["residual"].mean()) < 0.1
+    farthest = table["residual"].abs().idxmax()
+    assert table.loc[farthest, "elpd"] == table["elpd"].min()
+
+
+def test_loo_pit_is_uniform_under_the_right_model(fitted, panel):
+    replicates = predict.replicate(fitted, draws=1000, seed=2)["productivity"]
+    pit = loo_pit(fitted, replicates)
+    assert pit.shape == (panel.rows.sizes["row"],)
+    assert stats.kstest(pit, "uniform").pvalue > 0.01
+    y = panel.rows["y"].to_numpy()
+    below = (replicates.to_numpy() <= y).mean(axis=0)
+    assert np.corrcoef(pit, below)[0, 1] > 0.99
+    # What is left out is more surprising than what was seen.
+    assert np.abs(pit - 0.5).mean() > np.abs(below - 0.5).mean()

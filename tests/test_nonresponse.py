@@ -182,19 +182,23 @@ def cube(mean: float, spread: float, rows: int = 3, seed: int = 0) -> xr.DataArr
     return xr.DataArray(np.broadcast_to(values, (2, 200, rows)), dims=("chain", "draw", "row"))
 
 
-def response_fit(rho: float, sd: float) -> SimpleNamespace:
+def response_fit(rho: float, sd: float, truth: xr.Dataset | None = None) -> SimpleNamespace:
     draws = cube(rho, sd, 1).isel(row=0)
     return SimpleNamespace(
         posterior=xr.Dataset({"rho_x": draws, "rho_0": xr.zeros_like(draws)}),
         spec=SimpleNamespace(priors=SimpleNamespace(rho_x=1.0)),
+        panel=SimpleNamespace(truth=truth),
     )
 
 
 def test_dependence_in_words() -> None:
     up = words.nonresponse.depends(response_fit(1.5, 0.3))
     assert "strong evidence that OUs answer more often" in up
-    assert "probability 0.18" in up
-    assert "0.82" in up
+    assert "probability 0.19" in up
+    assert "0.81" in up
+    known = xr.Dataset({"rho_x": 1.25})
+    assert "truth is 1.25" in words.nonresponse.depends(response_fit(1.5, 0.3, known))
+    assert "truth" not in up
     assert "answer less often" in words.nonresponse.depends(response_fit(-1.5, 0.3))
     nothing = words.nonresponse.depends(response_fit(0.0, 0.9))
     assert "little evidence that nonresponse depends" in nothing

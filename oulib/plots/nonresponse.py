@@ -67,6 +67,10 @@ def stories(
         row = one_row.sel(story=story)
         axes[0].plot(x, row["refusal"], color=colour, ls=line, label=label)
         axes[1].plot(x, row["score"], color=colour, ls=line)
+    score = one_row["score"].max("story").to_numpy()
+    seen = x[score > 1e-3 * score.max()]
+    for ax in axes[:2]:
+        ax.set_xlim(seen[0], seen[-1])
     axes[0].set(title="chance of no answer", xlabel="score $x^*$ (sd)", ylim=(0, 1))
     axes[1].set(title="the row's score", xlabel="score $x^*$ (sd)", yticks=[])
     _means(axes[2], means, truth, legend=False)

@@ -5,7 +5,7 @@ Every function returns Markdown.  Names from the data pass through :func:`name`,
 label can become markup.  A file a subject: a chapter's own sentences stand in a file of its own.
 """
 
-from oulib.words import findings, nonresponse, pooling
+from oulib.words import comparison, findings, nonresponse, pooling
 from oulib.words.fit import (
     CHECK_NAMES,
     agreement,

@@ -37,6 +37,9 @@ def depends(fit: Fit) -> str:
         f"{probability(float(at[0]))} where the score is one standard deviation below the "
         f"observed surveys' mean, and {probability(float(at[1]))} where it is one above."
     )
+    truth = fit.panel.truth
+    if truth is not None and "rho_x" in truth:
+        text += f" The coefficient's truth is {number(float(truth['rho_x']))}."
     if float(rho.std()) > 0.8 * fit.spec.priors.rho_x:
         text += " The posterior is nearly as wide as the prior: this is mostly the prior."
     return text
