@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -13,35 +13,54 @@ from pathlib import Path
 import arviz as az
 import numpy as np
 import pandas as pd
-import pymc as pm
 import xarray as xr
 
 from oulib import cache
-from oulib.density import RowDensity, row_density
+from oulib.density import CHUNK, RowDensity, all_rows, model_sums, row_density, thinned
 from oulib.errors import UserError
 from oulib.fit import Fit
+from oulib.panel import Panel
+
+_HERE = Path(__file__).parent
+_CODE = (_HERE / "compare.py", _HERE / "density.py")
 
 
 def log_likelihood(fit: Fit) -> xr.DataArray:
-    """log p(y_i | x'_i, theta) for every draw, dims (chain, draw, row), cached beside the fit.
+    """log p(y_i | x'_i, R_i, theta) for every draw, dims (chain, draw, row), cached beside the fit.
 
     The latent score is always integrated out, for explicit fits too: a row's own sampled x* has
     already seen y_i, and conditioning on it would score the model on its memory.
     """
 
     def compute() -> xr.DataTree:
-        model, posterior = fit.integrated()
-        with model:
-            tree = pm.compute_log_likelihood(
-                xr.DataTree.from_dict({"posterior": posterior}),
-                var_names=["productivity"],
-                progressbar=False,
-            )
-        return xr.DataTree.from_dict({"log_likelihood": tree["log_likelihood"].to_dataset()})
+        values = outcome_density(fit, fit.panel, all_rows(fit, None))
+        return xr.DataTree.from_dict({"log_likelihood": values.to_dataset(name="productivity")})
 
-    key = cache.key_of({"fit": fit.key}, (Path(__file__),))
+    key = cache.key_of({"fit": fit.key}, _CODE)
     tree, _ = cache.fetch("log_likelihood", key, compute)
     return tree["log_likelihood"]["productivity"]
+
+
+def outcome_density(result: Fit, panel: Panel, rows: np.ndarray) -> xr.DataArray:
+    """log p(y_i | x'_i, R_i, theta) of any ``rows`` of ``panel``, dims (chain, draw, row).
+
+    ``panel`` may have rows that ``result`` was not fitted to; its labels must be the same.  This is
+    the model's node ``productivity`` without the need to compile a model for it; for a normal
+    outcome without a response part, equation (2.9) (``eq-integrated``).
+    """
+    found, rows = replace(result, panel=panel), np.asarray(rows)
+    size = result.posterior.sizes["chain"] * result.posterior.sizes["draw"]
+    step = max(CHUNK // size, 1)
+    parts = []
+    for i in range(0, rows.size, step):
+        r = row_density(found, result.posterior, rows[i : i + step])
+        if result.spec.closed_form:
+            variance = result.posterior["sigma_y"] ** 2 + r.beta**2 * r.var
+            squares = (r.y - r.intercept - r.beta * r.mean) ** 2 / variance
+            parts.append(-0.5 * (squares + np.log(2 * np.pi * variance)))
+        else:
+            parts.append(model_sums(r, step=result.spec.step)[0])
+    return xr.concat(parts, dim="row").transpose("chain", "draw", "row")
 
 
 @lru_cache(maxsize=32)
@@ -55,7 +74,9 @@ def psis_loo(fit: Fit, values: xr.DataArray) -> az.ELPDData:
     with warnings.catch_warnings():
         # Rows with a high Pareto k are counted in the table, not announced on standard error.
         warnings.filterwarnings("ignore", message="Estimated shape parameter of Pareto")
-        return az.loo(_scored(fit, values), var_name="productivity", pointwise=True)
+        result = az.loo(_scored(fit, values), var_name="productivity", pointwise=True)
+    result.log_weights = None  # as large as the draws themselves, and not used again
+    return result
 
 
 def _scored(fit: Fit, values: xr.DataArray, **more: xr.DataArray) -> xr.DataTree:
@@ -169,8 +190,7 @@ def conditional_log_likelihood(fit: Fit, x_star: xr.DataArray) -> xr.DataArray:
     score of a row has seen the outcome that it is asked to predict.
     """
     posterior = fit.posterior.sel(draw=x_star["draw"])
-    rows = np.arange(fit.panel.rows.sizes["row"])
-    density = row_density(fit, posterior, rows).log_outcome(x_star)
+    density = row_density(fit, posterior, all_rows(fit, None)).log_outcome(x_star)
     return density.transpose("chain", "draw", "row")
 
 
@@ -182,7 +202,7 @@ def share_of_score(fit: Fit) -> np.ndarray:
     """
     r = _rows(fit)
     score = r.beta**2 * r.var
-    return (score / (score + fit.posterior["sigma_y"] ** 2)).mean(("chain", "draw")).to_numpy()
+    return (score / (score + r.posterior["sigma_y"] ** 2)).mean(("chain", "draw")).to_numpy()
 
 
 def influence(fit: Fit) -> pd.DataFrame:
@@ -195,7 +215,7 @@ def influence(fit: Fit) -> pd.DataFrame:
     result, r, rows = loo(fit), _rows(fit), fit.panel.rows
     draws = ("chain", "draw")
     mean = (r.intercept + r.beta * r.mean).mean(draws)
-    scale = np.sqrt((fit.posterior["sigma_y"] ** 2 + r.beta**2 * r.var).mean(draws))
+    scale = np.sqrt((r.posterior["sigma_y"] ** 2 + r.beta**2 * r.var).mean(draws))
     table = pd.DataFrame(
         {
             "ou": rows["ou"].to_numpy(),
@@ -225,7 +245,7 @@ def loo_pit(fit: Fit, replicates: xr.DataArray) -> np.ndarray:
 
 
 def _rows(fit: Fit) -> RowDensity:
-    return row_density(fit, fit.posterior, np.arange(fit.panel.rows.sizes["row"]))
+    return row_density(fit, thinned(fit.posterior, 1000), all_rows(fit, None))
 
 
 def _outcome(fit: Fit) -> str:

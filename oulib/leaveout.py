@@ -16,8 +16,8 @@ import pandas as pd
 import xarray as xr
 
 from oulib.checks import HYPERPARAMETERS
-from oulib.compare import log_likelihood, loo
-from oulib.density import model_sums, row_density
+from oulib.compare import log_likelihood, loo, outcome_density
+from oulib.density import row_density
 from oulib.errors import UserError
 from oulib.fit import Fit, Sampling, fit
 from oulib.panel import Panel
@@ -54,16 +54,6 @@ def _worst_r_hat(refit: Fit) -> float:
     with np.errstate(invalid="ignore"):  # the diagonal of a correlation matrix is constant
         found = az.rhat(refit.posterior[names])
     return max(float(values.max()) for values in found.data_vars.values())
-
-
-def outcome_density(result: Fit, panel: Panel, rows: np.ndarray) -> xr.DataArray:
-    """log p(y_i | x'_i, R_i, theta) of any ``rows`` of ``panel``, dims (chain, draw, row).
-
-    ``panel`` may have rows that ``result`` was not fitted to; its labels must be the same.
-    """
-    found = replace(result, panel=panel)
-    outcome, _ = model_sums(row_density(found, result.posterior, rows), step=result.spec.step)
-    return outcome.transpose("chain", "draw", "row")
 
 
 class _Refit(az.SamplingWrapper):

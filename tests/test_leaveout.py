@@ -17,7 +17,7 @@ from test_ladder import PRIORS
 
 from oulib import AR1, BASELINE, STUDENT_T, UPGRADED, Fit, Sampling, UserError, fit, simulate
 from oulib import leaveout as lo
-from oulib.compare import log_likelihood, loo
+from oulib.compare import log_likelihood, loo, outcome_density
 from oulib.model import build_model
 
 # Our distributions' draws are NumPy code, which Numba leaves to Python and says so; without a C
@@ -54,7 +54,7 @@ def test_outcome_density_is_the_models_own(spec):
         expected = pm.compute_log_likelihood(tree, progressbar=False)["log_likelihood"]
     result = Fit(panel=panel, spec=spec, sampling=SMALL, tree=tree, key="none")
     rows = np.array([40, 3, 17])
-    found = lo.outcome_density(result, panel, rows)
+    found = outcome_density(result, panel, rows)
     assert found.dims == ("chain", "draw", "row")
     assert found["row"].to_numpy().tolist() == rows.tolist()
     np.testing.assert_allclose(found, expected["productivity"].isel(row=rows), rtol=0, atol=1e-6)
@@ -107,7 +107,7 @@ def test_exact_loo_refits_the_worst_rows_only(full, exact):
     for row, refit in zip(worst, exact.refits, strict=True):
         left_out = np.isnan(refit.panel.rows["y"].to_numpy())
         assert np.flatnonzero(left_out).tolist() == [row]
-        scored = lo.outcome_density(refit, full.panel, np.array([row])).to_numpy()
+        scored = outcome_density(refit, full.panel, np.array([row])).to_numpy()
         assert float(exact.elpd.elpd_i[row]) == pytest.approx(log_mean(scored))
         assert float(exact.elpd.pareto_k[row]) == 0
     others = np.delete(np.arange(k.size), worst)
@@ -150,7 +150,7 @@ def test_months_ahead_leaves_out_everything_from_the_month_on(full, ahead):
         assert left.size == (label < month).sum()
         assert refit.panel.months == panel.months
         rows = np.flatnonzero(label == month)
-        joint = lo.outcome_density(refit, panel, rows).sum("row").to_numpy()
+        joint = outcome_density(refit, panel, rows).sum("row").to_numpy()
         assert float(value) == pytest.approx(log_mean(joint))
 
 
@@ -189,7 +189,7 @@ def test_new_ous_scores_ous_that_the_fit_has_not_seen(full, folds):
         assert not np.isin(refit.panel.rows["ou_idx"], unseen).any()
         assert refit.panel.rows.sizes["row"] == (~np.isin(ou, unseen)).sum()
         for g in unseen:
-            density = lo.outcome_density(refit, panel, np.flatnonzero(ou == g)).to_numpy()
+            density = outcome_density(refit, panel, np.flatnonzero(ou == g)).to_numpy()
             expected = sum(log_mean(density[..., i]) for i in range(density.shape[-1]))
             assert float(folds.elpd.elpd_i[g]) == pytest.approx(expected)
     in_sample = [log_mean(log_likelihood(full).to_numpy()[..., i]) for i in range(ou.size)]

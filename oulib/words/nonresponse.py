@@ -98,7 +98,7 @@ def moved(table: pd.DataFrame, what: str) -> str:
         return text + ": none is bent much by ignoring it."
     if abs(shift[worst]) < 1:
         return text + ": less than its own uncertainty."
-    return text + ": ignoring it would bend what is learnt."
+    return text + ": what is said of it hangs on whether nonresponse is modelled."
 
 
 def errors(table: pd.DataFrame) -> str:
