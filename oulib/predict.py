@@ -13,18 +13,20 @@ import pymc as pm
 import xarray as xr
 from scipy import special, stats
 
-from oulib.density import thinned
+from oulib.density import row_density, thinned
 from oulib.fit import Fit
 from oulib.model.groups import EFFECTS
+from oulib.model.survey import respondents
 
 
 def replicate(fit: Fit, *, draws: int = 400, seed: int = 0, anew: Sequence[str] = ()) -> xr.Dataset:
     """Replicates of ``productivity`` (sample, row) and ``survey`` (sample, survey_row).
 
     Both are on the standardised scale; a row's outcome is replicated given its own survey, the
-    quantity that LOO scores.  ``draws`` posterior draws are taken at even distance.  Variables
-    named in ``anew``, ``lam`` for example, are drawn again from their distribution given the
-    hyperparameters: other months like these, and not the same months once more.
+    quantity that LOO scores, and a survey given that it was answered.  ``draws`` posterior draws
+    are taken at even distance.  Variables named in ``anew``, ``lam`` for example, are drawn again
+    from their distribution given the hyperparameters: other months like these, and not the same
+    months once more.
     """
     model, posterior = fit.integrated()
     step = max(posterior.sizes["chain"] * posterior.sizes["draw"] // draws, 1)
@@ -40,7 +42,44 @@ def replicate(fit: Fit, *, draws: int = 400, seed: int = 0, anew: Sequence[str] 
             progressbar=False,
         )
     replicates = tree["posterior_predictive"].to_dataset()
+    if fit.spec.response:
+        replicates["survey"] = _answered(fit, thinned, replicates["survey"], seed)
     return replicates.stack(sample=("chain", "draw")).transpose("sample", ...)
+
+
+def _answered(fit: Fit, posterior: xr.Dataset, survey: xr.DataArray, seed: int) -> xr.DataArray:
+    """Replicates of ``survey`` given that it was answered, (chain, draw, survey_row).
+
+    The observed node is p(x'_i), and whether the survey was answered is another.  A score that
+    was seen was seen because it was answered: its latent score is drawn, and kept with the chance
+    of an answer, before noise is added.
+    """
+    rng, rows = np.random.default_rng(seed), fit.panel.survey_rows
+    r = row_density(fit, posterior, rows)
+    ou, month = (
+        xr.DataArray(fit.panel.rows[k].to_numpy()[rows], dims="row")
+        for k in ("ou_idx", "month_idx")
+    )
+    order = ("chain", "draw", "row")
+    mean = posterior["mu_x_ou"].isel(ou=ou) + (
+        posterior.get("gamma_x", fit.spec.priors.gamma_x_fixed) * posterior["tau"].isel(month=month)
+    )
+    mean = mean.transpose(*order).to_numpy()
+    offset = (r.offset + xr.zeros_like(r.mean)).transpose(*order).to_numpy()
+    sd, slope = (
+        np.broadcast_to(posterior[name].to_numpy()[..., None], mean.shape)
+        for name in ("sigma_x", "rho_x")
+    )
+    planned = np.broadcast_to(r.sign.to_numpy() != 0, mean.shape)
+    x = rng.normal(mean, sd)
+    left = np.flatnonzero(planned)
+    flat = [np.ravel(values) for values in (x, mean, sd, slope, offset)]
+    while left.size:
+        chance = special.expit(flat[4][left] + flat[3][left] * flat[0][left])
+        left = left[rng.random(left.size) > chance]
+        flat[0][left] = rng.normal(flat[1][left], flat[2][left])
+    noise = posterior["sigma_meas"].to_numpy()[..., None] / np.sqrt(respondents(fit.panel)[rows])
+    return survey.copy(data=flat[0].reshape(x.shape) + noise * rng.standard_normal(x.shape))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from oulib import recover_latent as recover
 from oulib.density import model_sums, row_density
 from oulib.describe import response_by_wave, response_gap, unanswered_rows
 from oulib.nonresponse import stories, typical
-from oulib.predict import regenerate
+from oulib.predict import _answered, regenerate
 from oulib.spec import ModelSpec
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numba will use object mode")
@@ -271,3 +271,33 @@ def test_replicates_in_words() -> None:
 def test_the_typical_row_is_the_median_one() -> None:
     draws = xr.concat([cube(m, 0.0, 1) for m in (3.0, 1.0, 2.0)], dim="row")
     assert typical(draws) == 2
+
+
+def test_replicated_surveys_are_those_that_were_answered() -> None:
+    """Where high scores answer more, an observed score is higher than a score at large."""
+    made = simulate(
+        "upgraded", n_ou=12, n_site=3, n_month=12, wave_every=2, seed=5, parameters={"rho_x": 3.0}
+    )
+    true = made.truth
+    spec = UPGRADED.but(sites=False, months="iid", outcome="gaussian")
+    names = ["mu_x_ou", "tau", "sigma_x", "sigma_meas", "rho_0", "rho_x", "rho_ou", "rho_month"]
+    posterior = true[names].expand_dims(chain=1, draw=400)
+    for name in ("alpha", "beta", "lam", "sigma_y"):
+        posterior[name] = true[name].expand_dims(chain=1, draw=400)
+    fake = Fit(made, spec, Sampling(), xr.DataTree.from_dict({"posterior": posterior}), "")
+    at = made.survey_rows
+    size = xr.DataArray(np.zeros((1, 400, at.size)), dims=("chain", "draw", "survey_row"))
+    drawn = _answered(fake, posterior, size, seed=1).to_numpy()[0]
+    n = np.maximum(made.rows["respondents"].to_numpy()[at], 1)
+    grid = np.linspace(-6, 6, 4001)
+    row = made.rows.isel(row=at)
+    for k in range(0, at.size, 5):
+        g, t = int(row["ou_idx"][k]), int(row["month_idx"][k])
+        m = float(true["mu_x_ou"][g] + spec.priors.gamma_x_fixed * true["tau"][t])
+        wave = list(true["wave"].to_numpy()).index(str(row["month"].to_numpy()[k]))
+        logit = float(true["rho_0"] + true["rho_ou"][g] + true["rho_month"][wave])
+        weight = np.exp(-0.5 * ((grid - m) / float(true["sigma_x"])) ** 2)
+        weight /= 1 + np.exp(-(logit + float(true["rho_x"]) * grid))
+        mean = np.average(grid, weights=weight)
+        var = np.average((grid - mean) ** 2, weights=weight) + float(true["sigma_meas"]) ** 2 / n[k]
+        assert drawn[:, k].mean() == pytest.approx(mean, abs=5 * np.sqrt(var / 400))
