@@ -199,8 +199,11 @@ def _compiled(model: pm.Model, spec: ModelSpec) -> Any:
         while len(_COMPILED) > _KEPT:
             _COMPILED.popitem(last=False)
     _COMPILED.move_to_end(key)
-    data = {variable.name: variable.get_value() for variable in model.data_vars}
-    compiled = _COMPILED[key].with_data(**data)
+    compiled = _COMPILED[key]
+    # Data that no parameter's density depends on were not compiled in.
+    used = {variable.name for variable in compiled.shared_var_keys}
+    data = {v.name: v.get_value() for v in model.data_vars if v.name in used}
+    compiled = compiled.with_data(**data)
     return replace(compiled, _coords={**compiled.coords, **_labels(model, compiled.coords)})
 
 

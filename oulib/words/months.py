@@ -31,7 +31,8 @@ def persistent(symbol: str, what: str, phi: np.ndarray, prior: np.ndarray) -> st
     positive = float(np.mean(phi > 0))
     sure = max(positive, 1 - positive)
     if sure <= 0.85:
-        return text + f"There is little evidence of persistence in {what}."
+        text += f"There is little evidence of persistence in {what}"
+        return text + (", and the interval has room for much of it." if high > 0.5 else ".")
     evidence = "There are weak indications"
     if sure > 0.95:
         evidence = "There is strong evidence" if sure > 0.99 else "There is evidence"
