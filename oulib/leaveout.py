@@ -202,9 +202,10 @@ def new_ous(full: Fit, *, folds: int = 4, sampling: Sampling | None = None) -> L
 
 
 def ou_folds(panel: Panel, folds: int, *, seed: int = 0) -> np.ndarray:
-    """The fold of every OU, from 1 up: dealt out site by site, in random order within a site."""
+    """The fold of every OU, from 1 up: dealt out site by site, sites and OUs in random order."""
     rng = np.random.default_rng(seed)
-    order = np.lexsort((rng.random(len(panel.ous)), panel.site_idx))
+    site = rng.permutation(len(panel.sites))[panel.site_idx]
+    order = np.lexsort((rng.random(len(panel.ous)), site))
     fold = np.empty(order.size, dtype=int)
     fold[order] = np.arange(order.size) % folds + 1
     return fold
