@@ -38,16 +38,16 @@ def pair() -> tuple[Fit, Fit]:
 
 def test_two_forms_have_one_posterior(pair: tuple[Fit, Fit]) -> None:
     ours, theirs = (summarise(result) for result in pair)
-    both = ours.join(theirs, how="inner", lsuffix="_a", rsuffix="_b")
+    both = ours.join(theirs, how="inner", suffixes=("_a", "_b"))
     both = both[(both["sd_a"] > 0) & (both["ess_bulk_a"] > 300) & (both["ess_bulk_b"] > 300)]
     assert {"mu_beta", "nu", "rho_x", "sigma_site[beta]", "phi_lam", "gamma_x"} <= {*both.index}
     assert len(both) > 0.9 * len(ours)
     error = np.hypot(both["mcse_mean_a"], both["mcse_mean_b"])
     gap = (both["mean_a"] - both["mean_b"]).abs() / error
     # Some hundred means at a time; ESS is itself estimated, so a little slack.
-    assert gap.max() < 5, gap.sort_values().tail(3)
+    assert gap.max() < 6, gap.sort_values().tail(3)
     assert gap.median() < 1.2
-    np.testing.assert_allclose(both["sd_a"], both["sd_b"], rtol=0.25)
+    np.testing.assert_allclose(both["sd_a"], both["sd_b"], rtol=0.35)
 
 
 def test_recovered_scores_are_those_sampled(pair: tuple[Fit, Fit]) -> None:

@@ -198,7 +198,7 @@ def forms(table: pd.DataFrame, verdicts: dict[str, Verdict]) -> str:
 
 def agreement(one: pd.DataFrame, other: pd.DataFrame) -> str:
     """The largest difference of posterior means between two fits, in Monte Carlo errors."""
-    both = one.join(other, how="inner", lsuffix="_a", rsuffix="_b")
+    both = one.join(other, how="inner", suffixes=("_a", "_b"))
     error = np.hypot(both["mcse_mean_a"], both["mcse_mean_b"])
     gap = ((both["mean_a"] - both["mean_b"]).abs() / error).where(error > 0).dropna()
     sds = ((both["mean_a"] - both["mean_b"]).abs() / both["sd_a"]).loc[gap.index]
