@@ -43,7 +43,8 @@ def replicate(fit: Fit, *, draws: int = 400, seed: int = 0, anew: Sequence[str] 
         )
     replicates = tree["posterior_predictive"].to_dataset()
     if fit.spec.response:
-        replicates["survey"] = _answered(fit, thinned, replicates["survey"], seed)
+        kept = fit.posterior.sel(draw=thinned["draw"])  # with what follows from the parameters
+        replicates["survey"] = _answered(fit, kept, replicates["survey"], seed)
     return replicates.stack(sample=("chain", "draw")).transpose("sample", ...)
 
 
