@@ -69,7 +69,7 @@ def population_slope(fit: Fit) -> str:
     ).replace("μ_β", r"$\mu_\beta$")
 
 
-def ou_slopes(table: pd.DataFrame) -> str:
+def ou_slopes(table: pd.DataFrame, points: float = 1.0) -> str:
     """How much slopes differ between OUs, from :func:`oulib.effects.effects`."""
     ous = table.drop(index="(mean)")
     up, down = int((ous["beta_q5"] > 0).sum()), int((ous["beta_q95"] < 0).sum())
@@ -81,8 +81,9 @@ def ou_slopes(table: pd.DataFrame) -> str:
         return text + "No single OU's slope can be told from zero."
     top = ous["beta"].abs().idxmax()
     row = ous.loc[top]
+    of = "one point" if points == 1 else f"{number(points, 2)} points"
     return text + (
-        f"The largest in size belongs to {name(top)}: {number(row['percent'], 1)}% for one point "
+        f"The largest in size belongs to {name(top)}: {number(row['percent'], 1)}% for {of} "
         f"(90% interval {interval(row['percent_q5'], row['percent_q95'], 1)}%)."
     )
 
