@@ -195,11 +195,15 @@ def _compiled(model: pm.Model, spec: ModelSpec) -> Any:
             # Without a C compiler on the machine PyTensor fuses fewer loops: the same model,
             # sampled a little slower.  CONTRIBUTING.md says so; every fit need not.
             warnings.filterwarnings("ignore", message="Loop fusion failed")
-            _COMPILED[key] = nutpie.compile_pymc_model(model)
+            _COMPILED[key] = nutpie.compile_pymc_model(model), model
         while len(_COMPILED) > _KEPT:
             _COMPILED.popitem(last=False)
     _COMPILED.move_to_end(key)
-    compiled = _COMPILED[key]
+    compiled, first = _COMPILED[key]
+    # Starting points are worked out by the model that was compiled, which is the store's from
+    # then on: it is given this model's data.
+    for variable in model.data_vars:
+        first[variable.name].set_value(variable.get_value())
     # Data that no parameter's density depends on were not compiled in.
     used = {variable.name for variable in compiled.shared_var_keys}
     data = {v.name: v.get_value() for v in model.data_vars if v.name in used}

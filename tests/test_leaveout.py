@@ -100,6 +100,21 @@ def test_a_compiled_model_serves_other_rows(little, full, made_for_first, which)
     assert float(one["mu_alpha"].std()) > 0
 
 
+def test_starting_points_do_not_remember_the_panel_before(little):
+    """A fit's draws depend on its own panel alone, whatever the compiled model served before."""
+
+    def start(panel):
+        return sampler._compiled(build_model(panel, BASELINE), BASELINE).initial_point_func(1)
+
+    sampler._COMPILED.clear()
+    fresh = start(kept(little, "first"))
+    other = start(little)
+    np.testing.assert_array_equal(start(kept(little, "first")), fresh)
+    sampler._COMPILED.clear()
+    np.testing.assert_array_equal(start(little), other)
+    assert np.any(other != fresh)
+
+
 def test_an_outcome_left_out_leaves_its_survey_in(little):
     row = int(little.survey_rows[0])
     without = little.without_outcome(np.array([row]))

@@ -9,8 +9,8 @@ density, and u + v t the logit of answering a planned survey.
 
 The trapezoidal rule converges geometrically for such integrands once its step is a fraction of
 their width (Trefethen and Weideman, 2014), so every row takes a step from its own width, and as
-many nodes as its range then needs.  Gauss-Hermite nodes stand at fixed places and err by several
-per cent in an outlier's row.
+many nodes as its range then needs.  Gauss-Hermite nodes stand at fixed
+places, and err by several per cent where the outcome loads strongly on the score.
 """
 
 from __future__ import annotations
