@@ -63,6 +63,46 @@ class RowDensity:
         return replace(self, sign=abs(self.sign))
 
 
+@dataclass(frozen=True)
+class Expectations:
+    """What the parameters say of rows before any of the rows' own data are looked at.
+
+    The mean ``x`` of x* (mu_x,g + gamma_x tau_t), and ``intercept`` and ``beta`` of the outcome,
+    and ``offset`` of the response logit, given x*; dims of the sample and ``row``.
+    """
+
+    x: xr.DataArray
+    intercept: xr.DataArray
+    beta: xr.DataArray
+    offset: xr.DataArray | float
+
+
+def expectations(fit: Fit, posterior: xr.Dataset, rows: np.ndarray) -> Expectations:
+    """The expectations of ``rows`` of the fit's panel at the draws of ``posterior``.
+
+    The offset is 0 without a response part, and means nothing where no survey was planned.
+    """
+    data = fit.panel.rows.isel(row=rows)
+
+    def pick(name: str, dim: str, index: np.ndarray) -> xr.DataArray:
+        at = xr.DataArray(index, dims="row", coords={"row": rows})
+        return posterior[name].isel({dim: at}).drop_vars(dim)
+
+    ou, month = data["ou_idx"].to_numpy(), data["month_idx"].to_numpy()
+    gamma_x = posterior.get("gamma_x", fit.spec.priors.gamma_x_fixed)
+    offset: xr.DataArray | float = 0.0
+    if "rho_x" in posterior:
+        waves = {label: i for i, label in enumerate(posterior["wave"].to_numpy())}
+        wave = np.array([waves.get(label, 0) for label in data["month"].to_numpy()])
+        offset = posterior["rho_0"] + pick("rho_ou", "ou", ou) + pick("rho_month", "wave", wave)
+    return Expectations(
+        x=pick("mu_x_ou", "ou", ou) + gamma_x * pick("tau", "month", month),
+        intercept=pick("alpha", "ou", ou) + pick("lam", "month", month),
+        beta=pick("beta", "ou", ou),
+        offset=offset,
+    )
+
+
 def row_density(fit: Fit, posterior: xr.Dataset, rows: np.ndarray) -> RowDensity:
     """The density of ``rows`` of the fit's panel at the draws of ``posterior``."""
     data = fit.panel.rows.isel(row=rows)
@@ -70,35 +110,24 @@ def row_density(fit: Fit, posterior: xr.Dataset, rows: np.ndarray) -> RowDensity
     def by_row(values: np.ndarray) -> xr.DataArray:
         return xr.DataArray(values, dims="row", coords={"row": rows})
 
-    def pick(name: str, dim: str, index: xr.DataArray) -> xr.DataArray:
-        return posterior[name].isel({dim: index}).drop_vars(dim)
-
-    ou, month = by_row(data["ou_idx"].to_numpy()), by_row(data["month_idx"].to_numpy())
-    gamma_x = posterior.get("gamma_x", fit.spec.priors.gamma_x_fixed)
-    prior_mean = pick("mu_x_ou", "ou", ou) + gamma_x * pick("tau", "month", month)
+    expected = expectations(fit, posterior, rows)
     mean, var = given_survey(
-        prior_mean,
+        expected.x,
         posterior["sigma_x"],
         posterior["sigma_meas"],
         by_row(respondents(fit.panel)[rows]),
         by_row(scores(fit.panel)[rows]),
     )
-    planned = np.zeros(rows.size, dtype=bool)
-    offset: xr.DataArray | float = 0.0
-    if "rho_x" in posterior:
-        planned = data["scheduled"].to_numpy()
-        waves = {label: i for i, label in enumerate(posterior["wave"].to_numpy())}
-        wave = by_row(np.array([waves.get(label, 0) for label in data["month"].to_numpy()]))
-        offset = posterior["rho_0"] + pick("rho_ou", "ou", ou) + pick("rho_month", "wave", wave)
+    planned = data["scheduled"].to_numpy() & ("rho_x" in posterior)
     return RowDensity(
         posterior=posterior,
         y=by_row(data["y"].to_numpy()),
         mean=mean,
         var=var,
-        intercept=pick("alpha", "ou", ou) + pick("lam", "month", month),
-        beta=pick("beta", "ou", ou),
+        intercept=expected.intercept,
+        beta=expected.beta,
         sign=by_row(np.where(planned, np.where(data["observed"].to_numpy(), 1.0, -1.0), 0.0)),
-        offset=offset,
+        offset=expected.offset,
     )
 
 

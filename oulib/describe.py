@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from scipy import stats
 
 from oulib.panel import Panel
@@ -193,17 +194,16 @@ def excess_kurtosis(panel: Panel, y: np.ndarray | None = None) -> float:
     return float(stats.kurtosis(residuals(panel, y)))
 
 
-def sd_by_ou(panel: Panel, replicates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Standard deviation of each OU's outcome, (ou,), and of its replicates, (sample, ou).
+def outcome_by_ou(panel: Panel, replicates: np.ndarray) -> tuple[xr.Dataset, xr.Dataset]:
+    """``mean`` and ``sd`` of each OU's outcome, (ou,), and of its replicates, (sample, ou).
 
     ``replicates`` are outcomes, (sample, row).
     """
-    ou = panel.rows["ou_idx"].to_numpy()
-    count = np.maximum(np.bincount(ou, minlength=len(panel.ous)), 1)
+    ou = xr.DataArray(panel.rows["ou_idx"].to_numpy(), dims="row", name="ou")
 
-    def sd(y: np.ndarray) -> np.ndarray:
-        mean = np.bincount(ou, weights=y, minlength=count.size) / count
-        square = np.bincount(ou, weights=y**2, minlength=count.size) / count
-        return np.sqrt(np.maximum(square - mean**2, 0.0))
+    def moments(values: np.ndarray) -> xr.Dataset:
+        y = xr.DataArray(values, dims=("sample", "row")[-values.ndim :])
+        by_ou = y.groupby(ou)
+        return xr.Dataset({"mean": by_ou.mean(), "sd": by_ou.std()})
 
-    return sd(panel.rows["y"].to_numpy()), np.array([sd(y) for y in replicates])
+    return moments(panel.rows["y"].to_numpy()), moments(np.asarray(replicates))

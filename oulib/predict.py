@@ -13,7 +13,7 @@ import pymc as pm
 import xarray as xr
 from scipy import special, stats
 
-from oulib.density import row_density, thinned
+from oulib.density import all_rows, expectations, thinned
 from oulib.fit import Fit
 from oulib.model.groups import EFFECTS
 from oulib.model.survey import respondents
@@ -56,22 +56,16 @@ def _answered(fit: Fit, posterior: xr.Dataset, survey: xr.DataArray, seed: int) 
     of an answer, before noise is added.
     """
     rng, rows = np.random.default_rng(seed), fit.panel.survey_rows
-    r = row_density(fit, posterior, rows)
-    ou, month = (
-        xr.DataArray(fit.panel.rows[k].to_numpy()[rows], dims="row")
-        for k in ("ou_idx", "month_idx")
+    expected = expectations(fit, posterior, rows)
+    mean, offset = (
+        values.transpose("chain", "draw", "row").to_numpy()
+        for values in (expected.x, expected.offset)
     )
-    order = ("chain", "draw", "row")
-    mean = posterior["mu_x_ou"].isel(ou=ou) + (
-        posterior.get("gamma_x", fit.spec.priors.gamma_x_fixed) * posterior["tau"].isel(month=month)
-    )
-    mean = mean.transpose(*order).to_numpy()
-    offset = (r.offset + xr.zeros_like(r.mean)).transpose(*order).to_numpy()
     sd, slope = (
         np.broadcast_to(posterior[name].to_numpy()[..., None], mean.shape)
         for name in ("sigma_x", "rho_x")
     )
-    planned = np.broadcast_to(r.sign.to_numpy() != 0, mean.shape)
+    planned = np.broadcast_to(fit.panel.rows["scheduled"].to_numpy()[rows], mean.shape)
     x = rng.normal(mean, sd)
     left = np.flatnonzero(planned)
     flat = [np.ravel(values) for values in (x, mean, sd, slope, offset)]
@@ -179,31 +173,23 @@ def regenerate(fit: Fit, *, draws: int = 400, seed: int = 0) -> xr.Dataset:
     own survey was seen only because it was answered.
     """
     p, rng = thinned(fit.posterior, draws), np.random.default_rng(seed)
-    rows = fit.panel.rows
-    ou, month = (xr.DataArray(rows[k].to_numpy(), dims="row") for k in ("ou_idx", "month_idx"))
-    shape = (p.sizes["chain"], p.sizes["draw"], ou.size)
-
-    def pick(name: str, dim: str, at: xr.DataArray) -> xr.DataArray:
-        return p[name].isel({dim: at}).drop_vars(dim)
+    rows = all_rows(fit, None)
+    expected = expectations(fit, p, rows)
+    shape = (p.sizes["chain"], p.sizes["draw"], rows.size)
 
     def by_row(values: np.ndarray) -> xr.DataArray:
-        return xr.DataArray(values, dims=("chain", "draw", "row"))
+        return xr.DataArray(values, dims=("chain", "draw", "row"), coords={"row": rows})
 
-    mean = pick("mu_x_ou", "ou", ou)
-    mean = mean + p.get("gamma_x", fit.spec.priors.gamma_x_fixed) * pick("tau", "month", month)
-    x = mean + p["sigma_x"] * by_row(rng.standard_normal(shape))
+    x = expected.x + p["sigma_x"] * by_row(rng.standard_normal(shape))
     if "nu" in p:
         noise = rng.standard_t(p["nu"].to_numpy()[..., None], shape)
     else:
         noise = rng.standard_normal(shape)
-    y = pick("alpha", "ou", ou) + pick("lam", "month", month) + pick("beta", "ou", ou) * x
+    y = expected.intercept + expected.beta * x
     made = {"x_star": x, "productivity": y + p["sigma_y"] * by_row(noise)}
     if "rho_x" in p:
-        waves = {label: i for i, label in enumerate(p["wave"].to_numpy())}
-        wave = xr.DataArray([waves.get(label, 0) for label in rows["month"].to_numpy()], dims="row")
-        logit = p["rho_0"] + p["rho_x"] * x
-        logit = logit + pick("rho_ou", "ou", ou) + pick("rho_month", "wave", wave)
-        planned = xr.DataArray(rows["scheduled"].to_numpy(), dims="row")
+        logit = expected.offset + p["rho_x"] * x
+        planned = xr.DataArray(fit.panel.rows["scheduled"].to_numpy(), dims="row")
         chance = by_row(special.expit(logit.transpose("chain", "draw", "row").to_numpy()))
         made["responded"] = planned & (by_row(rng.random(shape)) < chance)
     return xr.Dataset(made).stack(sample=("chain", "draw")).transpose("sample", "row")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from oulib import describe, effects, plots, predict, simulate
 from oulib.checks import Verdict
@@ -106,21 +107,25 @@ def test_calibration_table_of_a_model_that_is_right(fitted) -> None:
 
 def test_spread_by_ou_sees_ous_that_differ_in_noise() -> None:
     rng = np.random.default_rng(1)
-    replicated = np.sqrt(rng.chisquare(30, (400, 40)) / 30)
-    same = np.sqrt(rng.chisquare(30, 40) / 30)
+    sd = ("sample", "ou"), np.sqrt(rng.chisquare(30, (400, 40)) / 30)
+    replicated = xr.Dataset({"sd": sd})
+    same = xr.Dataset({"sd": ("ou", np.sqrt(rng.chisquare(30, 40) / 30))})
     assert "about as many as should" in findings.by_ou(same, replicated)
     assert "differ in how noisy they are" in findings.by_ou(
         same * np.repeat([0.5, 1.5], 20), replicated
     )
 
 
-def test_sd_by_ou_is_pandas() -> None:
+def test_outcome_by_ou_is_pandas() -> None:
     panel = simulate("baseline", n_ou=5, n_site=2, n_month=8, seed=2)
     y = panel.rows["y"].to_numpy()
-    observed, replicated = describe.sd_by_ou(panel, np.array([y, 2 * y]))
-    expected = pd.Series(y).groupby(panel.rows["ou_idx"].to_numpy()).std(ddof=0)
-    np.testing.assert_allclose(observed, expected)
-    np.testing.assert_allclose(replicated, [expected, 2 * expected])
+    observed, replicated = describe.outcome_by_ou(panel, np.array([y, 2 * y]))
+    by_ou = pd.Series(y).groupby(panel.rows["ou_idx"].to_numpy())
+    for moment, expected in {"mean": by_ou.mean(), "sd": by_ou.std(ddof=0)}.items():
+        np.testing.assert_allclose(observed[moment], expected)
+        np.testing.assert_allclose(
+            replicated[moment].transpose("sample", "ou"), [expected, 2 * expected]
+        )
 
 
 def test_table_to_hand_on(fitted) -> None:
@@ -152,6 +157,8 @@ def test_figures_of_the_findings(fitted) -> None:
         {"OUs": p["corr_ou"].sel(effect="alpha", effect_bis="beta").values.ravel()},
     )
     y = panel.rows["y"].to_numpy()
-    fig = plots.findings.outcome_by_ou(panel, np.array([y, y + 0.1, y - 0.1]))
+    fig = plots.findings.outcome_by_ou(
+        *describe.outcome_by_ou(panel, np.array([y, y + 0.1, y - 0.1]))
+    )
     assert len(fig.axes) == 2
     plots.plt.close("all")

@@ -12,6 +12,8 @@ import pytest
 from oulib import words
 from oulib.checks import Check, Verdict
 from oulib.describe import Overview, Tails
+from oulib.words.evidence import evidence, evidence_of_sign
+from oulib.words.text import told_apart
 
 HOSTILE = "<script>alert(1)</script> $x_1$ *b* `c` [l](u) {d}`e` | # \\ & www.example.org:80"
 
@@ -98,8 +100,8 @@ def test_what_the_prior_did_is_said() -> None:
     rng = np.random.default_rng(0)
     prior = {"a": rng.normal(size=4000), "b": rng.normal(size=4000)}
     learnt = {"a": 0.1 * rng.normal(size=4000), "b": 0.95 * rng.normal(size=4000)}
-    assert words.mostly_prior(learnt, prior).startswith("For b the posterior")
-    assert "data have spoken" in words.mostly_prior({"a": learnt["a"]}, prior)
+    assert words.learnt(learnt, prior).startswith("For b the posterior")
+    assert "data have spoken" in words.learnt({"a": learnt["a"]}, prior)
 
 
 def test_recovery_is_judged_by_chance() -> None:
@@ -122,3 +124,34 @@ def test_coverage_in_words() -> None:
     assert "80%" in text
     assert "too narrow" in text
     assert "wider" in text
+
+
+def test_a_value_and_its_threshold_never_look_alike() -> None:
+    assert told_apart(1.0102, 1.01) == ("1.0102", "1.01")
+    assert told_apart(1.5, 1.01) == ("1.50", "1.01")
+    assert told_apart(0.008, 0.001) == ("0.008", "0.001")
+    assert told_apart(3.0, 0.0) == ("3", "0")
+    assert told_apart(399.98, 400.0) == ("399.98", "400")
+    assert told_apart(4.0, 400.0) == ("4", "400")
+    assert told_apart(0.3, 0.3) == ("0.30", "0.30")
+
+
+@pytest.mark.parametrize(
+    ("probability", "said"),
+    [
+        (0.995, "There is strong evidence that it is so"),
+        (0.96, "There is evidence that it is so"),
+        (0.9, "There are weak indications that it is so"),
+        (0.85, "There is little evidence that it is either"),
+    ],
+)
+def test_claims_are_as_strong_as_their_probability(probability: float, said: str) -> None:
+    assert evidence(probability, "that it is so", "that it is either") == said
+
+
+def test_a_sign_is_claimed_in_the_direction_that_is_likelier() -> None:
+    assert (
+        evidence_of_sign(0.001, "that it is {}", "")
+        == "There is strong evidence that it is negative"
+    )
+    assert evidence_of_sign(0.96, "that it is {}", "") == "There is evidence that it is positive"

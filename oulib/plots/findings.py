@@ -106,24 +106,19 @@ def survey_calibration(table: pd.DataFrame, rows: pd.DataFrame) -> Figure:
     return fig
 
 
-def outcome_by_ou(panel: Panel, replicates: np.ndarray) -> Figure:
-    """Mean and sd of each OU's outcome against 90% bands of its replicates, (sample, row)."""
-    ou = panel.rows["ou_idx"].to_numpy()
-    count = np.bincount(ou)
+def outcome_by_ou(observed: xr.Dataset, replicated: xr.Dataset) -> Figure:
+    """Mean and sd of each OU's outcome against 90% bands of its replicates.
 
-    def moments(values: np.ndarray) -> np.ndarray:
-        mean = np.bincount(ou, weights=values) / count
-        square = np.bincount(ou, weights=values**2) / count
-        return np.array([mean, np.sqrt(np.maximum(square - mean**2, 0))])
-
-    observed = moments(panel.rows["y"].to_numpy())
-    drawn = np.array([moments(draw) for draw in replicates])
-    low, high = np.quantile(drawn, [0.05, 0.95], axis=0)
+    Both from :func:`oulib.describe.outcome_by_ou`.
+    """
+    low, high = (replicated.quantile(q, dim="sample") for q in (0.05, 0.95))
     fig, axes = plt.subplots(1, 2, figsize=(7.4, 3.2))
-    for k, (ax, name) in enumerate(zip(axes, ("mean", "standard deviation"), strict=True)):
-        order = np.argsort(observed[k])
+    names = {"mean": "mean", "sd": "standard deviation"}
+    for ax, (moment, name) in zip(axes, names.items(), strict=True):
+        order = np.argsort(observed[moment].to_numpy())
         at = np.arange(order.size)
-        ax.vlines(at, low[k][order], high[k][order], color=COLOURS["model"], alpha=0.4, lw=2)
-        ax.plot(at, observed[k][order], "k.", ms=4)
+        band = (limit[moment].to_numpy()[order] for limit in (low, high))
+        ax.vlines(at, *band, color=COLOURS["model"], alpha=0.4, lw=2)
+        ax.plot(at, observed[moment].to_numpy()[order], "k.", ms=4)
         ax.set(xlabel="OUs, in order", ylabel=f"{name} of the outcome (sd)", xticks=[])
     return fig

@@ -13,7 +13,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from oulib.panel import Panel
-from oulib.plots.style import COLOURS, month_axis, plain
+from oulib.plots.style import COLOURS, month_axis, month_bands, plain
 
 
 def posterior_against_prior(
@@ -81,18 +81,9 @@ def forest(
 
 def month_effects(effect: xr.DataArray, *, ylabel: str, truth: np.ndarray | None = None) -> Figure:
     """Month effects over time: posterior mean, 50% and 90% bands, truth where there is one."""
-    months = [str(m) for m in effect["month"].to_numpy()]
-    at = np.arange(len(months))
-    q = effect.quantile([0.05, 0.25, 0.5, 0.75, 0.95], dim=("chain", "draw")).to_numpy()
     fig, ax = plt.subplots(figsize=(7.2, 2.9))
-    ax.axhline(0, color="0.8", lw=1)
-    ax.fill_between(at, q[0], q[4], color=COLOURS["model"], alpha=0.2, lw=0, label="90%")
-    ax.fill_between(at, q[1], q[3], color=COLOURS["model"], alpha=0.35, lw=0, label="50%")
-    ax.plot(at, q[2], color=COLOURS["model"], label="median")
-    if truth is not None:
-        ax.plot(at, truth, "x", ms=5, color=COLOURS["truth"], label="truth")
+    month_bands(ax, effect, truth)
     ax.set_ylabel(ylabel)
-    month_axis(ax, months)
     ax.legend(ncol=4, loc="best")
     return fig
 

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from oulib.plots.style import COLOURS, month_axis, plain
+from oulib.plots.style import month_bands, plain
 
 
 def common_movement(
@@ -26,17 +26,9 @@ def common_movement(
         len(movement), 1, figsize=(7.2, 2.3 * len(movement)), sharex=True, sharey=True
     )
     for ax, (title, draws) in zip(np.atleast_1d(axes), movement.items(), strict=True):
-        months = [str(m) for m in draws["month"].to_numpy()]
-        at = np.arange(len(months))
-        q = draws.quantile([0.05, 0.25, 0.5, 0.75, 0.95], dim=("chain", "draw")).to_numpy()
-        ax.axhline(0, color="0.8", lw=1)
-        ax.fill_between(at, q[0], q[4], color=COLOURS["model"], alpha=0.2, lw=0, label="90%")
-        ax.fill_between(at, q[1], q[3], color=COLOURS["model"], alpha=0.35, lw=0, label="50%")
-        ax.plot(at, q[2], color=COLOURS["model"], label="median")
-        if truth is not None:
-            ax.plot(at, truth, "x", ms=5, color=COLOURS["truth"], label="truth")
+        month_bands(ax, draws, truth)
         ax.plot(
-            at[seen],
+            np.flatnonzero(seen),
             np.zeros(int(seen.sum())),
             "^",
             ms=6,
@@ -47,7 +39,6 @@ def common_movement(
         )
         ax.set_ylabel(r"$\gamma_x \tau_t$ (sd)")
         ax.set_title(plain(title))
-        month_axis(ax, months)
     handles, labels = ax.get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncol=len(labels))
     return fig

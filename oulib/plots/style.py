@@ -8,6 +8,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+import xarray as xr
 
 from oulib.panel import Panel
 
@@ -53,6 +54,23 @@ def month_axis(ax: plt.Axes, months: Sequence[str]) -> None:
     ax.set_xticks(range(0, len(months), step), [months[i] for i in range(0, len(months), step)])
     ax.tick_params(axis="x", rotation=30)
     ax.set_xlim(-0.6, len(months) - 0.4)
+
+
+def month_bands(ax: plt.Axes, draws: xr.DataArray, truth: np.ndarray | None = None) -> None:
+    """Draw a path over months on ``ax``: posterior median, 50% and 90% bands, the truth if known.
+
+    ``draws`` is (chain, draw, month), ``truth`` (month).
+    """
+    months = [str(m) for m in draws["month"].to_numpy()]
+    at = np.arange(len(months))
+    q = draws.quantile([0.05, 0.25, 0.5, 0.75, 0.95], dim=("chain", "draw")).to_numpy()
+    ax.axhline(0, color="0.8", lw=1)
+    ax.fill_between(at, q[0], q[4], color=COLOURS["model"], alpha=0.2, lw=0, label="90%")
+    ax.fill_between(at, q[1], q[3], color=COLOURS["model"], alpha=0.35, lw=0, label="50%")
+    ax.plot(at, q[2], color=COLOURS["model"], label="median")
+    if truth is not None:
+        ax.plot(at, truth, "x", ms=5, color=COLOURS["truth"], label="truth")
+    month_axis(ax, months)
 
 
 def by_month(panel: Panel, values: np.ndarray) -> np.ndarray:

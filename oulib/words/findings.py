@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import xarray as xr
+from scipy.stats import binom
 
 from oulib.checks import Verdict
 from oulib.fit import Fit
+from oulib.words.evidence import evidence_of_sign, mostly_prior
 from oulib.words.text import count, interval, name, names, number, percent, probability
 
 
@@ -33,15 +36,7 @@ def nothing_passed(verdicts: Sequence[Verdict]) -> str:
 
 def sign(positive: float, what: str) -> str:
     """How sure the sign of something is, from the probability that it is positive."""
-    sure, direction = max(positive, 1 - positive), "positive" if positive >= 0.5 else "negative"
-    if sure >= 0.99:
-        claim = f"There is strong evidence that {what} is {direction}"
-    elif sure >= 0.95:
-        claim = f"There is evidence that {what} is {direction}"
-    elif sure >= 0.85:
-        claim = f"There are weak indications that {what} is {direction}"
-    else:
-        claim = f"There is little evidence that {what} has either sign"
+    claim = evidence_of_sign(positive, f"that {what} is {{}}", f"that {what} has either sign")
     return f"{claim} (probability of a positive one {probability(positive)})."
 
 
@@ -113,7 +108,7 @@ def correlation(posterior: np.ndarray, prior: np.ndarray, level: str) -> str:
         f"(90% interval {interval(low, high)}). "
     )
     text += sign(float((posterior > 0).mean()), "it")
-    if posterior.std() > 0.8 * prior.std():
+    if mostly_prior(posterior, prior):
         text += " The interval is nearly as wide as the prior's, so this is mostly the prior."
     return text
 
@@ -164,17 +159,16 @@ def survey_calibration(table: pd.DataFrame) -> str:
     )
 
 
-def by_ou(panel_sd: np.ndarray, replicated_sd: np.ndarray) -> str:
-    """Whether OUs are as noisy as the model believes: sds by OU, and (sample, ou) replicates."""
-    low, high = np.quantile(replicated_sd, [0.05, 0.95], axis=0)
-    outside = int(((panel_sd < low) | (panel_sd > high)).sum())
-    from scipy.stats import binom
-
+def by_ou(observed: xr.Dataset, replicated: xr.Dataset) -> str:
+    """Whether OUs are as noisy as the model believes; from ``describe.outcome_by_ou``."""
+    low, high = (replicated["sd"].quantile(q, dim="sample") for q in (0.05, 0.95))
+    outside = int(((observed["sd"] < low) | (observed["sd"] > high)).sum())
+    ous = observed["sd"].size
     text = (
-        f"For {outside} of {count(panel_sd.size, 'OU')} the standard deviation of the outcome lies "
+        f"For {outside} of {count(ous, 'OU')} the standard deviation of the outcome lies "
         "outside the 90% band of its replicates"
     )
-    if binom.sf(outside - 1, panel_sd.size, 0.1) < 0.01:
+    if binom.sf(outside - 1, ous, 0.1) < 0.01:
         return text + (
             ", more than chance explains: OUs differ in how noisy they are, and a model with one "
             "noise scale bends their slopes to say so."

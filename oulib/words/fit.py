@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.stats import binom
 
 from oulib.checks import Verdict, labels_in
 from oulib.compare import Difference
 from oulib.fit import Fit
-from oulib.words.text import count, interval, name, names, number, percent, probability
+from oulib.words.evidence import evidence_of_sign, mostly_prior
+from oulib.words.text import count, interval, name, names, number, percent, probability, told_apart
 
 CHECK_NAMES = {
     "r_hat": "R-hat",
@@ -28,12 +30,11 @@ def failures(verdict: Verdict) -> list[str]:
     """A sentence for each check that failed: how far, where (which OUs), what to try."""
     sentences = []
     for check in verdict.failed:
-        whole = float(check.value).is_integer()
         bound = "at least" if check.name in ("ess_bulk", "ess_tail", "bfmi") else "at most"
+        value, threshold = told_apart(check.value, check.threshold)
         text = (
-            f"**{CHECK_NAMES.get(check.name, check.name)}** is "
-            f"{number(check.value, 0 if whole else 2)}, and should be {bound} "
-            f"{number(check.threshold, 0 if float(check.threshold).is_integer() else 2)}."
+            f"**{CHECK_NAMES.get(check.name, check.name)}** is {value}, and should be {bound} "
+            f"{threshold}."
         )
         if check.where:
             text += f" Worst in {names(check.where, 4)}."
@@ -50,16 +51,9 @@ def population_slope(fit: Fit) -> str:
     effect = 100 * np.expm1(fit.panel.scale.s_y / fit.panel.scale.s_x * beta)
     low, high = (float(effect.quantile(q)) for q in (0.05, 0.95))
     positive = float((beta > 0).mean())
-    sure = max(positive, 1 - positive)
-    sign = "positive" if positive >= 0.5 else "negative"
-    if sure >= 0.99:
-        claim = f"There is strong evidence that the association is {sign}"
-    elif sure >= 0.95:
-        claim = f"There is evidence that the association is {sign}"
-    elif sure >= 0.85:
-        claim = f"There are weak indications that the association is {sign}"
-    else:
-        claim = "There is little evidence that the association has either sign"
+    claim = evidence_of_sign(
+        positive, "that the association is {}", "that the association has either sign"
+    )
     return (
         f"For the average OU, one more point of the raw survey score goes with "
         f"{number(float(effect.mean()), 1)}% change of productivity (90% interval "
@@ -88,11 +82,9 @@ def ou_slopes(table: pd.DataFrame, points: float = 1.0) -> str:
     )
 
 
-def mostly_prior(
-    posterior: Mapping[str, np.ndarray], prior: Mapping[str, np.ndarray], share: float = 0.8
-) -> str:
-    """Which parameters the data moved little: posterior sd above ``share`` of the prior's."""
-    led = [label for label in posterior if np.std(posterior[label]) > share * np.std(prior[label])]
+def learnt(posterior: Mapping[str, np.ndarray], prior: Mapping[str, np.ndarray]) -> str:
+    """Which parameters the data moved little, from draws of both by label."""
+    led = [label for label in posterior if mostly_prior(posterior[label], prior[label])]
     if not led:
         return (
             "For every parameter shown the posterior is clearly narrower than its prior: "
@@ -106,8 +98,6 @@ def mostly_prior(
 
 def recovered(summary: pd.DataFrame, truth: pd.Series, what: str) -> str:
     """How many true values lie in their 90% intervals, and whether that number is plausible."""
-    from scipy.stats import binom
-
     both = summary.join(truth.rename("truth"), how="inner")
     inside = int(((both["truth"] >= both["q5"]) & (both["truth"] <= both["q95"])).sum())
     text = f"{inside} of {len(both)} true {what} lie inside their 90% intervals"

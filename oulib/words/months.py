@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from oulib.words.evidence import evidence, mostly_prior
 from oulib.words.text import count, interval, name, number, percent
 
 
@@ -23,26 +24,20 @@ def persistent(symbol: str, what: str, phi: np.ndarray, prior: np.ndarray) -> st
         f"{symbol} has a posterior median of {number(middle)} (90% interval "
         f"{interval(low, high)}). "
     )
-    if np.std(phi) > 0.8 * np.std(prior):
+    if mostly_prior(phi, prior):
         return text + (
             f"That is mostly the prior: there is little evidence of persistence in {what}, and "
             "little against it."
         )
     positive = float(np.mean(phi > 0))
-    sure = max(positive, 1 - positive)
-    if sure <= 0.85:
-        text += f"There is little evidence of persistence in {what}"
-        return text + (", and the interval has room for much of it." if high > 0.5 else ".")
-    evidence = "There are weak indications"
-    if sure > 0.95:
-        evidence = "There is strong evidence" if sure > 0.99 else "There is evidence"
+    persistence = f"of persistence in {what}"
     if positive < 0.5:
-        return text + f"{evidence} that {what} alternate."
+        return f"{text}{evidence(1 - positive, f'that {what} alternate', persistence)}."
+    text += evidence(positive, persistence)
+    if positive <= 0.85:
+        return text + (", and the interval has room for much of it." if high > 0.5 else ".")
     half = np.log(0.5) / np.log(np.clip(middle, 1e-6, 1 - 1e-6))
-    return text + (
-        f"{evidence} of persistence in {what}: at the median half of a deviation is left after "
-        f"{number(half, 1)} months."
-    )
+    return f"{text}: at the median half of a deviation is left after {number(half, 1)} months."
 
 
 def scale_of_months(sigma: np.ndarray, phi: np.ndarray) -> str:
@@ -67,7 +62,7 @@ def size_of_movement(gamma_x: np.ndarray, prior: np.ndarray, fixed: float) -> st
         rf"$\gamma_x$ has a posterior median of {number(middle)} ({interval(low, high)}), where "
         f"it was fixed at {number(fixed, 1)}. "
     )
-    if np.std(gamma_x) > 0.8 * np.std(prior):
+    if mostly_prior(gamma_x, prior):
         return text + "The data add little: what is said about it is mostly the prior."
     if high < fixed:
         return text + "The score has less of a common movement than was assumed."

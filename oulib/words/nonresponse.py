@@ -7,6 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from oulib.fit import Fit
+from oulib.words.evidence import PRIOR_SHARE, evidence
 from oulib.words.text import count, interval, name, number, percent, probability
 
 _SAMPLES = ("chain", "draw")
@@ -17,17 +18,11 @@ def depends(fit: Fit) -> str:
     rho = fit.posterior["rho_x"]
     low, high = map(float, rho.quantile([0.05, 0.95]))
     positive = float((rho > 0).mean())
-    sure = max(positive, 1 - positive)
-    direction = "more" if positive >= 0.5 else "less"
-    claim = f"OUs answer {direction} often where their score is high"
-    if sure >= 0.99:
-        claim = f"There is strong evidence that {claim}"
-    elif sure >= 0.95:
-        claim = f"There is evidence that {claim}"
-    elif sure >= 0.85:
-        claim = f"There are weak indications that {claim}"
-    else:
-        claim = "There is little evidence that nonresponse depends on the score"
+    claim = evidence(
+        max(positive, 1 - positive),
+        f"that OUs answer {'more' if positive >= 0.5 else 'less'} often where their score is high",
+        "that nonresponse depends on the score",
+    )
     p = fit.posterior
     at = [(1 / (1 + np.exp(-(p["rho_0"] + rho * x)))).mean() for x in (-1.0, 1.0)]
     text = (
@@ -40,7 +35,7 @@ def depends(fit: Fit) -> str:
     truth = fit.panel.truth
     if truth is not None and "rho_x" in truth:
         text += f" The coefficient's truth is {number(float(truth['rho_x']))}."
-    if float(rho.std()) > 0.8 * fit.spec.priors.rho_x:
+    if float(rho.std()) > PRIOR_SHARE * fit.spec.priors.rho_x:
         text += " The posterior is nearly as wide as the prior: this is mostly the prior."
     return text
 

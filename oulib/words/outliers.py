@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
+from oulib.words.evidence import evidence, mostly_prior
 from oulib.words.text import count, interval, name, number, percent, probability
 
 
@@ -69,19 +70,11 @@ def heavy_tails(nu: np.ndarray, prior: np.ndarray, at: float = 10.0) -> str:
         f"{number(at, 0)} was {probability(before)} before the data and is {probability(after)} "
         "after them. "
     )
-    led = np.std(nu) > 0.8 * np.std(prior)
-    if after > 0.99:
-        return text + "There is strong evidence of tails heavier than normal."
-    if after > 0.95:
-        return text + "There is evidence of tails heavier than normal."
-    if after > 0.85:
-        return text + "There are weak indications of tails heavier than normal."
-    if after > before:
+    claim = evidence(after, "of tails heavier than normal")
+    if before < after <= 0.85:
         claim = "Whether the tails are heavier than normal stays open"
-    else:
-        claim = "There is little evidence of tails heavier than normal"
-    if led:
-        return text + rf"{claim}; what is said about $\nu$ is mostly the prior."
+    if after <= 0.85 and mostly_prior(nu, prior):
+        claim += r"; what is said about $\nu$ is mostly the prior"
     return f"{text}{claim}."
 
 

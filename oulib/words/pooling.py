@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from oulib.pooling import NEW_SITE, NO_SITES
+from oulib.words.evidence import PRIOR_SHARE, evidence
 from oulib.words.text import interval, number, percent, probability
 
 NOUNS = {"alpha": "intercepts", "beta": "slopes"}
@@ -63,17 +64,14 @@ def between(name: str, posterior: xr.DataArray, prior: xr.DataArray) -> str:
     narrower = (high - low) / (high_0 - low_0)
     text += (
         ": what is said here is mostly the prior. "
-        if narrower > 0.8
+        if narrower > PRIOR_SHARE
         else f", {percent(narrower)} of whose width is left. "
     )
-    if p >= 0.99:
-        claim = f"There is strong evidence that sites differ in their {noun}"
-    elif p >= 0.95:
-        claim = f"There is evidence that sites differ in their {noun}"
-    elif p <= 0.05:
-        claim = f"There is evidence that sites hardly differ in their {noun}"
+    if p < 0.05:
+        claim = evidence(1 - p, f"that sites hardly differ in their {noun}")
     else:
-        claim = f"There is little evidence that sites differ in their {noun}"
+        # The prior alone is nine tenths sure: no weak indications for so little more.
+        claim = evidence(p if p > 0.95 else 0.0, f"that sites differ in their {noun}")
     return text + (
         f"{claim}: the probability that at least {percent(RELEVANT)} of the variance lies between "
         f"them is {probability(p)}, and was {probability(p_0)} before the data."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 
 
 def name(label: object) -> str:
@@ -30,6 +31,21 @@ def number(value: float, digits: int = 2) -> str:
     if float(text.replace(",", "")) == 0:
         text = text.lstrip("-")
     return text.replace("-", "−")
+
+
+def told_apart(value: float, threshold: float) -> tuple[str, str]:
+    """A value and what it is held to, with as many decimals as the threshold needs, or two.
+
+    More where they would look alike: 1.0102 is not "1.01, and should be at most 1.01".  Whole
+    numbers have none.
+    """
+    least = max(2, -int(Decimal(str(threshold)).as_tuple().exponent))
+    apart = (d for d in range(least, 10) if round(value, d) != threshold)
+    texts = [
+        number(v, 0 if float(v).is_integer() else digits)
+        for v, digits in ((value, next(apart, least)), (threshold, least))
+    ]
+    return texts[0], texts[1]
 
 
 def count(n: int, thing: str, things: str | None = None) -> str:

@@ -1,0 +1,38 @@
+"""How strongly something may be said: the book's grades of evidence, in one place."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+PRIOR_SHARE = 0.8
+"""A posterior wider than this share of its prior says little that the prior did not."""
+
+_GRADES = (
+    (0.99, "There is strong evidence"),
+    (0.95, "There is evidence"),
+    (0.85, "There are weak indications"),
+)
+
+
+def evidence(probability: float, claim: str, otherwise: str | None = None) -> str:
+    """A claim (``that ...``, ``of ...``) as strongly as its posterior probability allows.
+
+    Below 0.85 there is little evidence, of ``otherwise`` if given, of the claim else.  Without
+    its full stop, for the figures to follow.
+    """
+    for least, grade in _GRADES:
+        if probability > least:
+            return f"{grade} {claim}"
+    return f"There is little evidence {otherwise or claim}"
+
+
+def evidence_of_sign(positive: float, claim: str, otherwise: str) -> str:
+    """A claim about a direction, ``{}`` in it, from the probability that the sign is positive."""
+    direction = "positive" if positive >= 0.5 else "negative"
+    return evidence(max(positive, 1 - positive), claim.format(direction), otherwise)
+
+
+def mostly_prior(posterior: np.ndarray | xr.DataArray, prior: np.ndarray | xr.DataArray) -> bool:
+    """Whether draws of the posterior are nearly as wide (sd) as those of the prior."""
+    return bool(np.std(posterior) > PRIOR_SHARE * np.std(prior))
