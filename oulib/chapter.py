@@ -77,6 +77,7 @@ class Chapter:
 def open_chapter(
     panel_file: str | None = None,
     columns: Mapping[str, str] | None = None,
+    covariates: Sequence[str] | None = None,
     *,
     draws: int,
     tune: int,
@@ -89,7 +90,7 @@ def open_chapter(
     """
     plots.use_style()
     path = default_panel() if panel_file is None else Path(panel_file).resolve()
-    panel = truth.load(path, columns=columns)
+    panel = truth.load(path, columns=columns, covariates=covariates or ())
     return Chapter(panel, Sampling(draws=draws, tune=tune, chains=chains, seed=seed))
 
 

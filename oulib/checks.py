@@ -14,10 +14,12 @@ import xarray as xr
 
 from oulib.density import quadrature_error
 from oulib.fit import Fit
+from oulib.model.groups import EFFECTS, TREND
 
 NAMES = (
     *("mu_alpha", "mu_beta", "sigma_ou", "corr_ou", "sigma_site", "corr_site"),
-    *("alpha", "beta", "alpha_site", "beta_site"),
+    *("alpha", "beta", "trend", "alpha_site", "beta_site", "trend_site"),
+    *("coef", "sigma_coef"),
     *("lam", "phi_lam", "sigma_lam", "tau", "phi_tau", "gamma_x"),
     *("mu_x", "sigma_mu_x", "mu_x_ou", "sigma_x", "sigma_meas", "sigma_y", "nu"),
     *("rho_0", "rho_x", "rho_ou", "sigma_rho_ou", "rho_month", "sigma_rho_month", "x_star"),
@@ -33,10 +35,12 @@ HYPERPARAMETERS = (
 """The names whose number does not grow with OUs, sites, months or rows."""
 
 
+_EFFECTS = (*EFFECTS, TREND)
 _REDUNDANT = [
     f"corr_{level}[{row}, {column}]"
     for level in ("ou", "site")
-    for row, column in (("alpha", "alpha"), ("beta", "beta"), ("beta", "alpha"))
+    for place, row in enumerate(_EFFECTS)
+    for column in _EFFECTS[: place + 1]
 ]
 """Labels of a correlation matrix that repeat another, or are 1 and have no diagnostics."""
 

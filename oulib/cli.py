@@ -29,7 +29,16 @@ options or the panel file, and nothing was written; 3 with --strict, a gate that
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    try:
+        args = parser.parse_args(argv)
+        if getattr(args, "config", None) is not None:
+            given = list(sys.argv[1:] if argv is None else argv)
+            # After the command's name, and before what was given: that has the last word.
+            args = parser.parse_args([given[0], *configured(args.config), *given[1:]])
+    except UserError as error:
+        _say(str(error))
+        return USER_ERROR
     try:
         return args.command(args)
     except UserError as error:
@@ -51,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _check(args: argparse.Namespace) -> int:
     from oulib.panel import read_panel
 
-    print(_summary(read_panel(args.file, columns=_columns(args))))
+    print(_summary(read_panel(args.file, columns=_columns(args), covariates=args.covariate)))
     return OK
 
 
@@ -84,9 +93,12 @@ def _fit(args: argparse.Namespace) -> int:
         raise UserError("--sampler numpyro is not installed: pip install 'oulib[numpyro]'.")
     check_folder(args.out.absolute().parent, lambda names: True)
     check_folder(args.out, lambda names: names <= results.FILES)
-    panel = truth.load(args.file, columns=_columns(args))
+    panel = truth.load(args.file, columns=_columns(args), covariates=args.covariate)
+    spec = MODELS[args.model]
+    if args.covariate:
+        spec = spec.but(covariates=args.covariate_prior)
     given = _given(args, "draws", "tune", "chains", "seed", "target_accept", "sampler")
-    fitted = fit(panel, MODELS[args.model], Sampling(**given))
+    fitted = fit(panel, spec, Sampling(**given))
     verdict = check(fitted)
     for failed in verdict.failed:
         _say(f"{failed.name} is {failed.value:.4g}, the limit {failed.threshold:.4g}.")
@@ -104,6 +116,7 @@ def _run(args: argparse.Namespace) -> int:
         args.file,
         args.out,
         columns=columns,
+        covariates=args.covariate,
         settings=_given(args, "draws", "tune", "chains", "seed", "relevant", "points"),
         report=_say,
         bars=sys.stderr.isatty(),
@@ -136,6 +149,8 @@ def _summary(panel: Panel) -> str:
         "respondents": f"{respondents.min()} to {respondents.max()} a survey",
         "schedule": _schedule(panel),
     }
+    if panel.covariates:
+        lines["covariates"] = ", ".join(panel.covariates)
     width = max(map(len, lines)) + 2
     return "\n".join(f"{label:<{width}}{value}" for label, value in lines.items())
 
@@ -150,6 +165,43 @@ def _schedule(panel: Panel) -> str:
     )
     extra = int((observed & ~scheduled).sum())
     return answered + (f", {extra} more outside the schedule" if extra else "")
+
+
+def configured(path: Path) -> list[str]:
+    """The options in a configuration file, as they would be written on the command line.
+
+    Raises:
+        UserError: the file cannot be read, or is not a mapping of option names to values.
+    """
+    import yaml
+
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"--config {path}: {error.strerror or error}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", None)
+        where = "" if line is None else f" (line {line + 1})"
+        raise UserError(f"--config {path}: this is not YAML{where}.") from error
+    if not isinstance(found, dict):
+        raise UserError(f"--config {path}: options are wanted, one a line, such as 'draws: 500'.")
+    words: list[str] = []
+    for key, value in found.items():
+        option = str(key).replace("_", "-")
+        if option == "columns" and isinstance(value, dict):
+            words += [f"--column={ours}={theirs}" for ours, theirs in value.items()]
+        elif option == "covariates" and isinstance(value, list):
+            words += [f"--covariate={one}" for one in value]
+        elif option in ("columns", "covariates"):
+            wanted = "a mapping" if option == "columns" else "a list"
+            raise UserError(f"--config {path}: {option} must be {wanted}, not {value!r}.")
+        elif isinstance(value, bool):
+            words += [f"--{option}"] if value else []
+        elif isinstance(value, str | int | float):
+            words.append(f"--{option}={value}")
+        else:
+            raise UserError(f"--config {path}: {option} has no single value, but {value!r}.")
+    return words
 
 
 def _columns(args: argparse.Namespace) -> dict[str, str] | None:
@@ -238,6 +290,20 @@ def _parser() -> argparse.ArgumentParser:
             metavar="NAME=COLUMN",
             help="the file's own COLUMN for our NAME, such as survey=engagement; repeatable",
         )
+        sub.add_argument(
+            "--covariate",
+            action="append",
+            default=[],
+            metavar="COLUMN",
+            help="a further column that may explain productivity; repeatable",
+        )
+        sub.add_argument(
+            "--config",
+            type=Path,
+            metavar="FILE",
+            help="a YAML file of options, such as 'covariates: [size, region]', 'columns: "
+            "{survey: engagement}' or 'draws: 500'; an option on the command line goes before it",
+        )
 
     def sampling(sub: Any) -> None:
         sub.add_argument("--draws", type=_whole(4), metavar="N", help="draws kept, per chain")
@@ -268,6 +334,12 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--model", required=True, metavar="NAME")
     fit.add_argument("--out", type=Path, required=True, metavar="DIR")
     column(fit)
+    fit.add_argument(
+        "--covariate-prior",
+        choices=["wide", "ridge", "ard", "horseshoe"],
+        default="ridge",
+        help="prior of the covariates' coefficients, if there are any; default ridge",
+    )
     sampling(fit)
     fit.add_argument("--target-accept", type=_between_0_and_1, metavar="P")
     fit.add_argument("--sampler", choices=["nutpie", "pymc", "numpyro"])

@@ -14,6 +14,7 @@ from scipy import special
 
 from oulib.fit import Fit
 from oulib.model import integration
+from oulib.model.groups import time
 from oulib.model.survey import given_survey, respondents, scores
 
 CHUNK = 2_000_000  # numbers held at a time by the sums over a grid
@@ -95,9 +96,19 @@ def expectations(fit: Fit, posterior: xr.Dataset, rows: np.ndarray) -> Expectati
         waves = {label: i for i, label in enumerate(posterior["wave"].to_numpy())}
         wave = np.array([waves.get(label, 0) for label in data["month"].to_numpy()])
         offset = posterior["rho_0"] + pick("rho_ou", "ou", ou) + pick("rho_month", "wave", wave)
+    intercept = pick("alpha", "ou", ou) + pick("lam", "month", month)
+    if "trend" in posterior:
+        at = xr.DataArray(time(fit.panel)[month], dims="row", coords={"row": rows})
+        intercept = intercept + pick("trend", "ou", ou) * at
+    if "coef" in posterior:
+        intercept = intercept + xr.dot(
+            data["covariates"].reset_coords(drop=True).assign_coords(row=rows),
+            posterior["coef"],
+            dim="covariate",
+        )
     return Expectations(
         x=pick("mu_x_ou", "ou", ou) + gamma_x * pick("tau", "month", month),
-        intercept=pick("alpha", "ou", ou) + pick("lam", "month", month),
+        intercept=intercept,
         beta=pick("beta", "ou", ou),
         offset=offset,
     )

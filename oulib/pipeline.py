@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -94,6 +94,7 @@ def run(
     out: Path,
     *,
     columns: Mapping[str, str] | None = None,
+    covariates: Sequence[str] = (),
     settings: Mapping[str, float] | None = None,
     source: Path | None = None,
     report: Callable[[str], None] = lambda line: None,
@@ -105,6 +106,7 @@ def run(
         panel_file: the panel; the book's default panel if None.
         out: a new or empty folder, or one of an earlier run, which is brought up to date.
         columns: column mapping, as for :func:`oulib.panel.read_panel`.
+        covariates: further columns of the file for the chapter on covariates.
         settings: those of the chapters' parameters (``draws``, ``tune``, ``chains``, ``seed``,
             and ``relevant`` and ``points`` of the findings) that shall differ from what the
             chapters say.
@@ -119,10 +121,11 @@ def run(
     source = source or source_root()
     out = Path(out).absolute()
     check_folder(out, lambda names: _STATE in names)
-    panel = truth.load(panel_file or source / _PANEL, columns=columns)
+    panel = truth.load(panel_file or source / _PANEL, columns=columns, covariates=covariates)
     with _claimed(out):
         chapters = _stage(source, out / "source", panel)
-        found, failures = _execute(chapters, out, panel, dict(settings or {}), report, bars)
+        given = dict(settings or {}) | ({"covariates": list(covariates)} if covariates else {})
+        found, failures = _execute(chapters, out, panel, given, report, bars)
         warnings = _build(out, report)
     index = out / "html" / "index.html"
     return Book(index, tuple(found), tuple(failures), tuple(warnings))
@@ -237,7 +240,7 @@ def _execute(
     return found, failures
 
 
-def _chapter_inputs(panel: Panel, settings: Mapping[str, float]) -> list[str]:
+def _chapter_inputs(panel: Panel, settings: Mapping[str, Any]) -> list[str]:
     """Everything but its own text that a chapter's results depend on."""
     known = panel.truth.to_dict() if panel.truth is not None else None
     return [

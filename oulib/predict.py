@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,6 @@ from scipy import special, stats
 
 from oulib.density import all_rows, expectations, thinned
 from oulib.fit import Fit
-from oulib.model.groups import EFFECTS
 from oulib.model.survey import respondents
 
 
@@ -132,30 +132,39 @@ def survey_calibration(
 
 
 def new_ous(fit: Fit, site: np.ndarray, *, draws: int | None = None, seed: int = 0) -> xr.Dataset:
-    """What OUs without any history would be: ``alpha``, ``beta``, ``mu_x_ou`` and ``rho_ou``.
+    """What OUs without any history would be: ``alpha``, ``beta``, ``mu_x_ou`` and so on.
 
     ``site`` has the position of each new OU's site, -1 for a site of its own that the panel does
     not have.  Everything is drawn from the population and, with a site level, from the site;
-    never from an OU of the panel.  Dims (chain, draw, ou); ``rho_ou`` with a response part only.
+    never from an OU of the panel.  Dims (chain, draw, ou); ``trend`` and ``rho_ou`` only where
+    the model has those parts.
     """
     p, rng = thinned(fit.posterior, draws), np.random.default_rng(seed)
     shape = (p.sizes["chain"], p.sizes["draw"], len(site))
 
+    effects = [str(effect) for effect in p["effect"].to_numpy()]
+
     def normal() -> xr.DataArray:
         return xr.DataArray(rng.standard_normal(shape), dims=("chain", "draw", "ou"))
 
-    def pair(level: str) -> tuple[xr.DataArray, xr.DataArray]:
-        of_alpha, of_beta = (p[f"sigma_{level}"].sel(effect=e, drop=True) for e in EFFECTS)
-        corr = p[f"corr_{level}"].sel(effect="alpha", effect_bis="beta", drop=True)
-        first, second = normal(), normal()
-        return of_alpha * first, of_beta * (corr * first + np.sqrt(1 - corr**2) * second)
+    def drawn(level: str) -> dict[str, xr.DataArray]:
+        """An effect of the level for each new OU, correlated by z @ L.T."""
+        z = [normal() for _ in effects]
+        if f"corr_{level}" in p:
+            corr = p[f"corr_{level}"].transpose(..., "effect", "effect_bis")
+            factor = corr.copy(data=np.linalg.cholesky(corr.to_numpy()))
+            z = [
+                sum(factor.isel(effect=i, effect_bis=j, drop=True) * z[j] for j in range(i + 1))
+                for i in range(len(effects))
+            ]
+        scale = p[f"sigma_{level}"]
+        return {e: scale.sel(effect=e, drop=True) * one for e, one in zip(effects, z, strict=True)}
 
-    found = {f"mu_{e}": p[f"mu_{e}"] + own for e, own in zip(EFFECTS, pair("ou"), strict=True)}
-    found = {name.removeprefix("mu_"): values for name, values in found.items()}
+    found = {effect: p.get(f"mu_{effect}", 0.0) + own for effect, own in drawn("ou").items()}
     if "sigma_site" in p:
         known = xr.DataArray(np.asarray(site) >= 0, dims="ou")
         at = xr.DataArray(np.maximum(site, 0), dims="ou")
-        for effect, fresh in zip(EFFECTS, pair("site"), strict=True):
+        for effect, fresh in drawn("site").items():
             of_site = p[f"{effect}_site"].isel(site=at).drop_vars("site")
             found[effect] = found[effect] + xr.where(known, of_site, fresh)
     found["mu_x_ou"] = p["mu_x"] + p["sigma_mu_x"] * normal()
@@ -220,6 +229,8 @@ def scalars(tree: xr.Dataset, names: Sequence[str]) -> dict[str, np.ndarray]:
             for effect in tree["effect"].to_numpy():
                 picked[f"sigma_{level}[{effect}]"] = tree[f"sigma_{level}"].sel(effect=effect)
         if f"corr_{level}" in tree:
-            pair = tree[f"corr_{level}"].sel(effect="alpha", effect_bis="beta")
-            picked[f"corr_{level}[alpha, beta]"] = pair
+            effects = [str(effect) for effect in tree["effect"].to_numpy()]
+            for one, other in itertools.combinations(effects, 2):
+                pair = tree[f"corr_{level}"].sel(effect=one, effect_bis=other)
+                picked[f"corr_{level}[{one}, {other}]"] = pair
     return {label: np.ravel(values.to_numpy()) for label, values in picked.items()}

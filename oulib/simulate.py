@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -60,6 +60,8 @@ def simulate(
     start: str = "2022-01",
     seed: int = 0,
     parameters: Mapping[str, Any] | Literal["prior"] | None = None,
+    sigma_trend: float = 0.0,
+    coef: Sequence[float] = (),
 ) -> Panel:
     """A panel drawn from one of the specification's recipes (section 9), with its truth.
 
@@ -72,6 +74,9 @@ def simulate(
         seed: the same seed gives the same panel.
         parameters: values that replace those of :data:`RECIPES`, or ``"prior"`` to draw the
             hyperparameters from the model's priors.
+        sigma_trend: sd of the OUs' own linear trends, per sd of time; 0 for none.
+        coef: coefficients of covariates ``z01``, ``z02``, ... that are independent standard
+            normals in every row; none by default.
 
     Returns:
         A panel whose ``truth`` dataset names its variables as the posterior does and is on the
@@ -83,6 +88,11 @@ def simulate(
     _refuse_impossible(
         recipe, n_ou, n_site, n_month, wave_every, respondents, start, seed, parameters
     )
+    if not (np.isfinite(sigma_trend) and sigma_trend >= 0 and np.isfinite(coef).all()):
+        raise UserError(
+            f"This panel cannot be simulated: sigma_trend ({sigma_trend}) is a scale, and the "
+            "coefficients are finite numbers."
+        )
     rng = np.random.default_rng(seed)
     given = _prior_draw(recipe, rng) if parameters == "prior" else dict(parameters or {})
     p = RECIPES[recipe] | given
@@ -140,6 +150,16 @@ def simulate(
     y = effects[ou, 0] + truth["lam"][month] + effects[ou, 1] * truth["x_star"]
     y = y + p["sigma_y"] * noise
     observed = scheduled & respond
+    # Streams of their own: what was drawn so far does not depend on whether these are asked for.
+    if sigma_trend:
+        at = np.arange(n_month) - (n_month - 1) / 2
+        truth["trend"] = np.random.default_rng([seed, 1]).normal(0, sigma_trend, n_ou)
+        y = y + truth["trend"][ou] * (at / at.std())[month]
+    covariates = np.random.default_rng([seed, 2]).standard_normal((len(ou), len(coef)))
+    if len(coef):
+        truth["coef"] = np.asarray(coef, dtype=float)
+        y = y + covariates @ truth["coef"]
+    names = [f"z{k:0{max(len(str(len(coef))), 2)}d}" for k in range(1, len(coef) + 1)]
 
     frame = pd.DataFrame(
         {
@@ -151,28 +171,36 @@ def simulate(
             "respondents": np.where(observed, n, 0),
             "scheduled": scheduled,
         }
+        | dict(zip(names, np.round(covariates.T, 6), strict=True))
     )
     if frame["survey"].nunique() < 2:
         raise UserError(
             f"The simulated panel has {frame['survey'].nunique()} different survey scores, and a "
             "model needs two at least. Ask for more OUs, more months or tighter waves."
         )
-    panel = Panel.from_frame(frame, name=recipe)
-    dataset = _on_the_panels_scale(truth, panel, recipe).assign_coords(
+    panel = Panel.from_frame(frame, covariates=names, name=recipe)
+    dataset = _on_the_panels_scale(truth, panel, recipe, sigma_trend).assign_coords(
         ou=list(panel.ous),
         month=list(panel.months),
-        effect=["alpha", "beta"],
-        effect_bis=["alpha", "beta"],
+        effect=["alpha", "beta", *(["trend"] if sigma_trend else [])],
+        effect_bis=["alpha", "beta", *(["trend"] if sigma_trend else [])],
     )
+    if names:
+        dataset = dataset.assign_coords(covariate=names)
     if recipe == "upgraded":
         dataset = dataset.assign_coords(site=sites, wave=np.array(panel.months)[wave])
-    dataset.attrs = {"recipe": recipe, "seed": seed, "fingerprint": panel.fingerprint}
+    dataset.attrs = {
+        "recipe": recipe,
+        "seed": seed,
+        "fingerprint": panel.without_covariates().fingerprint,
+    }
     return replace(panel, truth=dataset)
 
 
 _DIMS = {
-    **dict.fromkeys(("alpha", "beta", "mu_x_ou", "rho_ou"), ("ou",)),
-    **dict.fromkeys(("alpha_site", "beta_site"), ("site",)),
+    **dict.fromkeys(("alpha", "beta", "trend", "mu_x_ou", "rho_ou"), ("ou",)),
+    "coef": ("covariate",),
+    **dict.fromkeys(("alpha_site", "beta_site", "trend_site"), ("site",)),
     **dict.fromkeys(("lam", "tau"), ("month",)),
     **dict.fromkeys(("sigma_ou", "sigma_site"), ("effect",)),
     **dict.fromkeys(("corr_ou", "corr_site"), ("effect", "effect_bis")),
@@ -181,7 +209,9 @@ _DIMS = {
 }
 
 
-def _on_the_panels_scale(truth: Mapping[str, Any], panel: Panel, recipe: Recipe) -> xr.Dataset:
+def _on_the_panels_scale(
+    truth: Mapping[str, Any], panel: Panel, recipe: Recipe, sigma_trend: float
+) -> xr.Dataset:
     """The truth after the change of units that standardising the finished panel makes.
 
     The simulator draws x and y on its own scale; the panel's constants make of them
@@ -198,6 +228,12 @@ def _on_the_panels_scale(truth: Mapping[str, Any], panel: Panel, recipe: Recipe)
             t[f"beta{suffix}"] = t[f"beta{suffix}"] * b / d
     t["mu_alpha"] = (t["mu_alpha"] + a * t["mu_beta"] - c) / d
     t["mu_beta"] = t["mu_beta"] * b / d
+    if "coef" in t:
+        # The panel's covariates are standardised, which moves their mean into the intercept.
+        given = panel.to_frame()[list(panel.covariates)]
+        shift = float(given.mean().to_numpy() @ t["coef"]) / d
+        t["alpha"], t["mu_alpha"] = t["alpha"] + shift, t["mu_alpha"] + shift
+        t["coef"] = t["coef"] * given.std(ddof=0).to_numpy() / d
     turn = np.array([[1 / d, a / d], [0, b / d]])
     for level in ("ou", "site"):
         if f"sigma_{level}" in t:
@@ -206,6 +242,18 @@ def _on_the_panels_scale(truth: Mapping[str, Any], panel: Panel, recipe: Recipe)
             sd = np.sqrt(np.diag(covariance))
             t[f"sigma_{level}"] = sd
             t[f"corr_{level}"] = covariance / np.outer(sd, sd)
+    if "trend" in t:
+        t["trend"] = t["trend"] / d
+        t["sigma_ou"] = np.append(t["sigma_ou"], sigma_trend / d)
+        corr = np.eye(3)
+        corr[:2, :2] = t["corr_ou"]
+        t["corr_ou"] = corr
+        if "sigma_site" in t:  # sites have no trends of their own
+            t["trend_site"] = np.zeros(len(t["alpha_site"]))
+            t["sigma_site"] = np.append(t["sigma_site"], 0.0)
+            corr = np.eye(3)
+            corr[:2, :2] = t["corr_site"]
+            t["corr_site"] = corr
     for name in ("lam", "sigma_lam", "sigma_y"):
         if name in t:
             t[name] = t[name] / d

@@ -11,6 +11,7 @@ Outcome = Literal["gaussian", "student_t"]
 Months = Literal["iid", "ar1"]
 GroupScales = Literal["half_normal", "half_student_t"]
 Tau = Literal["identified", "signed", "free_scale"]
+Covariates = Literal["none", "wide", "ridge", "ard", "horseshoe"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,9 @@ class Priors:
     Each is the standard deviation of a normal or the scale of a half-normal distribution, except
     ``gamma_x_fixed``, the size of the survey's month effects where it is not learned;
     ``lkj_eta``, the concentration of the LKJ prior on correlations; and ``nu``, the mean of the
-    exponential part of the degrees of freedom, which are 2 + Exponential.
+    exponential part of the degrees of freedom, which are 2 + Exponential.  ``relevant``, the
+    number of covariates expected to matter, and ``slab``, the scale of those that do, belong to
+    the horseshoe.
     """
 
     mu_alpha: float = 1.0
@@ -41,6 +44,11 @@ class Priors:
     rho_0: float = 1.0
     rho_x: float = 1.0
     sigma_rho: float = 0.5
+    wide: float = 1.0
+    ridge: float = 0.1
+    ard: float = 0.5
+    relevant: float = 3.0
+    slab: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +66,13 @@ class ModelSpec:
             half-normal prior; ``"signed"`` (gamma_x normal) and ``"free_scale"`` (that, and
             tau's innovation sd learned) are the specification's literal forms, which leave a
             symmetry in and cannot pass the gate.
+        trend: whether OUs also differ in a linear trend over time, a third correlated effect
+            ``trend[ou]`` per standard deviation of time; the trend they share is in ``lam``.
+        correlated: whether an OU's effects are correlated (LKJ) or independent.
+        covariates: the prior of the coefficients ``coef[covariate]`` of the panel's covariates,
+            or ``"none"`` to leave them out: ``"wide"`` hardly shrinks; ``"ridge"`` is normal with
+            a small sd; ``"ard"`` learns an sd for each; ``"horseshoe"``, regularised, expects a
+            few to matter and the others not.
         group_scales: prior family of the scales of OU and site effects; the half-Student-t has
             four degrees of freedom.
         step: distance between the quadrature nodes of a row's latent score, in widths of the
@@ -77,6 +92,9 @@ class ModelSpec:
     sites: bool = False
     response: bool = False
     tau: Tau = "identified"
+    trend: bool = False
+    correlated: bool = True
+    covariates: Covariates = "none"
     group_scales: GroupScales = "half_normal"
     step: float = 0.9
     latent: Latent = "integrated"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,13 +30,18 @@ def truth_path(path: Path) -> Path:
     return Path(path).with_suffix(".truth.json")
 
 
-def load(path: Path, *, columns: Mapping[str, str] | None = None) -> Panel:
+def load(
+    path: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    covariates: Sequence[str] = (),
+) -> Panel:
     """Read the panel file ``path`` and, where it was simulated, the truth beside it.
 
     A truth that belongs to another panel is refused: an overlay of the wrong truth would look
     like a wrong model.
     """
-    panel = read_panel(path, columns=columns)
+    panel = read_panel(path, columns=columns, covariates=covariates)
     beside = truth_path(path)
     if not beside.is_file():
         return panel
@@ -44,7 +49,7 @@ def load(path: Path, *, columns: Mapping[str, str] | None = None) -> Panel:
         truth = xr.Dataset.from_dict(json.loads(beside.read_text(encoding="utf-8")))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{beside} is not a truth file that oulib wrote ({error}).") from error
-    if truth.attrs.get("fingerprint") != panel.fingerprint:
+    if truth.attrs.get("fingerprint") != panel.without_covariates().fingerprint:
         raise UserError(
             f"{beside} is not the truth of {path}: the panel was changed after it was simulated. "
             "Move the truth file away to use the panel without it."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pymc as pm
 
-from oulib.model import groups, outcome, response, survey
+from oulib.model import covariates, groups, outcome, response, survey
 from oulib.panel import Panel
 from oulib.spec import ModelSpec
 
@@ -27,7 +27,8 @@ def build_model(panel: Panel, spec: ModelSpec) -> pm.Model:
     }
     with pm.Model(coords=coords) as model:
         score = survey.add(panel, spec)
-        effects = groups.add(panel, spec, mu_x_ou=score.mu_x_ou)
+        known = covariates.add(panel, spec)
+        effects = groups.add(panel, spec, mu_x_ou=score.mu_x_ou, covariates=known)
         answers = response.add(panel, spec, score)
-        outcome.add(panel, spec, score, effects, answers)
+        outcome.add(panel, spec, score, effects, answers, known)
     return model

@@ -1,10 +1,12 @@
-"""Intercepts and slopes of OUs, correlated and pooled over one level or, with sites, two."""
+"""What OUs differ in: effects, correlated or not, pooled over one level or, with sites, two."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 from pymc.distributions.transforms import CholeskyCorrTransform
 from pytensor.tensor import TensorVariable
 
@@ -13,7 +15,15 @@ from oulib.panel import Panel
 from oulib.spec import ModelSpec
 
 EFFECTS = ("alpha", "beta")
-"""The varying effects, in the order of ``sigma_ou[effect]`` and ``corr_ou``."""
+"""The varying effects that every model has, in the order of ``sigma_ou[effect]``."""
+
+TREND = "trend"
+"""The third one, of a model with ``trend``."""
+
+
+def effect_names(spec: ModelSpec) -> tuple[str, ...]:
+    """The varying effects of a model, in the order of ``sigma_ou[effect]`` and ``corr_ou``."""
+    return (*EFFECTS, TREND) if spec.trend else EFFECTS
 
 
 class _CholeskyCorr(CholeskyCorrTransform):
@@ -24,37 +34,75 @@ class _CholeskyCorr(CholeskyCorrTransform):
 
 @dataclass(frozen=True)
 class Effects:
-    """Total effects of each OU: population plus site plus OU, arrays over ``ou``."""
+    """What an OU adds to its rows: arrays over ``ou``, and ``time`` over ``month``.
+
+    ``alpha`` and ``beta`` are total effects, population plus site plus OU; ``trend`` is that of
+    site and OU alone, or None.
+    """
 
     alpha: TensorVariable
     beta: TensorVariable
+    trend: TensorVariable | None
+    time: TensorVariable | None
+
+    def of(self, ou: TensorVariable, month: TensorVariable) -> TensorVariable:
+        """The part of the rows' expected outcome that the score has nothing to do with."""
+        if self.trend is None:
+            return self.alpha[ou]
+        return self.alpha[ou] + self.trend[ou] * self.time[month]
 
 
-def add(panel: Panel, spec: ModelSpec, *, mu_x_ou: TensorVariable) -> Effects:
-    """Add ``alpha[ou]`` and ``beta[ou]`` (spec 1.1, with sites 2.1) to the current PyMC model.
+def time(panel: Panel) -> np.ndarray:
+    """Time as trends count it, over months: mean 0 and standard deviation 1 on the calendar."""
+    month = np.arange(len(panel.months))
+    return (month - month.mean()) / month.std()
+
+
+def add(
+    panel: Panel,
+    spec: ModelSpec,
+    *,
+    mu_x_ou: TensorVariable,
+    covariates: TensorVariable | None = None,
+) -> Effects:
+    """Add ``alpha[ou]``, ``beta[ou]`` and perhaps ``trend[ou]`` to the current PyMC model.
+
+    Spec 1.1, with sites 2.1, with a trend 10.  ``covariates`` are their contribution to each row,
+    if any.
 
     Raises:
         UserError: a site level was asked for and the panel has a single site.
     """
     model = pm.modelcontext(None)
-    model.add_coords({"effect": EFFECTS, "effect_bis": EFFECTS})
-    mean_alpha = pm.Normal("mu_alpha", 0.0, spec.priors.mu_alpha)
-    mean_beta = pm.Normal("mu_beta", 0.0, spec.priors.mu_beta)
+    names = effect_names(spec)
+    model.add_coords({"effect": names, "effect_bis": names})
+    means: dict[str, TensorVariable | float] = {
+        "alpha": pm.Normal("mu_alpha", 0.0, spec.priors.mu_alpha),
+        "beta": pm.Normal("mu_beta", 0.0, spec.priors.mu_beta),
+    }
+    if spec.trend:
+        means[TREND] = 0.0  # the months have a trend of their own: a second one would be lost
     if spec.sites:
         if len(panel.sites) < 2:
             raise UserError(
                 f"The model {spec.name} has a site level, and the panel has one site. "
                 "Fit a model without it."
             )
-        alpha_site, beta_site = _sites(spec)
         site = pm.Data("site_idx", panel.site_idx, dims="ou")
-        mean_alpha, mean_beta = mean_alpha + alpha_site[site], mean_beta + beta_site[site]
+        means = {name: means[name] + of_site[site] for name, of_site in _sites(spec).items()}
     sigma = _scales("sigma_ou", spec, spec.priors.sigma_ou)
-    build = {"level": _level, "noncentred": _noncentred}[spec.geometry]
-    alpha, beta = build(spec, mean_alpha, mean_beta, sigma, mu_x_ou)
+    at = pm.Data("time", time(panel), dims="month") if spec.trend else None
+    if spec.geometry == "level":
+        mean_time = _mean_by_ou(panel, at[model["month_idx"]]) if spec.trend else None
+        shift = 0.0 if covariates is None else _mean_by_ou(panel, covariates)
+        found = _level(spec, means, sigma, mu_x_ou, mean_time, shift)
+    else:
+        drawn = _correlated("ou", spec, sigma, "ou")
+        found = {name: means[name] + drawn[name] for name in names}
     return Effects(
-        alpha=pm.Deterministic("alpha", alpha, dims="ou"),
-        beta=pm.Deterministic("beta", beta, dims="ou"),
+        **{name: pm.Deterministic(name, found[name], dims="ou") for name in names},
+        **({} if spec.trend else {TREND: None}),
+        time=at,
     )
 
 
@@ -68,8 +116,11 @@ def _correlation(level: str, spec: ModelSpec, *, reverse: bool = False) -> Tenso
     """Cholesky factor of the correlation matrix ``corr_<level>`` under its LKJ prior.
 
     ``reverse`` factorises the effects from last to first; the LKJ density does not mind.
+    Independent effects have the identity, and nothing to report.
     """
-    size = len(EFFECTS)
+    size = len(effect_names(spec))
+    if not spec.correlated:
+        return pt.eye(size)
     chol = pm.LKJCorr(
         f"chol_corr_{level}",
         n=size,
@@ -85,59 +136,64 @@ def _correlation(level: str, spec: ModelSpec, *, reverse: bool = False) -> Tenso
 
 def _correlated(
     level: str, spec: ModelSpec, sigma: TensorVariable, dim: str
-) -> tuple[TensorVariable, TensorVariable]:
-    """Mean-zero correlated pairs by the specification's transform, z @ L.T.
+) -> dict[str, TensorVariable]:
+    """Mean-zero correlated effects by the specification's transform, z @ L.T.
 
     ``z`` has one group a row, so z @ L.T has rows with covariance L @ L.T; z @ L would not.
     """
     z = pm.Normal(f"z_{level}", dims=(dim, "effect"))
     factor = sigma[:, None] * _correlation(level, spec)
-    pairs = z @ factor.T
-    return pairs[:, 0], pairs[:, 1]
+    drawn = z @ factor.T
+    return {name: drawn[:, place] for place, name in enumerate(effect_names(spec))}
 
 
-def _sites(spec: ModelSpec) -> tuple[TensorVariable, TensorVariable]:
-    """Site effects ``alpha_site[site]`` and ``beta_site[site]``, non-centred: sites are few."""
+def _sites(spec: ModelSpec) -> dict[str, TensorVariable]:
+    """Site effects ``alpha_site[site]`` and so on, non-centred: sites are few."""
     sigma = _scales("sigma_site", spec, spec.priors.sigma_site)
-    alpha, beta = _correlated("site", spec, sigma, "site")
-    return (
-        pm.Deterministic("alpha_site", alpha, dims="site"),
-        pm.Deterministic("beta_site", beta, dims="site"),
-    )
-
-
-def _noncentred(
-    spec: ModelSpec,
-    mean_alpha: TensorVariable,
-    mean_beta: TensorVariable,
-    sigma: TensorVariable,
-    mu_x_ou: TensorVariable,
-) -> tuple[TensorVariable, TensorVariable]:
-    """The specification's coordinates for the OU effects."""
-    alpha, beta = _correlated("ou", spec, sigma, "ou")
-    return mean_alpha + alpha, mean_beta + beta
+    return {
+        name: pm.Deterministic(f"{name}_site", of_site, dims="site")
+        for name, of_site in _correlated("site", spec, sigma, "site").items()
+    }
 
 
 def _level(
     spec: ModelSpec,
-    mean_alpha: TensorVariable,
-    mean_beta: TensorVariable,
+    means: dict[str, TensorVariable | float],
     sigma: TensorVariable,
     mu_x_ou: TensorVariable,
-) -> tuple[TensorVariable, TensorVariable]:
-    """The same prior, sampled where the data are: level centred, slope non-centred.
+    mean_time: TensorVariable | None,
+    shift: TensorVariable | float,
+) -> dict[str, TensorVariable]:
+    """The same prior, sampled where the data are: level centred, slopes non-centred.
 
-    An OU's level, alpha + beta * mu_x_ou, is what months of outcomes pin down; its intercept
-    and slope alone slide along a ridge.  The map from level to intercept is a shift, so its
-    Jacobian is one and the prior is untouched.
+    An OU's level, its expected outcome at its own mean score (and time and covariates), is what
+    months of outcomes pin down; its intercept and slope alone slide along a ridge.  The map from
+    level to intercept is a shift, so its Jacobian is one and the prior is untouched.
     """
-    z = pm.Normal("z_beta", dims="ou")
-    chol = _correlation("ou", spec, reverse=True)  # beta first, then alpha given beta
-    beta = mean_beta + sigma[1] * z
+    names = effect_names(spec)
+    chol = _correlation("ou", spec, reverse=True)  # the slopes first, then alpha given them
+    found: dict[str, TensorVariable] = {}
+    z: list[TensorVariable] = []
+    for row, name in enumerate(reversed(names[1:])):
+        z.append(pm.Normal(f"z_{name}", dims="ou"))
+        own = sum(chol[row, column] * z[column] for column in range(row + 1))
+        found[name] = means[name] + sigma[names.index(name)] * own
+    shift = shift + found["beta"] * mu_x_ou
+    if spec.trend:
+        shift = shift + found[TREND] * mean_time
+    given = sum(chol[len(z), column] * z[column] for column in range(len(z)))
     level = pm.Normal(
         "level_ou",
-        mu=mean_alpha + sigma[0] * chol[1, 0] * z + beta * mu_x_ou,
-        sigma=sigma[0] * chol[1, 1],
+        mu=means["alpha"] + sigma[0] * given + shift,
+        sigma=sigma[0] * chol[len(z), len(z)],
         dims="ou",
     )
-    return level - beta * mu_x_ou, beta
+    return found | {"alpha": level - shift}
+
+
+def _mean_by_ou(panel: Panel, values: TensorVariable) -> TensorVariable:
+    """The mean of the rows' ``values`` by OU; 0 for an OU without rows."""
+    ou = pm.modelcontext(None)["ou_idx"]
+    counts = pt.zeros(len(panel.ous))
+    totals = pt.inc_subtensor(counts[ou], values)
+    return totals / pt.maximum(pt.inc_subtensor(counts[ou], 1.0), 1.0)

@@ -22,6 +22,7 @@ def add(
     score: LatentScore,
     effects: Effects,
     response: Response | None,
+    covariates: TensorVariable | None = None,
 ) -> None:
     """Add ``lam[month]``, ``sigma_y``, perhaps ``nu``, and the observed node ``productivity``.
 
@@ -44,13 +45,16 @@ def add(
         model.add_coords({"outcome_row": seen})
         at = pm.Data("outcome_idx", seen, dims="outcome_row")
         ou, month, score = ou[at], month[at], score.at(at)
+        covariates = None if covariates is None else covariates[at]
         response = None if response is None else response.only(at)
         x_star = x_star[at] if spec.latent != "integrated" else None
         dim = "outcome_row"
     else:
         dim = "row"
     y = pm.Data("y", values, dims=dim)
-    intercept, beta = effects.alpha[ou] + lam[month], effects.beta[ou]
+    intercept, beta = effects.of(ou, month) + lam[month], effects.beta[ou]
+    if covariates is not None:
+        intercept = intercept + covariates
 
     if spec.latent != "integrated":
         mean = intercept + beta * x_star

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+
+from oulib.panel.covariates import coded
+
+GIVEN = "given:"
+"""What the names of covariates as they were given begin with, among the coordinates of rows."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,10 @@ class Panel:
     specification's R) and, only if the file had it, ``scheduled`` (its W).  ``months`` is the full
     calendar grid from the first month to the last, so a month that no row has still counts as a
     step of time.  ``waves`` are the months in which some row was planned for a survey.
+
+    With covariates, ``covariates`` (row, covariate) holds them as a model uses them: a number
+    standardised, a category as a column for each of its values but the most frequent, 1 or 0 and
+    centred.  As they were given they are coordinates of ``row``, under ``given:`` and their name.
     """
 
     rows: xr.Dataset
@@ -65,13 +75,19 @@ class Panel:
 
     @classmethod
     def from_frame(
-        cls, frame: pd.DataFrame, *, truth: xr.Dataset | None = None, name: str = "panel"
+        cls,
+        frame: pd.DataFrame,
+        *,
+        covariates: Sequence[str] = (),
+        truth: xr.Dataset | None = None,
+        name: str = "panel",
     ) -> Panel:
         """Build a panel from a validated frame (see :func:`oulib.panel.read_panel`).
 
-        ``frame`` has the columns ``ou, site, month, productivity, survey, respondents`` and
-        perhaps ``scheduled``, with months as first-of-month timestamps and one row per OU and
-        month.  Nothing is checked here: reading a file is where mistakes are met.
+        ``frame`` has the columns ``ou, site, month, productivity, survey, respondents``, perhaps
+        ``scheduled``, and those named in ``covariates``, with months as first-of-month timestamps
+        and one row per OU and month.  Nothing is checked here: reading a file is where mistakes
+        are met.
         """
         frame = frame.sort_values(["ou", "month"], ignore_index=True)
         ous, ou_idx = np.unique(frame["ou"].to_numpy(dtype=str), return_inverse=True)
@@ -107,6 +123,10 @@ class Panel:
                 "month": ("row", np.array(months)[month_idx]),
             },
         )
+        if covariates:
+            rows = rows.assign(covariates=coded(frame[list(covariates)]))
+            given = {GIVEN + one: ("row", frame[one].to_numpy()) for one in covariates}
+            rows = rows.assign_coords(given)
         return cls(
             rows=rows,
             ous=tuple(map(str, ous)),
@@ -137,6 +157,20 @@ class Panel:
         y[{"row": np.asarray(rows)}] = np.nan
         return replace(self, rows=self.rows.assign(y=y), truth=None)
 
+    def without_covariates(self) -> Panel:
+        """The panel with its own columns alone."""
+        given = [name for name in self.rows.coords if str(name).startswith(GIVEN)]
+        return replace(
+            self, rows=self.rows.drop_vars([*given, "covariates", "covariate"], errors="ignore")
+        )
+
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        """Labels of the covariates as a model uses them, a category's values apart."""
+        if "covariates" not in self.rows:
+            return ()
+        return tuple(map(str, self.rows["covariate"].to_numpy()))
+
     @property
     def has_schedule(self) -> bool:
         """Whether the file said which months were planned survey waves."""
@@ -165,6 +199,8 @@ class Panel:
             values = self.rows[key].to_numpy()
             kind = "<f8" if values.dtype.kind == "f" else "<i8"
             digest.update(key.encode() + np.ascontiguousarray(values, dtype=kind).tobytes())
+        if self.covariates:
+            digest.update("\x1f".join(self.covariates).encode() + b"\x1e")
         if self.waves != _waves(self.rows):
             digest.update("\x1f".join(self.waves).encode())
         return digest.hexdigest()
@@ -174,7 +210,12 @@ class Panel:
         columns = ["productivity", "survey", "respondents"]
         columns += ["scheduled"] if self.has_schedule else []
         labels = {key: self.rows[key].to_numpy() for key in ("ou", "site", "month")}
-        return pd.DataFrame(labels | {key: self.rows[key].to_numpy() for key in columns})
+        given = {
+            str(key).removeprefix(GIVEN): values.to_numpy()
+            for key, values in self.rows.coords.items()
+            if str(key).startswith(GIVEN)
+        }
+        return pd.DataFrame(labels | {key: self.rows[key].to_numpy() for key in columns} | given)
 
 
 def _calendar(month: pd.Series) -> tuple[tuple[str, ...], np.ndarray]:

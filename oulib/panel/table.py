@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from oulib.panel import covariates as known
 from oulib.panel.cells import WHITE, labels, months, numbers, truths, values
 from oulib.panel.problem import PanelError, Problem, quoted
 from oulib.panel.raw import read_raw
@@ -24,24 +25,34 @@ ADVICE = {
 }
 
 
-def read_table(path: str | Path, *, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
+def read_table(
+    path: str | Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    covariates: Sequence[str] = (),
+) -> pd.DataFrame:
     """Read and validate a panel file.
 
     Args:
         path: a CSV, Parquet or Excel file with a row for each OU and month.
         columns: the file's own names of columns, such as ``{"survey": "engagement"}``.  Case and
             white space around a name do not matter.
+        covariates: columns of the file beyond those, to be kept under the names given here.
 
     Returns:
-        A frame with the columns ``ou, site, month, productivity, survey, respondents`` and, if the
-        file has it, ``scheduled``, sorted by OU and month.  Months are first-of-month timestamps;
-        ``survey`` is NaN and ``respondents`` 0 where there was no survey.
+        A frame with the columns ``ou, site, month, productivity, survey, respondents``, if the
+        file has it ``scheduled``, and the covariates, sorted by OU and month.  Months are
+        first-of-month timestamps; ``survey`` is NaN and ``respondents`` 0 where there was no
+        survey.
 
     Raises:
         PanelError: with every problem of the file, each with row, column, value and advice.
     """
     raw = read_raw(Path(path))
     places, problems = _locate(raw.header, columns or {})
+    own = {place: name for name, place in places.items()}
+    others, wrong = known.locate(raw.header, list(map(_plain, raw.header)), covariates, own)
+    problems += wrong
     note = raw.note
     if problems:
         note += f"; its columns are {_listed(raw.header)}"
@@ -51,9 +62,11 @@ def read_table(path: str | Path, *, columns: Mapping[str, str] | None = None) ->
     if not frame.empty:
         names = {name: raw.header[place] for name, place in places.items()}
         problems += find_problems(frame, written, names)
+    extra, wrong = known.read(list(others), {name: raw.cells[at] for name, at in others.items()})
+    problems += wrong
     if problems:
         raise PanelError(str(path), problems, note)
-    return _typed(frame)
+    return _typed(frame.join(extra))
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
