@@ -59,7 +59,9 @@ def _horseshoe(panel: Panel, spec: ModelSpec) -> TensorVariable:
     a slab keeps those that do of a plausible size.
     """
     c2 = pm.InverseGamma("slab2", SLAB_DF / 2, SLAB_DF / 2 * spec.priors.slab**2)
-    tau = pm.HalfCauchy("sigma_coef", global_scale(panel, spec))
+    # Data, for it depends on how many rows there are: a compiled model serves other panels, too.
+    scale = pm.Data("horseshoe_scale", global_scale(panel, spec))
+    tau = pm.HalfCauchy("sigma_coef", scale)
     local = pm.HalfCauchy("local_coef", 1.0, dims="covariate")
     shrunk = pt.sqrt(c2 * local**2 / (c2 + tau**2 * local**2))
     z = pm.Normal("z_coef", dims="covariate")
