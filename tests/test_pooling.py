@@ -168,6 +168,8 @@ def test_checks_of_sites_in_words() -> None:
     assert "surprise" in text.partition("two levels")[0]
     assert "ordinary" in text.partition("two levels")[2]
     assert "as alike as these" in words.pooling.site_check(0.0, {"two levels": both["two levels"]})
+    often_none = np.where(np.arange(200) % 3 == 0, 0.0, 0.2)
+    assert "ordinary" in words.pooling.site_check(0.0, {"one level": often_none})
     assert "too few" in words.pooling.site_check(float("nan"), both)
 
 

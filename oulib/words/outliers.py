@@ -71,6 +71,8 @@ def heavy_tails(nu: np.ndarray, prior: np.ndarray, at: float = 10.0) -> str:
         "after them. "
     )
     claim = evidence(after, "of tails heavier than normal")
+    if after < 0.05:
+        return f"{text}{evidence(1 - after, 'against tails much heavier than normal')}."
     if before < after <= 0.85:
         claim = "Whether the tails are heavier than normal stays open"
     if after <= 0.85 and mostly_prior(nu, prior):

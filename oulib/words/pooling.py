@@ -113,8 +113,10 @@ def site_check(observed: float, replicated: Mapping[str, Sequence[float]]) -> st
     if not np.isfinite(observed):
         return "The panel has too few OUs a site for this check."
     text = f"Between sites lies {percent(observed)} of the variance of the OUs' mean outcomes. "
-    for model, values in replicated.items():
-        p = float(np.mean(np.asarray(values) >= observed))
+    for model, shares in replicated.items():
+        values = np.asarray(shares)
+        # Both tails hold the replicates that equal the panel: a share of 0 is quite common.
+        p, p_low = (float(np.mean(side)) for side in (values >= observed, values <= observed))
         low, high = np.quantile(values, [0.05, 0.95])
         text += (
             f"In panels of other OUs made by the model with {model} it is {percent(low)} to "
@@ -125,7 +127,7 @@ def site_check(observed: float, replicated: Mapping[str, Sequence[float]]) -> st
                 f"sites as different as these come up with probability {probability(p)}: they "
                 "surprise it. "
             )
-        elif p > 0.95:
+        elif p_low < 0.05:
             text += "sites as alike as these surprise it. "
         else:
             text += f"sites like these are ordinary (probability {probability(p)} of more). "
