@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pymc as pm
 import xarray as xr
+from pymc.stats import compute_log_likelihood, compute_log_prior
 
 from oulib import cache
 from oulib.checks import HYPERPARAMETERS
@@ -138,7 +139,8 @@ def overview(fit: Fit, *, seed: int = 0) -> pd.DataFrame:
     """
     posterior = _hyperparameters(fit.posterior)
     names = [name for name in HYPERPARAMETERS if name in fit.posterior]
-    prior = scalars(prior_draws(fit, names, seed=seed), names)
+    scalar = [name for name in names if fit.posterior[name].ndim == 2]
+    prior = scalars(prior_draws(fit, names, seed=seed), scalar)
     rows = {}
     for label in posterior["parameter"].to_numpy():
         found = posterior.sel(parameter=label).to_numpy()
@@ -170,8 +172,8 @@ def log_densities(fit: Fit, *, draws: int = 4000) -> xr.Dataset:
         names = [name for name in FIELDS if name in posterior]
         common = {"extend_inferencedata": False, "progressbar": False}
         with model, _quiet():
-            prior = pm.compute_log_prior(tree, var_names=names, **common)
-            likelihood = pm.compute_log_likelihood(tree, **common)
+            prior = compute_log_prior(tree, var_names=names, **common)
+            likelihood = compute_log_likelihood(tree, **common)
         fields: dict[str, xr.DataArray] = {}
         for name in names:
             if name.startswith("chol_"):
@@ -208,8 +210,9 @@ def sensitivity_of(
 
     Columns ``prior`` and ``likelihood``, the diagnostic of Kallioinen et al. (2024) for the log
     densities of these names, (chain, draw); ``prior_shift`` and ``likelihood_shift``, by how many
-    posterior sds the mean moves for a doubled power (:func:`shift`); and ``diagnosis``: ``conflict``
-    where both matter, ``strong prior`` where only the prior does, else empty.
+    posterior sds the mean moves for a doubled power (:func:`shift`); and ``diagnosis``: ``both``
+    where both matter, which may be a conflict, ``strong prior`` where only the prior does, else
+    empty.
     """
     table = pd.DataFrame(index=pd.Index(values["parameter"].to_numpy(), name="parameter"))
     parts = {"prior": prior, "likelihood": likelihood}
@@ -217,20 +220,23 @@ def sensitivity_of(
     for name, log_density in parts.items():
         tree[f"log_{name}"] = log_density.reset_coords(drop=True).to_dataset(name=name)
     data = xr.DataTree.from_dict(tree)
-    for name in parts:
+    for name, log_density in parts.items():
+        if _constant(log_density):  # LKJ(1), say: no power changes it
+            table[name] = 0.0
+            continue
         found = az.psense(data, group=name, alphas=ALPHAS)["value"]
         table[name] = found.sel(parameter=table.index.to_numpy()).to_numpy()
     for name, log_density in parts.items():
         table[f"{name}_shift"] = shift(values, log_density).to_numpy()
     strong, spoken = table["prior"] >= THRESHOLD, table["likelihood"] >= THRESHOLD
-    table["diagnosis"] = np.select([strong & spoken, strong], ["conflict", "strong prior"], "")
+    table["diagnosis"] = np.select([strong & spoken, strong], ["both", "strong prior"], "")
     return table
 
 
 def shift(values: xr.DataArray, log_density: xr.DataArray) -> xr.DataArray:
     """Posterior sds that the mean moves when the power of a part doubles, to first order.
 
-    log 2 Cov(theta, log density) / sd(theta); equation (13.2) (``eq-power-derivative``).
+    log 2 Cov(theta, log density) / sd(theta); equation (13.3) (``eq-power-derivative``).
     """
     centred = values - values.mean(_SAMPLES)
     slope = (centred * (log_density - log_density.mean(_SAMPLES))).mean(_SAMPLES)
@@ -246,9 +252,9 @@ def influence(fit: Fit, label: str = "mu_beta", *, draws: int = 4000) -> pd.Data
     posterior = _hyperparameters(fit.posterior.sel(draw=found["draw"]))
     one = posterior.sel(parameter=[label])
     rows = {
-        str(field): sensitivity_of(
-            one, found["prior"].sel(field=field), found["likelihood"]
-        ).loc[label, ["prior", "prior_shift"]]
+        str(field): sensitivity_of(one, found["prior"].sel(field=field), found["likelihood"]).loc[
+            label, ["prior", "prior_shift"]
+        ]
         for field in found["field"].to_numpy()
     }
     table = pd.DataFrame.from_dict(rows, orient="index").astype(float)
@@ -260,7 +266,7 @@ def powered(spec: ModelSpec, field: str, alpha: float) -> ModelSpec:
 
     A normal or half-normal of scale s becomes one of scale s / sqrt(alpha), the exponential of
     mean m one of mean m / alpha, and LKJ(eta) becomes LKJ(1 + alpha (eta - 1)); equation
-    (13.3) (``eq-power-families``).
+    (13.4) (``eq-power-families``).
 
     Raises:
         ValueError: the scales are half-Student-t, whose powers have other degrees of freedom.
@@ -292,6 +298,8 @@ def reweighted(fit: Fit, field: str, alpha: float, label: str, *, draws: int = 4
 
 def reweighted_mean(values: xr.DataArray, log_density: xr.DataArray, alpha: float) -> float:
     """The mean of draws (chain, draw) with weights density ** (alpha - 1), Pareto-smoothed."""
+    if _constant((alpha - 1) * log_density):
+        return float(values.mean())
     log_weights = log_density.azstats.power_scale_lw(alpha=alpha, dim=list(_SAMPLES))
     weights = np.exp(log_weights - log_weights.max())
     return float((weights * values).sum() / weights.sum())
@@ -300,9 +308,9 @@ def reweighted_mean(values: xr.DataArray, log_density: xr.DataArray, alpha: floa
 def refits(base: Fit, others: dict[tuple[str, float], Fit], label: str = "mu_beta") -> pd.DataFrame:
     """The posterior of ``label`` in ``base`` and in fits with one prior at another power.
 
-    ``others`` by field and power.  Columns ``prior`` (what the field was set to), ``mean``,
-    ``q5``, ``q95``, ``positive`` (the probability), ``moved`` (of the mean, in sds of the base)
-    and ``foreseen`` (the same by :func:`reweighted`, without a refit).
+    ``others`` by field and power.  Index: what the field was set to.  Columns ``power``, ``mean``,
+    ``q5``, ``q95``, ``positive`` (the probability), ``moved`` (of the mean, in sds of the base),
+    ``foreseen`` (the same by :func:`reweighted`, without a refit) and ``foreseen_mean``.
     """
 
     def row(fit: Fit) -> dict[str, float]:
@@ -318,22 +326,26 @@ def refits(base: Fit, others: dict[tuple[str, float], Fit], label: str = "mu_bet
     first = row(base)
     sd = float(_hyperparameters(base.posterior).sel(parameter=label).std())
     table = {"as specified": {"power": 1.0, **first, "moved": 0.0, "foreseen": 0.0}}
+    table["as specified"]["foreseen_mean"] = first["mean"]
     for (field, alpha), fit in others.items():
-        found = row(fit)
+        found, foreseen = row(fit), reweighted(base, field, alpha, label)
         table[f"{field} = {getattr(fit.spec.priors, field):g}"] = {
             "power": alpha,
             **found,
             "moved": (found["mean"] - first["mean"]) / sd,
-            "foreseen": (reweighted(base, field, alpha, label) - first["mean"]) / sd,
+            "foreseen": (foreseen - first["mean"]) / sd,
+            "foreseen_mean": foreseen,
         }
     return pd.DataFrame.from_dict(table, orient="index").rename_axis("prior")
 
 
 def _hyperparameters(posterior: xr.Dataset) -> xr.DataArray:
     """Draws of the hyperparameters, (chain, draw, parameter), each scalar once."""
-    names = [name for name in HYPERPARAMETERS if name in posterior]
+    order = [name for name in HYPERPARAMETERS if name in posterior]
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
-    flat = scalars(posterior, [name for name in names if posterior[name].ndim == 2])
+    found = scalars(posterior, [name for name in order if posterior[name].ndim == 2])
+    labels = sorted(found, key=lambda label: order.index(label.partition("[")[0]))
+    flat = {label: found[label] for label in labels}
     return xr.DataArray(
         np.stack([values.reshape(shape) for values in flat.values()], axis=-1),
         dims=(*_SAMPLES, "parameter"),
@@ -341,6 +353,8 @@ def _hyperparameters(posterior: xr.Dataset) -> xr.DataArray:
     )
 
 
+def _constant(log_density: xr.DataArray) -> bool:
+    return float(log_density.max() - log_density.min()) < 1e-12
 
 
 def _log_lkj(fit: Fit, name: str, draw: xr.DataArray) -> xr.DataArray:

@@ -17,7 +17,7 @@ from oulib import LADDER, Fit, ModelSpec, Panel, Sampling, build_model, fit, sim
 from oulib.density import expectations, row_density
 from oulib.errors import UserError
 from oulib.model.covariates import global_scale
-from oulib.model.groups import effect_names, time
+from oulib.model.groups import effect_names, time, trend_centring
 from oulib.predict import new_ous, regenerate, replicate, scalars
 from oulib.spec import BASELINE, STUDENT_T, UPGRADED, Priors
 
@@ -173,7 +173,7 @@ def test_sampling_at_the_level_leaves_the_prior_of_three_effects_alone(
     spec = BASELINE.but(trend=True, covariates="ridge", correlated=correlated)
     model = build_model(rich, spec)
     point = near_the_start(model, seed=3)
-    names = [*effect_names(spec), "sigma_ou", "mu_alpha", "mu_beta", "z_beta", "z_trend"]
+    names = [*effect_names(spec), "sigma_ou", "mu_alpha", "mu_beta"]
     names += ["corr_ou"] if correlated else []
     found = evaluated(model, names, point)
     effects = np.column_stack([found[name] for name in effect_names(spec)])
@@ -182,11 +182,11 @@ def test_sampling_at_the_level_leaves_the_prior_of_three_effects_alone(
     prior = stats.multivariate_normal(
         [found["mu_alpha"], found["mu_beta"], 0.0], scale @ corr @ scale
     )
-    coordinates = [model["z_beta"], model["z_trend"], model["level_ou"]]
+    coordinates = [model["z_beta"], model["level_ou"], model["trend_raw"]]
     logp = model.compile_logp(vars=coordinates, sum=False, mode=PLAIN)(point)
-    # The slopes from the coordinates: d(trend, beta) / d(z_trend, z_beta) is triangular.
-    slopes = corr[1:, 1:]
-    jacobian = 0.5 * np.log(np.linalg.det(slopes)) + np.log(found["sigma_ou"][1:]).sum()
+    # d(beta, alpha, trend) / d(z_beta, level, trend_raw) is triangular.
+    own = found["sigma_ou"][2] * np.sqrt(np.linalg.det(corr) / np.linalg.det(corr[:2, :2]))
+    jacobian = np.log(found["sigma_ou"][1]) + (1 - trend_centring(rich)) * np.log(own)
     expected = prior.logpdf(effects) + jacobian
     np.testing.assert_allclose(sum(np.asarray(part) for part in logp), expected, rtol=1e-8)
 
@@ -245,3 +245,11 @@ def test_the_truth_of_trends_and_coefficients_is_on_the_panels_scale(rich: Panel
         left, (bare.rows["y"].to_numpy() - plain) / float(b["sigma_y"]), atol=1e-4
     )
     assert replace(rich, truth=None).fingerprint != bare.fingerprint
+
+
+def test_trends_are_centred_where_they_are_clear() -> None:
+    size = {"n_ou": 20, "n_site": 2, "n_month": 36, "wave_every": 3}
+    none = trend_centring(simulate("baseline", **size, seed=2))
+    clear = trend_centring(simulate("baseline", **size, seed=1, sigma_trend=0.5))
+    assert (none < 0.3).all()
+    assert (clear > 0.8).all()

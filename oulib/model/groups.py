@@ -20,6 +20,9 @@ EFFECTS = ("alpha", "beta")
 TREND = "trend"
 """The third one, of a model with ``trend``."""
 
+_SAMPLED = ("beta", "alpha", TREND)
+"""The order in which the effects of an OU are sampled, each given those before."""
+
 
 def effect_names(spec: ModelSpec) -> tuple[str, ...]:
     """The varying effects of a model, in the order of ``sigma_ou[effect]`` and ``corr_ou``."""
@@ -93,9 +96,8 @@ def add(
     sigma = _scales("sigma_ou", spec, spec.priors.sigma_ou)
     at = pm.Data("time", time(panel), dims="month") if spec.trend else None
     if spec.geometry == "level":
-        mean_time = _mean_by_ou(panel, at[model["month_idx"]]) if spec.trend else None
         shift = 0.0 if covariates is None else _mean_by_ou(panel, covariates)
-        found = _level(spec, means, sigma, mu_x_ou, mean_time, shift)
+        found = _level(panel, spec, means, sigma, mu_x_ou, shift)
     else:
         drawn = _correlated("ou", spec, sigma, "ou")
         found = {name: means[name] + drawn[name] for name in names}
@@ -112,13 +114,16 @@ def _scales(name: str, spec: ModelSpec, scale: float) -> TensorVariable:
     return pm.HalfNormal(name, sigma=scale, dims="effect")
 
 
-def _correlation(level: str, spec: ModelSpec, *, reverse: bool = False) -> TensorVariable:
+def _correlation(
+    level: str, spec: ModelSpec, *, order: tuple[str, ...] | None = None
+) -> TensorVariable:
     """Cholesky factor of the correlation matrix ``corr_<level>`` under its LKJ prior.
 
-    ``reverse`` factorises the effects from last to first; the LKJ density does not mind.
-    Independent effects have the identity, and nothing to report.
+    ``order`` is that of the effects in the factor; the LKJ density does not mind.  Independent
+    effects have the identity, and nothing to report.
     """
-    size = len(effect_names(spec))
+    names = effect_names(spec)
+    size = len(names)
     if not spec.correlated:
         return pt.eye(size)
     chol = pm.LKJCorr(
@@ -127,10 +132,12 @@ def _correlation(level: str, spec: ModelSpec, *, reverse: bool = False) -> Tenso
         eta=spec.priors.lkj_eta,
         default_transform=_CholeskyCorr(n=size, upper=False),
     )
-    order = slice(None, None, -1 if reverse else 1)
     # Sums of a few products: a matrix product would call on BLAS for a two by two matrix.
     corr = (chol[:, None, :] * chol[None, :, :]).sum(axis=-1)
-    pm.Deterministic(f"corr_{level}", corr[order, order], dims=("effect", "effect_bis"))
+    if order is not None:
+        place = [order.index(name) for name in names]
+        corr = corr[place][:, place]
+    pm.Deterministic(f"corr_{level}", corr, dims=("effect", "effect_bis"))
     return chol
 
 
@@ -157,38 +164,71 @@ def _sites(spec: ModelSpec) -> dict[str, TensorVariable]:
 
 
 def _level(
+    panel: Panel,
     spec: ModelSpec,
     means: dict[str, TensorVariable | float],
     sigma: TensorVariable,
     mu_x_ou: TensorVariable,
-    mean_time: TensorVariable | None,
     shift: TensorVariable | float,
 ) -> dict[str, TensorVariable]:
-    """The same prior, sampled where the data are: level centred, slopes non-centred.
+    """The same prior, sampled where the data are: level centred, slope non-centred.
 
-    An OU's level, its expected outcome at its own mean score (and time and covariates), is what
-    months of outcomes pin down; its intercept and slope alone slide along a ridge.  The map from
-    level to intercept is a shift, so its Jacobian is one and the prior is untouched.
+    An OU's level, its expected outcome at its own mean score (and covariates, their ``shift``), is
+    what months of outcomes pin down; its intercept and slope alone slide along a ridge.  The map
+    from level to intercept is a shift, so its Jacobian is one and the prior is untouched.
     """
     names = effect_names(spec)
-    chol = _correlation("ou", spec, reverse=True)  # the slopes first, then alpha given them
-    found: dict[str, TensorVariable] = {}
-    z: list[TensorVariable] = []
-    for row, name in enumerate(reversed(names[1:])):
-        z.append(pm.Normal(f"z_{name}", dims="ou"))
-        own = sum(chol[row, column] * z[column] for column in range(row + 1))
-        found[name] = means[name] + sigma[names.index(name)] * own
-    shift = shift + found["beta"] * mu_x_ou
+    chol = _correlation("ou", spec, order=_SAMPLED)  # the slope first, then alpha given it
+    z = pm.Normal("z_beta", dims="ou")
+    beta = means["beta"] + sigma[1] * z
+    shift = shift + beta * mu_x_ou
+    mean = means["alpha"] + sigma[0] * chol[1, 0] * z + shift
+    sd = sigma[0] * chol[1, 1]
+    level = pm.Normal("level_ou", mu=mean, sigma=sd, dims="ou")
+    found = {"alpha": level - shift, "beta": beta}
     if spec.trend:
-        shift = shift + found[TREND] * mean_time
-    given = sum(chol[len(z), column] * z[column] for column in range(len(z)))
-    level = pm.Normal(
-        "level_ou",
-        mu=means["alpha"] + sigma[0] * given + shift,
-        sigma=sigma[0] * chol[len(z), len(z)],
-        dims="ou",
-    )
-    return found | {"alpha": level - shift}
+        given = chol[2, 0] * z + chol[2, 1] * (level - mean) / sd
+        scale = sigma[names.index(TREND)]
+        found[TREND] = _trend(panel, means[TREND] + scale * given, scale * chol[2, 2])
+    return found
+
+
+def _trend(panel: Panel, mean: TensorVariable, sd: TensorVariable) -> TensorVariable:
+    """Trends with this mean and sd, as centred as the panel's own trends are clear."""
+    c = pm.Data("trend_centring", trend_centring(panel), dims="ou")
+    raw = pm.Normal("trend_raw", mu=c * mean, sigma=sd**c, dims="ou")
+    return mean + sd ** (1 - c) * (raw - c * mean)
+
+
+def trend_centring(panel: Panel) -> np.ndarray:
+    """How far to centre each OU's trend, in [0, 1], array over OUs.
+
+    It is the reliability of a straight line through the OU's outcomes, less OU and month means:
+    the variance of the lines' slopes beyond their errors, over that and the OU's own error.
+    """
+    ou, month = (panel.rows[name].to_numpy() for name in ("ou_idx", "month_idx"))
+    y = panel.rows["y"].to_numpy()
+    seen = np.isfinite(y)
+    ou, month, y = ou[seen], month[seen], y[seen]
+
+    def less_means(values: np.ndarray, by: np.ndarray) -> np.ndarray:
+        count = np.maximum(np.bincount(by), 1)
+        return values - (np.bincount(by, weights=values) / count)[by]
+
+    size = len(panel.ous)
+    at = less_means(time(panel)[month], ou)
+    left = less_means(less_means(y, month), ou)
+    spread = np.bincount(ou, weights=at**2, minlength=size)
+    slope = np.bincount(ou, weights=at * left, minlength=size) / np.maximum(spread, 1e-12)
+    noise = np.var(left - slope[ou] * at)
+    error = noise / np.maximum(spread, 1e-12)
+    clear = spread > 1e-12
+    if clear.sum() < 2:
+        return np.zeros(size)
+    # What the errors alone make of that variance, with room for chance: two of its own errors.
+    chance = 1 + 2 * np.sqrt(2 / clear.sum())
+    between = max(float(np.var(slope[clear]) - chance * np.median(error[clear])), 0.0)
+    return np.where(clear, between / (between + error + 1e-300), 0.0)
 
 
 def _mean_by_ou(panel: Panel, values: TensorVariable) -> TensorVariable:

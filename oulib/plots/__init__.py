@@ -8,7 +8,17 @@ cells (``mystnb.image.alt``), where the page builder looks for them.  A file a s
 
 from matplotlib import pyplot as plt
 
-from oulib.plots import comparison, findings, nonresponse, pooling
+from oulib.plots import (
+    comparison,
+    correlations,
+    covariates,
+    findings,
+    inference,
+    missing,
+    nonresponse,
+    pooling,
+    priors,
+)
 from oulib.plots.fit import (
     collapse,
     forest,

@@ -5,7 +5,17 @@ Every function returns Markdown.  Names from the data pass through :func:`name`,
 label can become markup.  A file a subject: a chapter's own sentences stand in a file of its own.
 """
 
-from oulib.words import comparison, findings, nonresponse, pooling
+from oulib.words import (
+    comparison,
+    correlations,
+    covariates,
+    findings,
+    inference,
+    missing,
+    nonresponse,
+    pooling,
+    priors,
+)
 from oulib.words.fit import (
     CHECK_NAMES,
     agreement,
