@@ -36,7 +36,7 @@ HYPERPARAMETERS = (
 
 
 _EFFECTS = (*EFFECTS, TREND)
-_REDUNDANT = [
+REDUNDANT = [
     f"corr_{level}[{row}, {column}]"
     for level in ("ou", "site")
     for place, row in enumerate(_EFFECTS)
@@ -128,7 +128,7 @@ def hyperparameters(fit: Fit) -> pd.DataFrame:
     """The rows of :func:`summarise` that belong to :data:`HYPERPARAMETERS`, each once."""
     table = summarise(fit)
     variable = table.index.str.partition("[").get_level_values(0)
-    return table[variable.isin(HYPERPARAMETERS) & ~table.index.isin(_REDUNDANT)]
+    return table[variable.isin(HYPERPARAMETERS) & ~table.index.isin(REDUNDANT)]
 
 
 def check(fit: Fit, thresholds: Thresholds | None = None) -> Verdict:
@@ -139,7 +139,7 @@ def check(fit: Fit, thresholds: Thresholds | None = None) -> Verdict:
     """
     limit = thresholds or Thresholds()
     table = summarise(fit)
-    table = table[~table.index.isin(_REDUNDANT)]
+    table = table[~table.index.isin(REDUNDANT)]
     stats = fit.tree["sample_stats"].to_dataset()
     ess = limit.ess_per_chain * fit.sampling.chains
     # Draws that are not numbers, or never moved, have no diagnostics: they fail every one.

@@ -19,13 +19,13 @@ import xarray as xr
 from scipy import stats
 
 from oulib import cache
-from oulib.checks import _REDUNDANT, NAMES
+from oulib.checks import NAMES, REDUNDANT
 from oulib.fit import Fit
 from oulib.latent import recover_latent
 from oulib.model import build_model
 from oulib.model.survey import respondents
 from oulib.panel import Panel
-from oulib.predict import _quiet
+from oulib.predict import quiet
 from oulib.spec import ModelSpec
 
 Method = Literal["advi", "fullrank_advi"]
@@ -56,7 +56,7 @@ def by_label(tree: xr.Dataset, names: Sequence[str] = NAMES) -> xr.DataArray:
         flat = xr.DataArray(plain.reshape(*samples, -1), dims=dims, coords={"parameter": labels})
         parts.append(flat)
     joined = xr.concat(parts, dim="parameter")
-    return joined.sel(parameter=~joined["parameter"].isin(_REDUNDANT))
+    return joined.sel(parameter=~joined["parameter"].isin(REDUNDANT))
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +125,7 @@ def _variational(
     def lower(_approximation: object, _losses: np.ndarray, step: int) -> None:
         learning.set_value(rate * 0.5 * (1 + np.cos(np.pi * step / steps)))
 
-    with model, _quiet():
+    with model, quiet():
         found = pm.fit(
             steps,
             method=method,
@@ -300,18 +300,30 @@ def tightest_row(panel: Panel) -> int:
     return int(np.argmax(respondents(panel)))
 
 
-def funnel(fit: Fit, row: int, *, seed: int = 0) -> xr.Dataset:
-    """What a funnel is seen in, (chain, draw): ``log_noise``, ``gap`` and ``diverging``.
+def score_funnel(fit: Fit, row: int, *, seed: int = 0) -> xr.Dataset:
+    """What a funnel is seen in, (chain, draw): ``log_scale``, ``gap`` and ``diverging``.
 
-    ``log_noise`` is log sigma_meas, ``gap`` the latent score of ``row`` minus its survey's value,
+    ``log_scale`` is log sigma_meas, ``gap`` the latent score of ``row`` minus its survey's value,
     whose sd given the rest is at most sigma_meas / sqrt(n); of an integrated fit the score is
     drawn afterwards.
     """
     x_star = recover_latent(fit, rows=np.array([row]), seed=seed).isel(row=0, drop=True)
     return xr.Dataset(
         {
-            "log_noise": np.log(fit.posterior["sigma_meas"]),
+            "log_scale": np.log(fit.posterior["sigma_meas"]),
             "gap": x_star - float(fit.panel.rows["x"][row]),
+            "diverging": fit.tree["sample_stats"]["diverging"],
+        }
+    )
+
+
+def group_funnel(fit: Fit, ou: str) -> xr.Dataset:
+    """As :func:`score_funnel`, of an OU's intercept: its scale and its distance from the mean."""
+    p = fit.posterior
+    return xr.Dataset(
+        {
+            "log_scale": np.log(p["sigma_ou"].sel(effect="alpha", drop=True)),
+            "gap": p["alpha"].sel(ou=ou, drop=True) - p["mu_alpha"],
             "diverging": fit.tree["sample_stats"]["diverging"],
         }
     )

@@ -31,7 +31,7 @@ def replicate(fit: Fit, *, draws: int = 400, seed: int = 0, anew: Sequence[str] 
     model, posterior = fit.integrated()
     step = max(posterior.sizes["chain"] * posterior.sizes["draw"] // draws, 1)
     thinned = posterior.isel(draw=slice(None, None, step))
-    with model, _quiet():
+    with model, quiet():
         tree = pm.sample_posterior_predictive(
             xr.DataTree.from_dict({"posterior": thinned}),
             var_names=["productivity", "survey"],
@@ -78,7 +78,7 @@ def _answered(fit: Fit, posterior: xr.Dataset, survey: xr.DataArray, seed: int) 
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep PyMC and Numba from announcing what they do: a notebook would show it as an output.
 
     Numba says that it leaves a distribution of ours, whose draws are NumPy code, to Python.
@@ -207,7 +207,7 @@ def regenerate(fit: Fit, *, draws: int = 400, seed: int = 0) -> xr.Dataset:
 def prior_draws(fit: Fit, names: Sequence[str], *, draws: int = 4000, seed: int = 0) -> xr.Dataset:
     """Draws of the named variables from the prior of ``fit``'s model, dims (draw, ...)."""
     model, _ = fit.integrated()
-    with _quiet():
+    with quiet():
         values = pm.draw([model[name] for name in names], draws=draws, random_seed=seed)
     return xr.Dataset(
         {

@@ -75,7 +75,7 @@ def panels(panel: Panel, spec: ModelSpec, *, draws: int = 300, seed: int = 0) ->
     """
     model = build_model(panel, spec.but(latent="explicit"))
     names = {"productivity": "row", "survey": "survey_row", "beta": "ou"}
-    with _quiet():
+    with quiet():
         values = pm.draw([model[name] for name in names], draws=draws, random_seed=seed)
     return xr.Dataset(
         {
@@ -171,7 +171,7 @@ def log_densities(fit: Fit, *, draws: int = 4000) -> xr.Dataset:
         tree = xr.DataTree.from_dict({"posterior": posterior})
         names = [name for name in FIELDS if name in posterior]
         common = {"extend_inferencedata": False, "progressbar": False}
-        with model, _quiet():
+        with model, quiet():
             prior = compute_log_prior(tree, var_names=names, **common)
             likelihood = compute_log_likelihood(tree, **common)
         fields: dict[str, xr.DataArray] = {}
@@ -375,7 +375,7 @@ def _summed(values: xr.DataArray) -> xr.DataArray:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep PyMC and Numba from announcing what they do, as :mod:`oulib.predict` does."""
     logger = logging.getLogger("pymc")
     level = logger.level

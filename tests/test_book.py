@@ -28,7 +28,7 @@ def equations() -> dict[str, str]:
 def test_docstrings_cite_equations_by_their_numbers() -> None:
     numbers, cited = equations(), 0
     for file in (ROOT / "oulib").rglob("*.py"):
-        for number, label in re.findall(r"\((\d\.\d+)\)\s+\(``(eq-[a-z-]+)``\)", file.read_text()):
+        for number, label in re.findall(r"\((\d+\.\d+)\)\s+\(``(eq-[a-z-]+)``\)", file.read_text()):
             assert numbers.get(label) == number, f"{file.name} cites {label} as ({number})"
             cited += 1
     assert cited >= 4

@@ -223,9 +223,24 @@ def test_a_funnel_is_about_one_row(panel: Panel) -> None:
         posterior=posterior,
         tree=xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats_}),
     )
-    tree = inference.funnel(fit, row)
-    np.testing.assert_allclose(tree["log_noise"], 1.0)
+    tree = inference.score_funnel(fit, row)
+    np.testing.assert_allclose(tree["log_scale"], 1.0)
     np.testing.assert_allclose(tree["gap"], x[..., row] - float(panel.rows["x"][row]))
+
+
+def test_a_funnel_of_an_intercept() -> None:
+    values = {
+        "sigma_ou": (("chain", "draw", "effect"), np.full((2, 5, 2), [np.e, 7.0])),
+        "alpha": (("chain", "draw", "ou"), np.full((2, 5, 2), [1.0, 4.0])),
+        "mu_alpha": (("chain", "draw"), np.full((2, 5), 1.5)),
+    }
+    posterior = xr.Dataset(values, coords={"effect": ["alpha", "beta"], "ou": ["a", "b"]})
+    stats_ = xr.Dataset({"diverging": (("chain", "draw"), np.eye(2, 5, dtype=bool))})
+    tree = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats_})
+    found = inference.group_funnel(SimpleNamespace(posterior=posterior, tree=tree), "b")
+    np.testing.assert_allclose(found["log_scale"], 1.0)
+    np.testing.assert_allclose(found["gap"], 2.5)
+    assert int(found["diverging"].sum()) == 2
 
 
 def verdict(**failed: float) -> Verdict:
@@ -261,7 +276,7 @@ def test_signs_in_words() -> None:
 def funnel(low: float, where: np.ndarray | None = None) -> xr.Dataset:
     noise = np.linspace(low, 1, 1000)
     bad = np.zeros(1000, bool) if where is None else where
-    values = {"log_noise": noise, "gap": 0 * noise, "diverging": bad}
+    values = {"log_scale": noise, "gap": 0 * noise, "diverging": bad}
     return xr.Dataset({n: (("chain", "draw"), v[None]) for n, v in values.items()})
 
 
@@ -352,7 +367,11 @@ def test_figures_are_drawn() -> None:
     assert len(fig.axes) == 6
     assert fig.axes[3].get_ylabel() == r"b\$x\$"
     fig.canvas.draw()
-    fig = plots.inference.funnels({"good": funnel(-1.0), "bad": funnel(0.0, np.arange(1000) < 9)})
+    fig = plots.inference.funnels(
+        {"good": funnel(-1.0), "bad": funnel(0.0, np.arange(1000) < 9)},
+        xlabel="gap",
+        ylabel="scale",
+    )
     assert [len(ax.lines) for ax in fig.axes] == [1, 2]
     fig = plots.inference.monte_carlo_error(errors(-0.5))
     assert len(fig.axes[0].lines) == 5

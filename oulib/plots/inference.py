@@ -61,20 +61,23 @@ def ranks(
     return fig
 
 
-def funnels(trees: Mapping[str, xr.Dataset], *, most: int = 2000) -> Figure:
-    """The noise scale against a latent score's distance from its survey, a panel for each form.
+def funnels(
+    trees: Mapping[str, xr.Dataset], *, xlabel: str, ylabel: str, most: int = 2000
+) -> Figure:
+    """The logarithm of a scale against something that it scales, a panel for each form.
 
-    ``trees`` are those of ``inference.funnel``; divergent transitions are marked.
+    ``trees`` are those of ``inference.score_funnel`` or ``group_funnel``; divergent transitions
+    are marked.
     """
     fig, axes = plt.subplots(
         1, len(trees), figsize=(7.4, 3.4), sharex=True, sharey=True, squeeze=False
     )
-    everything = np.concatenate([t["log_noise"].to_numpy().ravel() for t in trees.values()])
+    everything = np.concatenate([t["log_scale"].to_numpy().ravel() for t in trees.values()])
     bottom, top = np.quantile(everything, [0.002, 1.0])  # the logarithm runs off below
     for ax, (form, tree) in zip(axes[0], trees.items(), strict=True):
         gap, noise, bad = (
             tree[name].transpose("chain", "draw").to_numpy().ravel()
-            for name in ("gap", "log_noise", "diverging")
+            for name in ("gap", "log_scale", "diverging")
         )
         bad = bad.astype(bool)
         shown = np.unique(np.linspace(0, gap.size - 1, min(most, gap.size)).astype(int))
@@ -86,9 +89,9 @@ def funnels(trees: Mapping[str, xr.Dataset], *, most: int = 2000) -> Figure:
                 gap[bad], noise[bad], "x", ms=5, color=COLOURS["truth"], label="divergent",
             )  # fmt: skip
         ax.set_title(plain(form))
-        ax.set_xlabel(r"$x^*_i - x'_i$")
+        ax.set_xlabel(xlabel)
         ax.set_ylim(bottom - 0.2, top + 0.2)
-    axes[0, 0].set_ylabel(r"$\log\,\sigma_{\mathrm{meas}}$")
+    axes[0, 0].set_ylabel(ylabel)
     handles, labels = axes[0, -1].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncol=2)
     return fig

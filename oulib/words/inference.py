@@ -59,19 +59,19 @@ def ranks(outside: Mapping[str, float]) -> str:
 def divergences(bad: xr.Dataset, good: xr.Dataset) -> str:
     """Where the transitions diverged, and what part of the posterior was hardly visited.
 
-    Both are those of ``inference.funnel``.
+    Both are those of ``inference.score_funnel`` or ``group_funnel``, of two forms of one model.
     """
     diverging = bad["diverging"].to_numpy().ravel().astype(bool)
-    noise, exact = (tree["log_noise"].to_numpy().ravel() for tree in (bad, good))
+    scale, exact = (tree["log_scale"].to_numpy().ravel() for tree in (bad, good))
     low = float(np.quantile(exact, 0.1))
-    visited = float(np.mean(noise < low))
+    visited = float(np.mean(scale < low))
     if not diverging.any():
         text = "No transition diverged in this run."
     else:
-        below = float(np.mean(noise[diverging] < np.median(noise)))
+        below = float(np.mean(scale[diverging] < np.median(scale)))
         text = (
             f"{count(int(diverging.sum()), 'transition')} of {diverging.size:,} diverged, "
-            f"{percent(below)} of them in the lower half of the run's own noise scales"
+            f"{percent(below)} of them in the lower half of the run's draws of the scale"
         )
         text += (
             ", where the funnel is narrow."
@@ -79,7 +79,7 @@ def divergences(bad: xr.Dataset, good: xr.Dataset) -> str:
             else ": they do not sit in the neck alone."
         )
     text += (
-        f" The lowest tenth of the noise scale's posterior, by the integrated form, received "
+        f" The lowest tenth of the scale's posterior, by the better form, received "
         f"{percent(visited)} of this run's draws"
     )
     if visited < 0.07:
