@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -229,7 +230,9 @@ def start(source: Path, out: Path) -> subprocess.Popen:
         "pipeline.source_root = lambda: Path(sys.argv[1]); sys.exit(cli.main(sys.argv[2:]))"
     )
     command = [sys.executable, "-c", program, str(source), "run", "--out", str(out)]
-    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    # A shell that runs the tests in the background has them ignore what Ctrl-C sends.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
 
 
 def wait_for(flag: Path, process: subprocess.Popen) -> None:

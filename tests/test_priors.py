@@ -402,8 +402,10 @@ def test_refits_in_words() -> None:
     same = words.priors.refits(refitted([0.999, 0.998], 0.05, 0.04))
     assert "stays the same under all of them: there is strong evidence" in same
     assert "they agree" in same
+    assert "is above 0.99 under each" in same
     other = words.priors.refits(refitted([0.97, 0.6], 1.2, 0.8))
     assert "depends on the prior" in other
+    assert "0.60 under one and 0.97 under another" in other
     assert "they do not agree well" in other
     assert "near one of the grades" in words.priors.refits(refitted([0.951, 0.949], 0.1, 0.1))
 

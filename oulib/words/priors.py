@@ -210,9 +210,12 @@ def refits(table: pd.DataFrame) -> str:
     text = (
         f"Over the {len(others)} other priors the mean of $\\mu_\\beta$ moves by "
         f"{number(moved)} posterior standard deviations at most (with {name(worst)}), and the "
-        f"probability of a positive slope lies between {probability(table['positive'].min())} and "
-        f"{probability(table['positive'].max())}. "
     )
+    low, high = (probability(p) for p in (table["positive"].min(), table["positive"].max()))
+    if low == high:
+        text += f"probability of a positive slope is {low} under each. "
+    else:
+        text += f"probability of a positive slope is {low} under one and {high} under another. "
     changed = [label for label, words in zip(table.index, said, strict=True) if words != said[0]]
     if not changed:
         text += f"The conclusion stays the same under all of them: {_lower(said[0])}."
