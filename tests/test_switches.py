@@ -71,9 +71,17 @@ def test_every_combination_builds(rich: Panel, spec: ModelSpec, latent: str) -> 
         assert ("coef" in model.named_vars) == (prior != "none")
 
 
-@pytest.mark.parametrize("switches", TOGETHER, ids=lambda s: s["covariates"])
-@pytest.mark.parametrize("latent", ["integrated", "explicit"])
-@pytest.mark.parametrize("spec", LADDER, ids=lambda spec: spec.name)
+# Both forms of every model, and with each all that is switched on together somewhere.
+@pytest.mark.parametrize(
+    ("spec", "latent", "switches"),
+    [
+        (spec, latent, TOGETHER[(place + turn + form) % 3])
+        for place, spec in enumerate(LADDER)
+        for form, latent in enumerate(("integrated", "explicit"))
+        for turn in range(2 - form)
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
 def test_gradients_are_finite(
     rich: Panel, spec: ModelSpec, latent: str, switches: dict[str, Any]
 ) -> None:

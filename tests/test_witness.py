@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 
+import arviz as az
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,7 +57,12 @@ def test_recovered_scores_are_those_sampled(pair: tuple[Fit, Fit]) -> None:
     gap = abs(ours.mean(("chain", "draw")) - theirs.mean(("chain", "draw"))) / sd
     assert float(gap.max()) < 0.15
     assert float(gap.mean()) < 0.04
-    np.testing.assert_allclose(ours.std(("chain", "draw")), sd, rtol=0.12)
+    # Rows with many respondents share the noise scale, which the witness samples slowly: their
+    # spread is held to its Monte Carlo error.
+    error = np.hypot(*(az.mcse(one, method="sd") for one in (ours, theirs)))
+    spread = abs(ours.std(("chain", "draw")) - sd) / error
+    assert float(spread.max()) < 6
+    assert float(spread.median()) < 1.5
 
 
 def test_the_command_leaves_what_was_designed(pair: tuple[Fit, Fit], tmp_path) -> None:
