@@ -129,7 +129,9 @@ def row_density(fit: Fit, posterior: xr.Dataset, rows: np.ndarray) -> RowDensity
         by_row(respondents(fit.panel)[rows]),
         by_row(scores(fit.panel)[rows]),
     )
-    planned = data["scheduled"].to_numpy() & ("rho_x" in posterior)
+    planned = np.zeros(rows.size, dtype=bool)  # a panel without a response part needs no schedule
+    if "rho_x" in posterior:
+        planned = data["scheduled"].to_numpy()
     return RowDensity(
         posterior=posterior,
         y=by_row(data["y"].to_numpy()),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import by_hand
 import numpy as np
 import pytest
 
 from oulib import check, recover_latent
 from oulib.checks import NAMES, summarise
+from oulib.compare import outcome_density
 from oulib.latent import conditional
+from oulib.predict import regenerate, replicate
 
 SIGMAS = 5  # of the combined Monte Carlo error; some 170 scalars are compared at a time
 
@@ -134,3 +138,15 @@ def test_truth_is_covered(fitted, panel):
     low, high = (x_star.quantile(q, ("chain", "draw")).to_numpy() for q in (0.05, 0.95))
     truth_inside = (low <= truth["x_star"].to_numpy()) & (truth["x_star"].to_numpy() <= high)
     assert 0.8 <= truth_inside.mean() <= 0.98
+
+
+def test_a_panel_without_a_schedule_has_the_same_densities(fitted) -> None:
+    panel = fitted.panel
+    bare = replace(panel, rows=panel.rows.drop_vars("scheduled"), waves=())
+    rows = np.arange(panel.rows.sizes["row"])
+    one, other = (outcome_density(fitted, p, rows) for p in (panel, bare))
+    np.testing.assert_array_equal(one, other)
+    again = replace(fitted, panel=bare)
+    assert np.isfinite(recover_latent(again, draws=20)).all()
+    assert np.isfinite(regenerate(again, draws=20)["productivity"]).all()
+    assert np.isfinite(replicate(again, draws=20)["productivity"]).all()
