@@ -22,6 +22,7 @@ NAMES = (
     *("coef", "sigma_coef"),
     *("lam", "phi_lam", "sigma_lam", "tau", "phi_tau", "gamma_x"),
     *("mu_x", "sigma_mu_x", "mu_x_ou", "sigma_x", "sigma_meas", "sigma_y", "nu"),
+    *("beta_between", "noise_ou", "sigma_noise_ou", "phi_u", "sigma_u"),
     *("rho_0", "rho_x", "rho_ou", "sigma_rho_ou", "rho_month", "sigma_rho_month", "x_star"),
 )
 """The public names of posterior variables; the others are coordinates of the sampler."""
@@ -30,6 +31,7 @@ HYPERPARAMETERS = (
     *("mu_alpha", "mu_beta", "sigma_ou", "corr_ou", "sigma_site", "corr_site"),
     *("phi_lam", "sigma_lam", "phi_tau", "gamma_x", "mu_x", "sigma_mu_x"),
     *("sigma_x", "sigma_meas", "sigma_y", "nu"),
+    *("beta_between", "sigma_noise_ou", "phi_u", "sigma_u"),
     *("rho_0", "rho_x", "sigma_rho_ou", "sigma_rho_month"),
 )
 """The names whose number does not grow with OUs, sites, months or rows."""
@@ -139,7 +141,7 @@ def check(fit: Fit, thresholds: Thresholds | None = None) -> Verdict:
     """
     limit = thresholds or Thresholds()
     table = summarise(fit)
-    table = table[~table.index.isin(REDUNDANT)]
+    table = table[~table.index.isin([*REDUNDANT, *_fixed(fit)])]
     stats = fit.tree["sample_stats"].to_dataset()
     ess = limit.ess_per_chain * fit.sampling.chains
     # Draws that are not numbers, or never moved, have no diagnostics: they fail every one.
@@ -195,6 +197,14 @@ def check(fit: Fit, thresholds: Thresholds | None = None) -> Verdict:
         ),
     )
     return Verdict(model=fit.spec.name, checks=checks + _quadrature(fit, limit.quadrature))
+
+
+def _fixed(fit: Fit) -> list[str]:
+    """Labels of what the model sets to zero: the score's movement in months without surveys."""
+    if fit.spec.movement == "all_months":
+        return []
+    still = (fit.posterior["tau"] == 0).all(("chain", "draw"))
+    return [f"tau[{month}]" for month in still["month"].to_numpy()[still.to_numpy()]]
 
 
 def _quadrature(fit: Fit, threshold: float) -> tuple[Check, ...]:

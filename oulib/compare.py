@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -46,18 +46,18 @@ def outcome_density(result: Fit, panel: Panel, rows: np.ndarray) -> xr.DataArray
 
     ``panel`` may have rows that ``result`` was not fitted to; its labels must be the same.  This is
     the model's node ``productivity`` without the need to compile a model for it; for a normal
-    outcome without a response part, equation (2.9) (``eq-integrated``).
+    outcome without a response part, equation (2.9) (``eq-integrated``).  With deviations it is
+    given the OU's other outcomes, too, as leaving out one of a dependent series wants it (Bürkner,
+    Gabry and Vehtari, 2021).
     """
-    found, rows = replace(result, panel=panel), np.asarray(rows)
+    rows = np.asarray(rows)
     size = result.posterior.sizes["chain"] * result.posterior.sizes["draw"]
     step = max(CHUNK // size, 1)
     parts = []
     for i in range(0, rows.size, step):
-        r = row_density(found, result.posterior, rows[i : i + step])
+        r = row_density(result, result.posterior, rows[i : i + step], panel)
         if result.spec.closed_form:
-            variance = result.posterior["sigma_y"] ** 2 + r.beta**2 * r.var
-            squares = (r.y - r.intercept - r.beta * r.mean) ** 2 / variance
-            parts.append(-0.5 * (squares + np.log(2 * np.pi * variance)))
+            parts.append(-0.5 * (r.residual**2 / r.spread + np.log(2 * np.pi * r.spread)))
         else:
             parts.append(model_sums(r, step=result.spec.step)[0])
     return xr.concat(parts, dim="row").transpose("chain", "draw", "row")
@@ -201,8 +201,7 @@ def share_of_score(fit: Fit) -> np.ndarray:
     with a Student-t outcome its scale in the place of sigma_y; equation (7.9) (``eq-share``).
     """
     r = _rows(fit)
-    score = r.beta**2 * r.var
-    return (score / (score + r.posterior["sigma_y"] ** 2)).mean(("chain", "draw")).to_numpy()
+    return (r.loading**2 * r.var / r.spread).mean(("chain", "draw")).to_numpy()
 
 
 def influence(fit: Fit) -> pd.DataFrame:
@@ -215,7 +214,7 @@ def influence(fit: Fit) -> pd.DataFrame:
     result, r, rows = loo(fit), _rows(fit), fit.panel.rows
     draws = ("chain", "draw")
     mean = (r.intercept + r.beta * r.mean).mean(draws)
-    scale = np.sqrt((r.posterior["sigma_y"] ** 2 + r.beta**2 * r.var).mean(draws))
+    scale = np.sqrt(r.spread.mean(draws))
     table = pd.DataFrame(
         {
             "ou": rows["ou"].to_numpy(),

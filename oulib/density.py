@@ -7,15 +7,17 @@ and what the model is held against.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from scipy import special
 
 from oulib.fit import Fit
-from oulib.model import integration
+from oulib.model import filter_kernel, integration
 from oulib.model.groups import time
 from oulib.model.survey import given_survey, respondents, scores
+from oulib.panel import Panel
 
 CHUNK = 2_000_000  # numbers held at a time by the sums over a grid
 _DENSE = np.linspace(-9.0, 9.0, 1601)
@@ -25,10 +27,12 @@ _DENSE = np.linspace(-9.0, 9.0, 1601)
 class RowDensity:
     """What the density of the rows' data depends on, at some posterior draws.
 
-    ``mean`` and ``var`` are those of x* given the row's survey; ``intercept``, ``beta`` and
-    ``offset`` (of the response logit, where the row was planned) complete the row; all have the
-    sample dims and ``row``.  ``sign`` is +1 for an answered plan, -1 for an unanswered one and 0
-    elsewhere.
+    ``mean`` and ``var`` are those of x* given the row's survey; ``intercept``, ``beta``,
+    ``sigma`` (of the outcome's noise) and ``offset`` (of the response logit, where the row was
+    planned) complete the row; all have the sample dims and ``row``.  ``loading`` is what the
+    outcome moves by with x* itself: beta, or 0 where its mean follows the expected score.  With
+    deviations, ``intercept`` and ``sigma`` are those given the OU's other outcomes.  ``sign`` is
+    +1 for an answered plan, -1 for an unanswered one and 0 elsewhere.
     """
 
     posterior: xr.Dataset
@@ -37,13 +41,25 @@ class RowDensity:
     var: xr.DataArray
     intercept: xr.DataArray
     beta: xr.DataArray
+    loading: xr.DataArray
+    sigma: xr.DataArray
     sign: xr.DataArray
     offset: xr.DataArray | float
 
+    @property
+    def residual(self) -> xr.DataArray:
+        """The outcome less its expectation at the mean of x*."""
+        return self.y - self.intercept - self.beta * self.mean
+
+    @property
+    def spread(self) -> xr.DataArray:
+        """Variance of a normal outcome around that expectation."""
+        return self.sigma**2 + self.loading**2 * self.var
+
     def log_outcome(self, x: xr.DataArray) -> xr.DataArray:
         """log p(y_i | x*_i = x)."""
-        sigma = self.posterior["sigma_y"]
-        z2 = ((self.y - self.intercept - self.beta * x) / sigma) ** 2
+        sigma = self.sigma
+        z2 = ((self.residual - self.loading * (x - self.mean)) / sigma) ** 2
         if "nu" not in self.posterior:
             return -0.5 * (z2 + np.log(2 * np.pi)) - np.log(sigma)
         nu = self.posterior["nu"]
@@ -78,12 +94,16 @@ class Expectations:
     offset: xr.DataArray | float
 
 
-def expectations(fit: Fit, posterior: xr.Dataset, rows: np.ndarray) -> Expectations:
+def expectations(
+    fit: Fit, posterior: xr.Dataset, rows: np.ndarray, panel: Panel | None = None
+) -> Expectations:
     """The expectations of ``rows`` of the fit's panel at the draws of ``posterior``.
 
-    The offset is 0 without a response part, and means nothing where no survey was planned.
+    The offset is 0 without a response part, and means nothing where no survey was planned.  Rows
+    may be those of another ``panel`` with the same labels.
     """
-    data = fit.panel.rows.isel(row=rows)
+    panel = panel or fit.panel
+    data = panel.rows.isel(row=rows)
 
     def pick(name: str, dim: str, index: np.ndarray) -> xr.DataArray:
         at = xr.DataArray(index, dims="row", coords={"row": rows})
@@ -98,7 +118,7 @@ def expectations(fit: Fit, posterior: xr.Dataset, rows: np.ndarray) -> Expectati
         offset = posterior["rho_0"] + pick("rho_ou", "ou", ou) + pick("rho_month", "wave", wave)
     intercept = pick("alpha", "ou", ou) + pick("lam", "month", month)
     if "trend" in posterior:
-        at = xr.DataArray(time(fit.panel)[month], dims="row", coords={"row": rows})
+        at = xr.DataArray(time(panel)[month], dims="row", coords={"row": rows})
         intercept = intercept + pick("trend", "ou", ou) * at
     if "coef" in posterior:
         intercept = intercept + xr.dot(
@@ -106,42 +126,112 @@ def expectations(fit: Fit, posterior: xr.Dataset, rows: np.ndarray) -> Expectati
             posterior["coef"],
             dim="covariate",
         )
-    return Expectations(
-        x=pick("mu_x_ou", "ou", ou) + gamma_x * pick("tau", "month", month),
-        intercept=intercept,
-        beta=pick("beta", "ou", ou),
-        offset=offset,
-    )
+    mu_x, beta = pick("mu_x_ou", "ou", ou), pick("beta", "ou", ou)
+    x = mu_x + gamma_x * pick("tau", "month", month)
+    if "beta_between" in posterior:  # slopes within OUs: the intercept is that of a score of 0
+        intercept = intercept + posterior["beta_between"] * mu_x - beta * x
+    return Expectations(x=x, intercept=intercept, beta=beta, offset=offset)
 
 
-def row_density(fit: Fit, posterior: xr.Dataset, rows: np.ndarray) -> RowDensity:
-    """The density of ``rows`` of the fit's panel at the draws of ``posterior``."""
-    data = fit.panel.rows.isel(row=rows)
+def row_density(
+    fit: Fit, posterior: xr.Dataset, rows: np.ndarray, panel: Panel | None = None
+) -> RowDensity:
+    """The density of ``rows`` of the fit's panel at the draws of ``posterior``.
+
+    Rows may be those of another ``panel`` with the same labels, such as the whole that the fit's
+    is a part of: outcomes that the fit has not seen then count for nothing.
+    """
+    panel = panel or fit.panel
+    data = panel.rows.isel(row=rows)
 
     def by_row(values: np.ndarray) -> xr.DataArray:
         return xr.DataArray(values, dims="row", coords={"row": rows})
 
-    expected = expectations(fit, posterior, rows)
+    expected = expectations(fit, posterior, rows, panel)
     mean, var = given_survey(
         expected.x,
         posterior["sigma_x"],
         posterior["sigma_meas"],
-        by_row(respondents(fit.panel)[rows]),
-        by_row(scores(fit.panel)[rows]),
+        by_row(respondents(panel)[rows]),
+        by_row(scores(panel)[rows]),
     )
     planned = np.zeros(rows.size, dtype=bool)  # a panel without a response part needs no schedule
     if "rho_x" in posterior:
         planned = data["scheduled"].to_numpy()
-    return RowDensity(
+    density = RowDensity(
         posterior=posterior,
         y=by_row(data["y"].to_numpy()),
         mean=mean,
         var=var,
         intercept=expected.intercept,
         beta=expected.beta,
+        loading=expected.beta if fit.spec.score == "latent" else xr.zeros_like(expected.beta),
+        sigma=posterior["sigma_y"] * noise_factor(posterior, by_row(data["ou_idx"].to_numpy())),
         sign=by_row(np.where(planned, np.where(data["observed"].to_numpy(), 1.0, -1.0), 0.0)),
         offset=expected.offset,
     )
+    return _given_others(fit, density, rows, panel) if fit.spec.deviations else density
+
+
+def noise_factor(posterior: xr.Dataset, ou: xr.DataArray) -> xr.DataArray | float:
+    """What multiplies the residual scale in rows of the OUs ``ou`` (positions, dim row)."""
+    if "noise_ou" not in posterior:
+        return 1.0
+    return posterior["noise_ou"].isel(ou=ou).drop_vars("ou")
+
+
+def _given_others(fit: Fit, own: RowDensity, rows: np.ndarray, panel: Panel) -> RowDensity:
+    """``own``, with the deviation of each row as the OU's other outcomes let one expect it.
+
+    Those are the outcomes that the fit has seen, but for the row's own.
+    """
+    posterior, data = own.posterior, panel.rows.isel(row=rows)
+    place = {name: fit.panel.rows[name].to_numpy() for name in ("ou_idx", "month_idx")}
+    seen = np.isfinite(fit.panel.rows["y"].to_numpy())
+    others = np.flatnonzero(seen & np.isin(place["ou_idx"], data["ou_idx"].to_numpy()))
+    known = row_density(replace(fit, spec=fit.spec.but(deviations=False)), posterior, others)
+    # The rows wanted, among those of the same OUs that the fit has seen: a row may be both.
+    length = len(panel.months)
+    at_known = place["ou_idx"][others] * length + place["month_idx"][others]
+    at_wanted = data["ou_idx"].to_numpy() * length + data["month_idx"].to_numpy()
+    every = np.union1d(at_known, at_wanted)
+    ou, month = np.divmod(every, length)
+    first = np.concatenate([[True], ou[1:] != ou[:-1]])
+    gap = np.where(first, 1.0, np.concatenate([[1.0], np.diff(month)]))
+    factor = noise_factor(posterior, xr.DataArray(ou, dims="row"))
+    samples = ("chain", "draw", "row")
+    shape = (posterior.sizes["chain"], posterior.sizes["draw"], every.size)
+    factor = np.broadcast_to(_array(factor, samples, shape), shape)
+    z, noise = np.zeros(shape), np.full(shape, np.inf)  # noise without end: nothing is known there
+    slot = np.searchsorted(every, at_known)
+    z[..., slot] = known.residual.transpose(*samples).to_numpy() / factor[..., slot]
+    noise[..., slot] = known.spread.transpose(*samples).to_numpy() / factor[..., slot] ** 2
+    flat = (-1, every.size)
+    mean, var = (
+        values.reshape(shape)[..., np.searchsorted(every, at_wanted)]
+        for values in filter_kernel.others(
+            z.reshape(flat),
+            first,
+            gap,
+            posterior["phi_u"].to_numpy().ravel(),
+            posterior["sigma_u"].to_numpy().ravel() ** 2,
+            noise.reshape(flat),
+        )
+    )
+    factor = factor[..., np.searchsorted(every, at_wanted)]
+
+    def labelled(values: np.ndarray) -> xr.DataArray:
+        return xr.DataArray(values, dims=samples, coords={"row": rows})
+
+    return replace(
+        own,
+        intercept=own.intercept + labelled(factor * mean),
+        sigma=np.sqrt(own.sigma**2 + labelled(factor**2 * var)),
+    )
+
+
+def _array(values: xr.DataArray | float, dims: tuple[str, ...], shape: tuple[int, ...]) -> Any:
+    return values.transpose(*dims).to_numpy() if isinstance(values, xr.DataArray) else values
 
 
 def all_rows(fit: Fit, rows: np.ndarray | None) -> np.ndarray:
@@ -182,7 +272,7 @@ def quadrature_error(fit: Fit, *, draws: int = 32) -> float:
 def model_sums(r: RowDensity, *, step: float) -> tuple[xr.DataArray, xr.DataArray]:
     """log p(y | x', R) and log P(R | x') of every row as the model itself sums them."""
     sd, slope = np.sqrt(r.var), r.posterior.get("rho_x", 0.0)
-    sigma, nu = r.posterior["sigma_y"], r.posterior.get("nu", np.inf)
+    sigma, nu = r.sigma, r.posterior.get("nu", np.inf)
     answer = (r.offset + slope * r.mean, slope * sd, r.sign)
 
     def total(*of: xr.DataArray | float) -> xr.DataArray:
@@ -190,7 +280,7 @@ def model_sums(r: RowDensity, *, step: float) -> tuple[xr.DataArray, xr.DataArra
 
     # A normal outcome at its mean whatever x* is leaves the response alone, and its constant.
     response = total(0.0, 0.0, 1.0, np.inf, *answer) + 0.5 * np.log(2 * np.pi)
-    joint = total(r.y - r.intercept - r.beta * r.mean, r.beta * sd, sigma, nu, *answer)
+    joint = total(r.residual, r.loading * sd, sigma, nu, *answer)
     return joint - response, response
 
 

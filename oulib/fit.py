@@ -18,6 +18,7 @@ import xarray as xr
 
 from oulib import cache
 from oulib.model import build_model
+from oulib.model.deviations import complete
 from oulib.panel import Panel
 from oulib.spec import ModelSpec
 
@@ -123,6 +124,8 @@ def _sample(panel: Panel, spec: ModelSpec, sampling: Sampling, progress: bool) -
         tree, seconds = _with_nutpie(model, spec, sampling, progress)
     else:
         tree, seconds = _with_pymc(model, sampling, progress)
+    drawn = tree["posterior"].to_dataset()
+    tree["posterior"] = xr.DataTree(complete(panel, spec, drawn, seed=sampling.seed))
     groups = ("posterior", "sample_stats")
     kept = xr.DataTree.from_dict({group: _storable(tree[group].to_dataset()) for group in groups})
     kept["observed_data"] = xr.DataTree(

@@ -40,10 +40,8 @@ def conditional(
     r = row_density(fit, thinned(fit.posterior, draws), all_rows(fit, rows))
     mean, var = r.mean, r.var
     if outcome:
-        sigma2 = r.posterior["sigma_y"] ** 2
-        spread = sigma2 + r.beta**2 * var
-        mean = mean + var * r.beta / spread * (r.y - r.intercept - r.beta * mean)
-        var = var * (sigma2 / spread)
+        mean = mean + var * r.loading / r.spread * r.residual
+        var = var * (r.sigma**2 / r.spread)
     mean, var = xr.broadcast(mean, var)
     return xr.Dataset({"mean": mean, "sd": np.sqrt(var)}).transpose("chain", "draw", "row")
 
@@ -139,7 +137,7 @@ def row_weights(fit: Fit, *, draws: int = 200, seed: int = 0) -> xr.Dataset:
     posterior = thinned(fit.posterior, draws)
     x_star = recover_latent(fit, draws=draws, seed=seed)
     r = row_density(fit, posterior, all_rows(fit, None))
-    z = (r.y - r.intercept - r.beta * x_star) / posterior["sigma_y"]
+    z = (r.residual - r.loading * (x_star - r.mean)) / r.sigma
     weight = (posterior["nu"] + 1) / (posterior["nu"] + z**2)
     return xr.Dataset({"weight": weight, "residual": z}).mean(("chain", "draw"))
 

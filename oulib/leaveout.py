@@ -7,7 +7,7 @@ A refit is a fit like any other: seeded, cached, and sampled by a compiled model
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import arviz as az
@@ -225,13 +225,13 @@ def forecasts(full: Fit, ahead: LeftOut, *, seed: int = 0) -> pd.DataFrame:
     for month, refit in zip(ahead.elpd.elpd_i["month"].to_numpy(), ahead.refits, strict=True):
         rows = np.flatnonzero(label == month)
         p = refit.posterior
-        r = row_density(replace(refit, panel=full.panel), p, rows)
-        centre = r.mean.transpose("chain", "draw", "row")
-        score = centre + np.sqrt(r.var) * rng.standard_normal(centre.shape)
+        r = row_density(refit, p, rows, full.panel)
+        centre = (r.intercept + r.beta * r.mean).transpose("chain", "draw", "row")
+        move = np.sqrt(r.var) * r.loading * rng.standard_normal(centre.shape)
         noise = rng.standard_normal(centre.shape)
         if "nu" in p:
             noise = rng.standard_t(p["nu"].to_numpy()[..., None], centre.shape)
-        mean = (r.intercept + r.beta * score + p["sigma_y"] * centre.copy(data=noise)).mean("row")
+        mean = (centre + move + r.sigma * centre.copy(data=noise)).mean("row")
         q5, q50, q95 = np.quantile(mean.to_numpy(), [0.05, 0.5, 0.95])
         table[str(month)] = {
             **{"q5": q5, "q50": q50, "q95": q95, "sd": float(mean.std())},

@@ -519,11 +519,10 @@ def bends(fit: Fit, *, draws: int = 400, seed: int = 0, most: int = 8) -> xr.Dat
     noise = normal()
     if "nu" in posterior:
         noise = centre.copy(data=rng.standard_t(posterior["nu"].to_numpy()[..., None], noise.shape))
-    fresh = r.beta * np.sqrt(r.var) * normal() + posterior["sigma_y"] * noise
-    residual = r.y - r.intercept - r.beta * r.mean
+    fresh = r.loading * np.sqrt(r.var) * normal() + r.sigma * noise
     stacked = [
         part.transpose(*_SAMPLES, "row").to_numpy().reshape(-1, rows.size)
-        for part in (residual, fresh)
+        for part in (r.residual, fresh)
     ]
     bins = np.array_split(np.argsort(away, kind="stable"), max(min(most, rows.size // 10), 1))
     score = np.array([away[b].mean() for b in bins])

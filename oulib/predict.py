@@ -7,6 +7,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ import pymc as pm
 import xarray as xr
 from scipy import special, stats
 
-from oulib.density import all_rows, expectations, thinned
+from oulib.density import all_rows, expectations, noise_factor, row_density, thinned
 from oulib.fit import Fit
 from oulib.model.survey import respondents
 
@@ -26,8 +27,11 @@ def replicate(fit: Fit, *, draws: int = 400, seed: int = 0, anew: Sequence[str] 
     quantity that LOO scores, and a survey given that it was answered.  ``draws`` posterior draws
     are taken at even distance.  Variables named in ``anew``, ``lam`` for example, are drawn again
     from their distribution given the hyperparameters: other months like these, and not the same
-    months once more.
+    months once more.  A model with deviations has no distribution of a row by itself: its
+    outcomes are those of the same OUs on other paths, and ``anew`` is not for it.
     """
+    if fit.spec.deviations:
+        return _on_other_paths(fit, draws=draws, seed=seed, anew=anew)
     model, posterior = fit.integrated()
     step = max(posterior.sizes["chain"] * posterior.sizes["draw"] // draws, 1)
     thinned = posterior.isel(draw=slice(None, None, step))
@@ -46,6 +50,52 @@ def replicate(fit: Fit, *, draws: int = 400, seed: int = 0, anew: Sequence[str] 
         kept = fit.posterior.sel(draw=thinned["draw"])  # with what follows from the parameters
         replicates["survey"] = _answered(fit, kept, replicates["survey"], seed)
     return replicates.stack(sample=("chain", "draw")).transpose("sample", ...)
+
+
+def _on_other_paths(fit: Fit, *, draws: int, seed: int, anew: Sequence[str]) -> xr.Dataset:
+    """:func:`replicate` for a model with deviations."""
+    if anew:
+        raise ValueError("With deviations only paths of the OUs are drawn anew.")
+    p, rng = thinned(fit.posterior, draws), np.random.default_rng(seed)
+    r = row_density(replace(fit, spec=fit.spec.but(deviations=False)), p, all_rows(fit, None))
+    made = {"productivity": r.intercept + r.beta * r.mean + residuals(fit, p, rng)}
+    seen = fit.panel.survey_rows
+    x = expectations(fit, p, seen).x.transpose("chain", "draw", "row")
+    n = xr.DataArray(respondents(fit.panel)[seen], dims="row", coords={"row": seen})
+    sd = np.sqrt(p["sigma_x"] ** 2 + p["sigma_meas"] ** 2 / n)
+    made["survey"] = (x + sd * rng.standard_normal(x.shape)).rename(row="survey_row")
+    if fit.spec.score == "latent":
+        made["productivity"] = made["productivity"] + np.sqrt(r.loading**2 * r.var) * r.mean.copy(
+            data=rng.standard_normal(r.mean.shape)
+        )
+    found = xr.Dataset(made).stack(sample=("chain", "draw"))
+    return found.transpose("sample", ...)
+
+
+def residuals(fit: Fit, posterior: xr.Dataset, rng: np.random.Generator) -> xr.DataArray:
+    """New residuals of every row, (chain, draw, row): noise, and with deviations a new path."""
+    p, rows = posterior, all_rows(fit, None)
+    ou, month = (fit.panel.rows[name].to_numpy() for name in ("ou_idx", "month_idx"))
+    at = xr.DataArray(ou, dims="row", coords={"row": rows})
+    shape = (p.sizes["chain"], p.sizes["draw"], rows.size)
+
+    def by_row(values: np.ndarray) -> xr.DataArray:
+        return xr.DataArray(values, dims=("chain", "draw", "row"), coords={"row": rows})
+
+    if "nu" in p:
+        noise = by_row(rng.standard_t(p["nu"].to_numpy()[..., None], shape))
+    else:
+        noise = by_row(rng.standard_normal(shape))
+    made = p["sigma_y"] * noise
+    if fit.spec.deviations:
+        phi, sigma = (p[name].to_numpy() for name in ("phi_u", "sigma_u"))
+        path = np.empty((len(fit.panel.months), *phi.shape, len(fit.panel.ous)))
+        path[0] = (sigma / np.sqrt(1 - phi**2))[..., None] * rng.standard_normal(path[0].shape)
+        for t in range(1, len(path)):
+            step = sigma[..., None] * rng.standard_normal(path[0].shape)
+            path[t] = phi[..., None] * path[t - 1] + step
+        made = made + by_row(np.moveaxis(path[month, :, :, ou], 0, -1))
+    return (made * noise_factor(p, at)).transpose("chain", "draw", "row")
 
 
 def _answered(fit: Fit, posterior: xr.Dataset, survey: xr.DataArray, seed: int) -> xr.DataArray:
@@ -168,6 +218,8 @@ def new_ous(fit: Fit, site: np.ndarray, *, draws: int | None = None, seed: int =
             of_site = p[f"{effect}_site"].isel(site=at).drop_vars("site")
             found[effect] = found[effect] + xr.where(known, of_site, fresh)
     found["mu_x_ou"] = p["mu_x"] + p["sigma_mu_x"] * normal()
+    if "noise_ou" in p:
+        found["noise_ou"] = np.exp(p["sigma_noise_ou"] * normal())
     if "rho_x" in p:
         found["rho_ou"] = p["sigma_rho_ou"] * normal()
     return xr.Dataset(found).transpose("chain", "draw", "ou")
@@ -190,12 +242,8 @@ def regenerate(fit: Fit, *, draws: int = 400, seed: int = 0) -> xr.Dataset:
         return xr.DataArray(values, dims=("chain", "draw", "row"), coords={"row": rows})
 
     x = expected.x + p["sigma_x"] * by_row(rng.standard_normal(shape))
-    if "nu" in p:
-        noise = rng.standard_t(p["nu"].to_numpy()[..., None], shape)
-    else:
-        noise = rng.standard_normal(shape)
-    y = expected.intercept + expected.beta * x
-    made = {"x_star": x, "productivity": y + p["sigma_y"] * by_row(noise)}
+    y = expected.intercept + expected.beta * (x if fit.spec.score == "latent" else expected.x)
+    made = {"x_star": x, "productivity": y + residuals(fit, p, rng)}
     if "rho_x" in p:
         logit = expected.offset + p["rho_x"] * x
         planned = xr.DataArray(fit.panel.rows["scheduled"].to_numpy(), dims="row")

@@ -44,11 +44,11 @@ def information(fit: Fit, *, draws: int = 1000) -> xr.DataArray:
     posterior = thinned(fit.posterior, draws)
     rows = all_rows(fit, None)
     r = row_density(fit, posterior, rows)
-    noise = posterior["sigma_y"] ** 2
+    noise = r.sigma**2
     if "nu" in posterior:
         noise = noise * (posterior["nu"] + 3) / (posterior["nu"] + 1)
     squares = fit.panel.rows["covariates"].reset_coords(drop=True).assign_coords(row=rows) ** 2
-    weight = 1 / (noise + r.beta**2 * r.var)
+    weight = 1 / (noise + r.loading**2 * r.var)
     return xr.dot(weight, squares, dim="row").transpose(*_SAMPLES, "covariate")
 
 

@@ -12,6 +12,11 @@ Months = Literal["iid", "ar1"]
 GroupScales = Literal["half_normal", "half_student_t"]
 Tau = Literal["identified", "signed", "free_scale"]
 Covariates = Literal["none", "wide", "ridge", "ard", "horseshoe"]
+Noise = Literal["common", "by_ou"]
+Score = Literal["latent", "expected"]
+Slope = Literal["total", "within"]
+Movement = Literal["all_months", "survey_months"]
+SurveyScale = Literal["unit", "design"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +28,9 @@ class Priors:
     ``lkj_eta``, the concentration of the LKJ prior on correlations; and ``nu``, the mean of the
     exponential part of the degrees of freedom, which are 2 + Exponential.  ``relevant``, the
     number of covariates expected to matter, and ``slab``, the scale of those that do, belong to
-    the horseshoe.
+    the horseshoe.  ``noise_share``, with prior scales from the design, is a of the Beta(a, a) prior
+    of the share of noise in a typical survey's variance within an OU; 0.5 leaves ``sigma_x`` and
+    ``sigma_meas`` half-normal.
     """
 
     mu_alpha: float = 1.0
@@ -49,6 +56,9 @@ class Priors:
     ard: float = 0.5
     relevant: float = 3.0
     slab: float = 1.0
+    sigma_u: float = 0.5
+    sigma_noise_ou: float = 0.5
+    noise_share: float = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +83,22 @@ class ModelSpec:
             or ``"none"`` to leave them out: ``"wide"`` hardly shrinks; ``"ridge"`` is normal with
             a small sd; ``"ard"`` learns an sd for each; ``"horseshoe"``, regularised, expects a
             few to matter and the others not.
+        noise: whether OUs share one residual scale, or each has its own, ``noise_ou[ou]`` times
+            ``sigma_y``, log-normal and pooled (``"by_ou"``).
+        score: what the outcome's mean follows: the latent score itself, whose uncertainty then
+            adds beta_g^2 var(x*) to a row's variance, or its expectation given the surveys
+            (``"expected"``, regression calibration), which keeps that term out.
+        slope: what beta_g multiplies.  ``"total"``: the score, so that differences between OUs
+            and common movements of the score speak of it, too.  ``"within"``: the OU's own
+            departure from them, x* - mu_x,g - gamma_x tau_t; OUs' mean scores get a coefficient
+            ``beta_between`` of their own, the common movement is left to ``lam``, and ``alpha[ou]``
+            is the outcome at the OU's own mean score (Mundlak, 1978).
+        movement: whether the score's common movement ``tau`` exists in all months, or only in
+            those with surveys (``"survey_months"``), and is zero in the others.
+        deviations: whether an OU strays from its expected outcome for months on end, by a
+            stationary AR(1) of its own (``phi_u``, innovations ``sigma_u``), summed out.
+        survey_scale: the unit of the prior scale of ``sigma_meas``: the sd of scores, or that
+            times the root of the median number of respondents (``"design"``).
         group_scales: prior family of the scales of OU and site effects; the half-Student-t has
             four degrees of freedom.
         step: distance between the quadrature nodes of a row's latent score, in widths of the
@@ -95,6 +121,12 @@ class ModelSpec:
     trend: bool = False
     correlated: bool = True
     covariates: Covariates = "none"
+    noise: Noise = "common"
+    score: Score = "latent"
+    slope: Slope = "total"
+    movement: Movement = "all_months"
+    deviations: bool = False
+    survey_scale: SurveyScale = "unit"
     group_scales: GroupScales = "half_normal"
     step: float = 0.9
     latent: Latent = "integrated"
@@ -110,6 +142,38 @@ class ModelSpec:
         """Whether a row's density has its latent score integrated out in closed form."""
         return self.outcome == "gaussian" and not self.response
 
+    @property
+    def effects_summed_out(self) -> bool:
+        """Whether OU effects are summed out of the likelihood and drawn after sampling."""
+        return self.deviations and self.score == "expected"
+
+    def problems(self) -> tuple[str, ...]:
+        """Why these switches cannot stand together, a sentence each; empty if they can."""
+        found = []
+        if self.score == "expected":
+            if self.latent != "integrated":
+                found.append(
+                    "score='expected' has no explicit form, for no latent score enters the outcome"
+                )
+            if self.response:
+                found.append(
+                    "score='expected' has no response part, for whether a survey was answered "
+                    "would change the expectation"
+                )
+        if self.deviations:
+            if self.latent != "integrated":
+                found.append("deviations are only ever summed out, so latent must be 'integrated'")
+            if self.outcome != "gaussian":
+                found.append(
+                    "deviations need a Gaussian outcome, for the filter that sums them out is "
+                    "exact for nothing else; noise='by_ou' bends to unruly OUs instead"
+                )
+            if self.response:
+                found.append("deviations do not go with a response part")
+            if self.trend:
+                found.append("deviations do not go with trends, which they absorb")
+        return tuple(found)
+
     def to_dict(self) -> dict[str, Any]:
         """The switches and priors as plain values, for a cache key or a file."""
         return asdict(self)
@@ -124,5 +188,18 @@ UPGRADED = SITE.but(name="upgraded", response=True)
 LADDER: tuple[ModelSpec, ...] = (BASELINE, STUDENT_T, AR1, SITE, UPGRADED)
 """The models in the order of the book, each one upgrade above the one before."""
 
-MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in LADDER}
+ROBUST = BASELINE.but(
+    name="robust",
+    months="ar1",
+    noise="by_ou",
+    score="expected",
+    slope="within",
+    movement="survey_months",
+    deviations=True,
+    survey_scale="design",
+    priors=Priors(noise_share=2.0),
+)
+"""For real panels: what lets the outcome bend a slope without any survey is closed or modelled."""
+
+MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in (*LADDER, ROBUST)}
 """The named models, as the command line knows them."""

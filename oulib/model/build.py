@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pymc as pm
 
+from oulib.errors import UserError
 from oulib.model import covariates, groups, outcome, response, survey
 from oulib.panel import Panel
 from oulib.spec import ModelSpec
@@ -17,7 +18,12 @@ def build_model(panel: Panel, spec: ModelSpec) -> pm.Model:
     that ``pm.compute_log_likelihood`` and ``pm.sample_posterior_predictive`` need no help.
     Coordinates: ``ou``, ``site``, ``month``,
     ``effect``, ``row`` and ``survey_row`` (positions in the panel).
+
+    Raises:
+        UserError: the switches do not go together, or the panel lacks what one of them needs.
     """
+    if problems := spec.problems():
+        raise UserError(f"The model {spec.name} cannot be built: {'; '.join(problems)}.")
     coords = {
         "ou": list(panel.ous),
         "site": list(panel.sites),
@@ -28,7 +34,10 @@ def build_model(panel: Panel, spec: ModelSpec) -> pm.Model:
     with pm.Model(coords=coords) as model:
         score = survey.add(panel, spec)
         known = covariates.add(panel, spec)
-        effects = groups.add(panel, spec, mu_x_ou=score.mu_x_ou, covariates=known)
+        where = None if spec.slope == "within" else score.mu_x_ou
+        effects = groups.add(
+            panel, spec, mu_x_ou=where, reliability=score.reliability, covariates=known
+        )
         answers = response.add(panel, spec, score)
         outcome.add(panel, spec, score, effects, answers, known)
     return model

@@ -40,19 +40,34 @@ class Effects:
     """What an OU adds to its rows: arrays over ``ou``, and ``time`` over ``month``.
 
     ``alpha`` and ``beta`` are total effects, population plus site plus OU; ``trend`` is that of
-    site and OU alone, or None.
+    site and OU alone, or None.  Where the OUs' own part is summed out, they are the population's
+    (with the site's), and ``spread`` holds the sds (effect) and the correlation of that part.
     """
 
     alpha: TensorVariable
     beta: TensorVariable
     trend: TensorVariable | None
     time: TensorVariable | None
+    spread: tuple[TensorVariable, TensorVariable] | None = None
 
     def of(self, ou: TensorVariable, month: TensorVariable) -> TensorVariable:
         """The part of the rows' expected outcome that the score has nothing to do with."""
         if self.trend is None:
             return self.alpha[ou]
         return self.alpha[ou] + self.trend[ou] * self.time[month]
+
+
+@dataclass(frozen=True)
+class Population:
+    """What OUs' effects are drawn around: ``means`` by name (of OUs or scalar) and their sds.
+
+    ``chol`` is the Cholesky factor of the correlations, of the effects in the order of
+    :data:`_SAMPLED` in level geometry and of :func:`effect_names` otherwise.
+    """
+
+    means: dict[str, TensorVariable | float]
+    sigma: TensorVariable
+    chol: TensorVariable
 
 
 def time(panel: Panel) -> np.ndarray:
@@ -65,13 +80,40 @@ def add(
     panel: Panel,
     spec: ModelSpec,
     *,
-    mu_x_ou: TensorVariable,
+    mu_x_ou: TensorVariable | None,
+    reliability: TensorVariable,
     covariates: TensorVariable | None = None,
 ) -> Effects:
     """Add ``alpha[ou]``, ``beta[ou]`` and perhaps ``trend[ou]`` to the current PyMC model.
 
-    Spec 1.1, with sites 2.1, with a trend 10.  ``covariates`` are their contribution to each row,
-    if any.
+    Spec 1.1, with sites 2.1, with a trend 10.  ``mu_x_ou`` are the scores at which months of
+    outcomes pin an OU's level down, None if its intercept is that level; ``reliability`` is that of
+    a typical survey within its OU; ``covariates`` are their contribution to each row, if any.
+
+    Raises:
+        UserError: a site level was asked for and the panel has a single site.
+    """
+    names = effect_names(spec)
+    people = population(panel, spec, reliability)
+    if spec.effects_summed_out:
+        alpha, beta = (pt.zeros(len(panel.ous)) + people.means[name] for name in EFFECTS)
+        return Effects(alpha, beta, None, None, spread=(people.sigma, people.chol[1, 0]))
+    at = pm.Data("time", time(panel), dims="month") if spec.trend else None
+    if spec.geometry == "level":
+        shift = 0.0 if covariates is None else _mean_by_ou(panel, covariates)
+        found = _level(panel, spec, people, mu_x_ou, shift)
+    else:
+        drawn = _correlated("ou", spec, people.sigma, people.chol, "ou")
+        found = {name: people.means[name] + drawn[name] for name in names}
+    return Effects(
+        **{name: pm.Deterministic(name, found[name], dims="ou") for name in names},
+        **({} if spec.trend else {TREND: None}),
+        time=at,
+    )
+
+
+def population(panel: Panel, spec: ModelSpec, reliability: TensorVariable) -> Population:
+    """Add the parameters that OUs' effects are drawn from to the current PyMC model.
 
     Raises:
         UserError: a site level was asked for and the panel has a single site.
@@ -79,10 +121,13 @@ def add(
     model = pm.modelcontext(None)
     names = effect_names(spec)
     model.add_coords({"effect": names, "effect_bis": names})
-    means: dict[str, TensorVariable | float] = {
-        "alpha": pm.Normal("mu_alpha", 0.0, spec.priors.mu_alpha),
-        "beta": pm.Normal("mu_beta", 0.0, spec.priors.mu_beta),
-    }
+    mu_alpha = pm.Normal("mu_alpha", 0.0, spec.priors.mu_alpha)
+    if spec.effects_summed_out:
+        mu_beta, sigma = _attenuated(panel, spec, reliability)
+    else:
+        mu_beta = pm.Normal("mu_beta", 0.0, spec.priors.mu_beta)
+        sigma = _scales("sigma_ou", spec, spec.priors.sigma_ou)
+    means: dict[str, TensorVariable | float] = {"alpha": mu_alpha, "beta": mu_beta}
     if spec.trend:
         means[TREND] = 0.0  # the months have a trend of their own: a second one would be lost
     if spec.sites:
@@ -93,25 +138,69 @@ def add(
             )
         site = pm.Data("site_idx", panel.site_idx, dims="ou")
         means = {name: means[name] + of_site[site] for name, of_site in _sites(spec).items()}
-    sigma = _scales("sigma_ou", spec, spec.priors.sigma_ou)
-    at = pm.Data("time", time(panel), dims="month") if spec.trend else None
-    if spec.geometry == "level":
-        shift = 0.0 if covariates is None else _mean_by_ou(panel, covariates)
-        found = _level(panel, spec, means, sigma, mu_x_ou, shift)
-    else:
-        drawn = _correlated("ou", spec, sigma, "ou")
-        found = {name: means[name] + drawn[name] for name in names}
-    return Effects(
-        **{name: pm.Deterministic(name, found[name], dims="ou") for name in names},
-        **({} if spec.trend else {TREND: None}),
-        time=at,
-    )
+    # In level geometry the slope comes first, then alpha given it.
+    order = _SAMPLED if spec.geometry == "level" else None
+    return Population(means, sigma, _correlation("ou", spec, order=order))
 
 
-def _scales(name: str, spec: ModelSpec, scale: float) -> TensorVariable:
+def _scales(
+    name: str, spec: ModelSpec, scale: TensorVariable | float, dims: str | None = "effect"
+) -> TensorVariable:
     if spec.group_scales == "half_student_t":
-        return pm.HalfStudentT(name, nu=4, sigma=scale, dims="effect")
-    return pm.HalfNormal(name, sigma=scale, dims="effect")
+        return pm.HalfStudentT(name, nu=4, sigma=scale, dims=dims)
+    return pm.HalfNormal(name, sigma=scale, dims=dims)
+
+
+def _attenuated(
+    panel: Panel, spec: ModelSpec, reliability: TensorVariable
+) -> tuple[TensorVariable, TensorVariable]:
+    """``mu_beta`` and ``sigma_ou`` in coordinates of the slope that the surveys can show.
+
+    Where the outcome follows the expected score, what it tells is the slope on the surveys
+    themselves, the reliability w times beta; the surveys may say little of w.  So beta is known to
+    e / w, and (beta, w) is a ridge that widens as w falls.  With b and e a rough estimate of the
+    slope on the surveys and its error, beta given w would be about normal with precision
+    1 / s^2 + w^2 / e^2; what is sampled is its distance from that mean in those sds, and
+    the slopes' spread in such units.  Linear maps given w, so the priors are the same.
+    """
+    prior = spec.priors
+    estimate, error, error_ou = (
+        pm.Data(f"rough_slope_{name}", value)
+        for name, value in zip(("mean", "error", "error_ou"), rough_slopes(panel), strict=True)
+    )
+    variance = 1 / (1 / prior.mu_beta**2 + (reliability / error) ** 2)
+    mean, sd = variance * reliability * estimate / error**2, pt.sqrt(variance)
+    distance = pm.Normal("mu_beta_raw", -mean / sd, prior.mu_beta / sd)
+    mu_beta = pm.Deterministic("mu_beta", mean + sd * distance)
+    unit = 1 / pt.sqrt(1 + (reliability / error_ou) ** 2)
+    sigma_alpha = _scales("sigma_alpha_raw", spec, prior.sigma_ou, dims=None)
+    sigma_beta = unit * _scales("sigma_beta_raw", spec, prior.sigma_ou / unit, dims=None)
+    sigma = pm.Deterministic("sigma_ou", pt.stack([sigma_alpha, sigma_beta]), dims="effect")
+    return mu_beta, sigma
+
+
+def rough_slopes(panel: Panel) -> tuple[float, float, float]:
+    """Slope of the outcome on the surveys themselves, from changes within OUs; only roughly.
+
+    Changes between an OU's successive surveys, less those of the months.
+
+    Returns:
+        The pooled slope, its standard error, and that of a single OU's slope.
+    """
+    rows = panel.rows.isel(row=panel.survey_rows)
+    ou, month, y, x = (rows[name].to_numpy() for name in ("ou_idx", "month_idx", "y", "x"))
+    seen = np.isfinite(y)
+    ou, month, y, x = ou[seen], month[seen], y[seen], x[seen]
+    count = np.maximum(np.bincount(month), 1)
+    y, x = (v - (np.bincount(month, weights=v) / count)[month] for v in (y, x))
+    same = ou[1:] == ou[:-1]
+    dy, dx = np.diff(y)[same], np.diff(x)[same]
+    squares = float(dx @ dx)
+    if dx.size < 3 or squares < 1e-9:
+        return 0.0, 1.0, 1.0
+    slope = float(dx @ dy) / squares
+    error = np.sqrt(max(float(np.mean((dy - slope * dx) ** 2)), 1e-8) / squares)
+    return slope, float(error), float(error * np.sqrt(len(np.unique(ou[1:][same]))))
 
 
 def _correlation(
@@ -142,14 +231,14 @@ def _correlation(
 
 
 def _correlated(
-    level: str, spec: ModelSpec, sigma: TensorVariable, dim: str
+    level: str, spec: ModelSpec, sigma: TensorVariable, chol: TensorVariable, dim: str
 ) -> dict[str, TensorVariable]:
     """Mean-zero correlated effects by the specification's transform, z @ L.T.
 
     ``z`` has one group a row, so z @ L.T has rows with covariance L @ L.T; z @ L would not.
     """
     z = pm.Normal(f"z_{level}", dims=(dim, "effect"))
-    factor = sigma[:, None] * _correlation(level, spec)
+    factor = sigma[:, None] * chol
     drawn = z @ factor.T
     return {name: drawn[:, place] for place, name in enumerate(effect_names(spec))}
 
@@ -157,18 +246,18 @@ def _correlated(
 def _sites(spec: ModelSpec) -> dict[str, TensorVariable]:
     """Site effects ``alpha_site[site]`` and so on, non-centred: sites are few."""
     sigma = _scales("sigma_site", spec, spec.priors.sigma_site)
+    chol = _correlation("site", spec)
     return {
         name: pm.Deterministic(f"{name}_site", of_site, dims="site")
-        for name, of_site in _correlated("site", spec, sigma, "site").items()
+        for name, of_site in _correlated("site", spec, sigma, chol, "site").items()
     }
 
 
 def _level(
     panel: Panel,
     spec: ModelSpec,
-    means: dict[str, TensorVariable | float],
-    sigma: TensorVariable,
-    mu_x_ou: TensorVariable,
+    people: Population,
+    mu_x_ou: TensorVariable | None,
     shift: TensorVariable | float,
 ) -> dict[str, TensorVariable]:
     """The same prior, sampled where the data are: level centred, slope non-centred.
@@ -177,11 +266,10 @@ def _level(
     what months of outcomes pin down; its intercept and slope alone slide along a ridge.  The map
     from level to intercept is a shift, so its Jacobian is one and the prior is untouched.
     """
-    names = effect_names(spec)
-    chol = _correlation("ou", spec, order=_SAMPLED)  # the slope first, then alpha given it
+    names, means, sigma, chol = effect_names(spec), people.means, people.sigma, people.chol
     z = pm.Normal("z_beta", dims="ou")
     beta = means["beta"] + sigma[1] * z
-    shift = shift + beta * mu_x_ou
+    shift = shift if mu_x_ou is None else shift + beta * mu_x_ou
     mean = means["alpha"] + sigma[0] * chol[1, 0] * z + shift
     sd = sigma[0] * chol[1, 1]
     level = pm.Normal("level_ou", mu=mean, sigma=sd, dims="ou")

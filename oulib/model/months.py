@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from pymc.distributions.transforms import ZeroSumTransform
+from pymc.logprob.transforms import Transform
 from pytensor.tensor import TensorVariable
 
 
@@ -18,25 +21,119 @@ def add_iid(name: str) -> TensorVariable:
     return pm.ZeroSumNormal(name, sigma=1.0, dims="month")
 
 
-def add_ar1(name: str, *, phi: TensorVariable, sigma: TensorVariable | float) -> TensorVariable:
+def add_ar1(
+    name: str,
+    *,
+    phi: TensorVariable,
+    sigma: TensorVariable | float,
+    along: Along | None = None,
+) -> TensorVariable:
     """Month effects ``name[month]``: a stationary AR(1) path minus its mean; spec 2.2.
 
     ``phi`` is the autocorrelation and ``sigma`` the sd of the innovations.  The path's mean is
-    integrated out, so only the centred path is sampled; see :func:`centred_ar1_logp`.
+    integrated out, so only the centred path is sampled; see :func:`centred_ar1_logp`.  ``along``
+    chooses other coordinates for the sampler; the distribution is the same.
     """
     months = len(pm.modelcontext(None).coords["month"])
+    # The last parameters tell the distribution how long it is, and its coordinates where to be.
+    where = (np.zeros(months),) if along is None else (along.centre, along.phi, along.scale)
     return pm.CustomDist(
         name,
         phi,
         sigma,
-        np.zeros(months),  # tells the distribution how long it is
-        logp=lambda value, phi, sigma, _: centred_ar1_logp(value, phi, sigma),
+        *where,
+        logp=lambda value, phi, sigma, *_: centred_ar1_logp(value, phi, sigma),
         random=_draw_centred_ar1,
-        support_point=lambda rv, size, phi, sigma, _: pt.zeros(months),
-        signature="(),(),(month)->(month)",
-        default_transform=ZeroSumTransform([-1]),
+        support_point=lambda rv, size, phi, sigma, centre, *_: centre - centre.mean(),
+        signature=",".join(["()", "()", "(month)", *["()"] * (len(where) - 1)]) + "->(month)",
+        default_transform=ZeroSumTransform([-1]) if along is None else _AlongTransform(months),
         dims="month",
     )
+
+
+@dataclass(frozen=True)
+class Along:
+    """Where and along what a path is to be sampled: what the data make of it, whatever its prior.
+
+    ``centre[month]`` is near the path; the errors of such an estimate persist like an AR(1) with
+    autocorrelation ``phi``, and have innovations of about ``scale``.
+    """
+
+    centre: TensorVariable
+    phi: TensorVariable
+    scale: TensorVariable
+
+
+class _AlongTransform(Transform):
+    """A path that sums to zero as innovations of its distance from a known one.
+
+    e_t = (d_t - phi d_(t-1)) / scale for t > 1, d the distance less its first value.  Unit
+    triangular but for constants, so the Jacobian is constant and is left out.
+    """
+
+    name = "along"
+    ndim_supp = 1
+
+    def __init__(self, months: int) -> None:
+        self.months = months
+
+    def forward(self, value: TensorVariable, *inputs: TensorVariable) -> TensorVariable:
+        centre, phi, scale = inputs[-3:]
+        distance = value - centre
+        distance = distance - distance[0]
+        return (distance[1:] - phi * distance[:-1]) / scale
+
+    def backward(self, value: TensorVariable, *inputs: TensorVariable) -> TensorVariable:
+        centre, phi, scale = inputs[-3:]
+        start = pt.concatenate([[0.0], scale * value])
+        path = centre + accumulate(start, phi, self.months)
+        return path - path.mean()
+
+    def log_jac_det(self, value: TensorVariable, *inputs: TensorVariable) -> TensorVariable:
+        return pt.zeros(())
+
+
+def only_at(name: str, at: np.ndarray, values: TensorVariable) -> TensorVariable:
+    """``name[month]``: ``values`` at the months ``at`` (positions), 0 in the others."""
+    length = len(pm.modelcontext(None).coords["month"])
+    path = pt.set_subtensor(pt.zeros(length)[at], values)
+    return pm.Deterministic(name, path, dims="month")
+
+
+def add_ar1_only_at(
+    name: str,
+    at: np.ndarray,
+    *,
+    phi: TensorVariable,
+    sigma: TensorVariable | float,
+    by: TensorVariable,
+    c: float,
+) -> TensorVariable:
+    """A stationary AR(1) of marginal sd ``sigma`` at the months ``at``, centred over them; else 0.
+
+    It is going to be multiplied by ``by``, a scale, and is sampled as by^c times itself: centred
+    where c is 1, as suits a movement that the data show clearly, and non-centred where c is 0.
+    """
+    model = pm.modelcontext(None)
+    model.add_coords({f"{name}_month": [model.coords["month"][t] for t in at]})
+    gaps = np.concatenate([[np.inf], np.diff(at).astype(float)])
+    share = pm.Data(f"{name}_centring", c)
+    raw = pm.CustomDist(
+        f"{name}_seen",
+        phi,
+        gaps,
+        sigma * by**share,
+        logp=lambda value, phi, gaps, scale: (
+            _spaced_ar1_logp(value / scale, phi, gaps) - value.shape[0] * pt.log(scale)
+        ),
+        random=lambda phi, gaps, scale, rng, size=None: (
+            np.asarray(scale)[..., None] * _draw_spaced_ar1(phi, gaps, rng, size)
+        ),
+        support_point=lambda rv, size, phi, gaps, scale: pt.zeros(len(at)),
+        signature="(),(n),()->(n)",
+        dims=f"{name}_month",
+    )
+    return only_at(name, at, (raw - raw.mean()) / by**share)
 
 
 def add_ar1_between(
@@ -129,6 +226,7 @@ def _draw_centred_ar1(
     phi: np.ndarray,
     sigma: np.ndarray,
     template: np.ndarray,
+    *_: np.ndarray,
     rng: np.random.Generator,
     size: tuple[int, ...] | None = None,
 ) -> np.ndarray:

@@ -8,7 +8,7 @@ import pytensor.tensor as pt
 from pytensor.tensor import TensorVariable
 from scipy import special
 
-from oulib.model import integration, months
+from oulib.model import deviations, integration, months, noise
 from oulib.model.groups import Effects
 from oulib.model.response import Response
 from oulib.model.survey import LatentScore
@@ -28,10 +28,13 @@ def add(
 
     The node is p(y_i | x'_i, R_i) with x* integrated out: in closed form for a normal outcome
     without the response term, by quadrature otherwise.  Explicit: y_i given ``x_star[row]``.
+    With deviations it is p(y_i | the OU's outcomes before it).
     """
     model = pm.modelcontext(None)
-    lam = _months(spec)
+    strays = deviations.parameters(spec) if spec.deviations else None
+    lam = _months(panel, spec, strays)
     sigma_y = pm.HalfNormal("sigma_y", sigma=spec.priors.sigma_y)
+    noise_ou = noise.add(panel, spec)
     nu = _degrees_of_freedom(spec)
     ou, month = model["ou_idx"], model["month_idx"]
     values = panel.rows["y"].to_numpy()
@@ -55,17 +58,39 @@ def add(
     intercept, beta = effects.of(ou, month) + lam[month], effects.beta[ou]
     if covariates is not None:
         intercept = intercept + covariates
+    x = score.mean
+    if spec.slope == "within":  # beta acts on x* less what is expected of it
+        between = pm.Normal("beta_between", 0.0, spec.priors.mu_beta)
+        x = x - score.prior_mean
+        intercept = intercept + between * score.mu_x_ou[ou] - beta * score.prior_mean
+    factor = None if noise_ou is None else noise_ou[ou]
+    scale = sigma_y if factor is None else sigma_y * factor
 
-    if spec.latent != "integrated":
-        mean = intercept + beta * x_star
+    if strays is not None:
+        factor = pt.ones_like(y) if factor is None else factor
+        variance = pt.ones_like(y) * sigma_y**2
+        if spec.score == "latent":
+            variance = variance + beta**2 * score.var / factor**2
+        deviations.observe(
+            panel,
+            y,
+            dim,
+            mean=intercept + beta * score.mean,
+            factor=factor,
+            strays=strays,
+            variance=variance,
+            design=None if effects.spread is None else (x, *effects.spread),
+        )
+    elif spec.latent != "integrated" or spec.score == "expected":
+        mean = intercept + beta * (score.mean if spec.score == "expected" else x_star)
         if nu is None:
-            pm.Normal("productivity", mu=mean, sigma=sigma_y, observed=y, dims=dim)
+            pm.Normal("productivity", mu=mean, sigma=scale, observed=y, dims=dim)
         else:
-            pm.StudentT("productivity", nu=nu, mu=mean, sigma=sigma_y, observed=y, dims=dim)
+            pm.StudentT("productivity", nu=nu, mu=mean, sigma=scale, observed=y, dims=dim)
     elif nu is None and response is None:
-        closed_form(score, intercept, beta, sigma_y, y, dim)
+        closed_form(score, intercept, beta, scale, y, dim)
     else:
-        _by_quadrature(spec, score, intercept, beta, sigma_y, nu, response, y, dim)
+        _by_quadrature(spec, score, intercept, beta, sigma_y, factor, nu, response, y, dim)
 
 
 def closed_form(
@@ -82,13 +107,23 @@ def closed_form(
     pm.Normal("productivity", mu=mean, sigma=sd, observed=y, dims=dim)
 
 
-def _months(spec: ModelSpec) -> TensorVariable:
+def _months(
+    panel: Panel, spec: ModelSpec, strays: tuple[TensorVariable, TensorVariable] | None
+) -> TensorVariable:
+    """The months' effects; with deviations, sampled along the persistence of their mean."""
     if spec.months == "iid":
         return months.add_iid("lam")
+    along = None
+    if strays is not None:
+        centre, scale = noise.month_means(panel)
+        along = months.Along(
+            pm.Data("month_mean", centre, dims="month"), strays[0], pm.Data("month_error", scale)
+        )
     return months.add_ar1(
         "lam",
         phi=months.persistence("phi_lam"),
         sigma=pm.HalfNormal("sigma_lam", sigma=spec.priors.sigma_lam),
+        along=along,
     )
 
 
@@ -105,6 +140,7 @@ def _by_quadrature(
     intercept: TensorVariable,
     beta: TensorVariable,
     sigma_y: TensorVariable,
+    factor: TensorVariable | None,
     nu: TensorVariable | None,
     response: Response | None,
     y: TensorVariable,
@@ -113,23 +149,28 @@ def _by_quadrature(
     """The observed node as a sum over x* given x'_i.
 
     log p(y_i | x'_i, R_i) = log E[p(y_i | x*) p(R_i | x*)] - log E[p(R_i | x*)], both over x*
-    given the row's survey; without the response term the second factor is one.
+    given the row's survey; without the response term the second factor is one.  A ``factor`` of
+    the row's own scale divides residual and loading.
     """
     sd = pt.sqrt(score.var)
-    noise = (sigma_y,) if nu is None else (sigma_y, nu)
+    scales = (sigma_y,) if nu is None else (sigma_y, nu)
+    own = () if factor is None else (factor,)
     answer = () if response is None else response.at
 
     def parts(params: tuple) -> tuple:
-        """Mean, loading, sigma_y, nu or None, and the response's offset, slope and sign."""
+        """Mean, loading, sigma_y, nu or None, factor or 1, and offset, slope and sign."""
         mean, loading, sigma, *rest = params
         shape = rest.pop(0) if nu is not None else None
-        return mean, loading, sigma, shape, rest
+        factor = rest.pop(0) if own else 1.0
+        return mean, loading, sigma, shape, factor, rest
 
     def logp(value: TensorVariable, *params: TensorVariable) -> TensorVariable:
-        mean, loading, sigma, shape, response = parts(params)
+        mean, loading, sigma, shape, factor, response = parts(params)
         total = integration.log_outcome(
-            value - mean, loading, sigma, shape, *response, step=spec.step
+            (value - mean) / factor, loading / factor, sigma, shape, *response, step=spec.step
         )
+        if own:
+            total -= pt.log(factor)
         if response:
             total -= integration.log_response(*response, step=spec.step)
         return total
@@ -137,7 +178,7 @@ def _by_quadrature(
     def draw(
         *params: np.ndarray, rng: np.random.Generator, size: tuple[int, ...] | None = None
     ) -> np.ndarray:
-        mean, loading, sigma, shape, response = parts(params)
+        mean, loading, sigma, shape, factor, response = parts(params)
         t = rng.standard_normal(mean.shape)
         if response:
             offset, slope, sign = response
@@ -146,15 +187,16 @@ def _by_quadrature(
                 chance = special.expit(sign[left] * (offset[left] + slope[left] * t[left]))
                 left = left[rng.random(left.size) > chance]
                 t[left] = rng.standard_normal(left.size)
-        noise = rng.normal(size=t.shape) if shape is None else rng.standard_t(shape, t.shape)
-        return mean + loading * t + sigma * noise
+        e = rng.normal(size=t.shape) if shape is None else rng.standard_t(shape, t.shape)
+        return mean + loading * t + sigma * factor * e
 
-    core = ["(row)", "(row)", *["()"] * len(noise), *["(row)"] * len(answer)]
+    core = ["(row)", "(row)", *["()"] * len(scales), *["(row)"] * len(own + answer)]
     pm.CustomDist(
         "productivity",
         intercept + beta * score.mean,
         beta * sd,
-        *noise,
+        *scales,
+        *own,
         *answer,
         logp=logp,
         random=draw,

@@ -21,7 +21,8 @@ class LatentScore:
 
     ``mean[row]`` and ``var[row]`` describe x* given the row's own survey, where there is one;
     ``prior_mean[row]`` and ``sigma_x`` describe it before any survey; ``mu_x_ou[ou]`` is each
-    OU's mean score; ``noise[row]`` is the sd of a survey around x*.
+    OU's mean score; ``noise[row]`` is the sd of a survey around x*; ``reliability`` is that of a
+    typical survey within its OU.
     """
 
     mean: TensorVariable
@@ -30,6 +31,7 @@ class LatentScore:
     sigma_x: TensorVariable
     noise: TensorVariable
     mu_x_ou: TensorVariable
+    reliability: TensorVariable
 
     def at(self, rows: TensorVariable) -> LatentScore:
         """The scores of some rows."""
@@ -74,8 +76,8 @@ def add(panel: Panel, spec: ModelSpec) -> LatentScore:
     """
     mu_x_ou = _ou_means(panel, spec)
     shift = _common_movement(panel, spec)
-    sigma_x = pm.HalfNormal("sigma_x", sigma=spec.priors.sigma_x)
-    sigma_meas = _noise_scale(spec)
+    root = pm.Data("respondents_root", typical_root(panel))
+    sigma_x, sigma_meas = _scales(spec, root)
 
     ou = pm.Data("ou_idx", panel.rows["ou_idx"].to_numpy(), dims="row")
     month = pm.Data("month_idx", panel.rows["month_idx"].to_numpy(), dims="row")
@@ -94,7 +96,8 @@ def add(panel: Panel, spec: ModelSpec) -> LatentScore:
             observed=seen_score,
             dims="survey_row",
         )
-    return LatentScore(mean, var, prior_mean, sigma_x, noise, mu_x_ou)
+    reliability = sigma_x**2 / (sigma_x**2 + (sigma_meas / root) ** 2)
+    return LatentScore(mean, var, prior_mean, sigma_x, noise, mu_x_ou, reliability)
 
 
 def _common_movement(panel: Panel, spec: ModelSpec) -> TensorVariable:
@@ -104,9 +107,13 @@ def _common_movement(panel: Panel, spec: ModelSpec) -> TensorVariable:
     gamma_x times the sd of tau would matter: tau gets unit marginal sd and gamma_x one sign,
     unless the spec asks for a literal form.  The path is sampled at the survey months.
     """
-    prior = spec.priors
+    prior, at = spec.priors, _survey_months(panel)
     if spec.months == "iid":
-        return prior.gamma_x_fixed * months.add_iid("tau")
+        if spec.movement == "survey_months":
+            tau = months.only_at("tau", at, pm.ZeroSumNormal("tau_seen", shape=len(at)))
+        else:
+            tau = months.add_iid("tau")
+        return prior.gamma_x_fixed * tau
     phi = months.persistence("phi_tau")
     if spec.tau == "identified":
         gamma_x = pm.HalfNormal("gamma_x", sigma=prior.gamma_x)
@@ -116,7 +123,11 @@ def _common_movement(panel: Panel, spec: ModelSpec) -> TensorVariable:
         sigma = pm.HalfNormal("sigma_tau", sigma=prior.sigma_tau)
     else:
         sigma = pt.sqrt(1 - phi**2)
-    return gamma_x * months.add_ar1_between("tau", _survey_months(panel), phi=phi, sigma=sigma)
+    if spec.movement == "survey_months":
+        scale = sigma / pt.sqrt(1 - phi**2)
+        c = movement_centring(panel) if spec.tau == "identified" else 0.0
+        return gamma_x * months.add_ar1_only_at("tau", at, phi=phi, sigma=scale, by=gamma_x, c=c)
+    return gamma_x * months.add_ar1_between("tau", at, phi=phi, sigma=sigma)
 
 
 def _survey_months(panel: Panel) -> np.ndarray:
@@ -128,17 +139,37 @@ def _survey_months(panel: Panel) -> np.ndarray:
     return np.flatnonzero(np.isin(panel.months, [*panel.waves, *seen]))
 
 
-def _noise_scale(spec: ModelSpec) -> TensorVariable:
-    """``sigma_meas`` ~ HalfNormal, the sd of one respondent's answer.
+def _scales(spec: ModelSpec, root: TensorVariable) -> tuple[TensorVariable, TensorVariable]:
+    """``sigma_x`` and ``sigma_meas``, half-normal: the sds of x* and of one respondent's answer.
 
-    Surveys often leave it compatible with 0, where the logarithm that a half-normal is usually
-    sampled on runs off to minus infinity.  The likelihood sees only its square, so a normal
+    Surveys often leave ``sigma_meas`` compatible with 0, where the logarithm that a half-normal is
+    usually sampled on runs off to minus infinity.  The likelihood sees only its square, so a normal
     variable whose size it is passes through 0 without noticing; the prior is the same.
+
+    With the prior scaled to the design, both are about as large as each other in a typical survey,
+    of which the data know the sum of squares and hardly the parts.  Two half-normals in polar
+    coordinates are a Rayleigh radius and a share of noise in its square that is Beta(1/2, 1/2):
+    the same prior without the funnel.  A larger number than 1/2 says that a survey is neither all
+    noise nor free of it; with as many respondents everywhere, nothing else can.
     """
-    scale = spec.priors.sigma_meas
+    prior = spec.priors
+    if spec.survey_scale == "design":
+        total = pm.Weibull("total_x", alpha=2.0, beta=np.sqrt(2.0))
+        share = pm.Beta("noise_share", prior.noise_share, prior.noise_share)
+        return (
+            pm.Deterministic("sigma_x", prior.sigma_x * total * pt.sqrt(1 - share)),
+            pm.Deterministic("sigma_meas", prior.sigma_meas * root * total * pt.sqrt(share)),
+        )
+    sigma_x = pm.HalfNormal("sigma_x", sigma=prior.sigma_x)
     if spec.latent == "explicit":
-        return pm.HalfNormal("sigma_meas", sigma=scale)
-    return pm.Deterministic("sigma_meas", pt.abs(pm.Normal("signed_sigma_meas", 0.0, scale)))
+        return sigma_x, pm.HalfNormal("sigma_meas", sigma=prior.sigma_meas)
+    signed = pm.Normal("signed_sigma_meas", 0.0, prior.sigma_meas)
+    return sigma_x, pm.Deterministic("sigma_meas", pt.abs(signed))
+
+
+def typical_root(panel: Panel) -> float:
+    """The root of the median number of respondents: what ``design`` scales a prior by."""
+    return float(np.sqrt(np.median(respondents(panel)[panel.survey_rows])))
 
 
 def _ou_means(panel: Panel, spec: ModelSpec) -> TensorVariable:
@@ -161,12 +192,24 @@ def centring(panel: Panel) -> np.ndarray:
     It is the reliability of the OU's observed mean in a one-way analysis of variance of the
     scores: 0 without a survey, towards 1 with many.
     """
+    return _reliability(panel, panel.rows["ou_idx"].to_numpy(), len(panel.ous))
+
+
+def movement_centring(panel: Panel) -> float:
+    """How far to centre the score's common movement, in [0, 1]: how clear its waves stand out."""
+    by_month = _reliability(panel, panel.rows["month_idx"].to_numpy(), len(panel.months))
+    waves = by_month[by_month > 0]
+    return float(np.median(waves)) if waves.size else 0.0
+
+
+def _reliability(panel: Panel, group: np.ndarray, size: int) -> np.ndarray:
+    """Reliability of the groups' mean scores, 0 where there is none; ``group`` is by row."""
     seen = panel.survey_rows
-    ou, x = panel.rows["ou_idx"].to_numpy()[seen], panel.rows["x"].to_numpy()[seen]
-    waves = np.bincount(ou, minlength=len(panel.ous))
-    means = np.bincount(ou, weights=x, minlength=len(panel.ous)) / np.maximum(waves, 1)
-    spare = len(x) - np.count_nonzero(waves)
-    within = max(np.sum((x - means[ou]) ** 2) / spare, 1e-6) if spare > 0 else 1.0
-    typical = len(x) / max(np.count_nonzero(waves), 1)
-    between = max(np.var(means[waves > 0]) - within / typical, 0.05)
-    return waves * between / (waves * between + within)
+    group, x = group[seen], panel.rows["x"].to_numpy()[seen]
+    count = np.bincount(group, minlength=size)
+    means = np.bincount(group, weights=x, minlength=size) / np.maximum(count, 1)
+    spare = len(x) - np.count_nonzero(count)
+    within = max(np.sum((x - means[group]) ** 2) / spare, 1e-6) if spare > 0 else 1.0
+    typical = len(x) / max(np.count_nonzero(count), 1)
+    between = max(np.var(means[count > 0]) - within / typical, 0.05)
+    return count * between / (count * between + within)

@@ -1,0 +1,238 @@
+"""OUs that stray from their expected outcome for months on end, summed out exactly.
+
+With x* kept as its expectation m_gt given the surveys, an OU's series is normal given the
+population's parameters:
+
+    y_gt = alpha_g + lambda_t + beta_g m_gt + kappa_g (u_gt + e_gt)
+
+(m less what is expected of the OU and the month, where slopes are within OUs), u_g a stationary AR(1), e_gt independent, (alpha_g, beta_g) normal around the mean of the site.
+The filter of :mod:`oulib.model.filtering` whitens the rows; then alpha_g and beta_g are the
+coefficients of an ordinary regression with a normal prior, summed out in closed form and drawn
+again after sampling (:func:`draw_effects`).  Equations (14.5) (``eq-deviation``) and (14.6)
+(``eq-summed``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+import xarray as xr
+from pytensor.tensor import TensorVariable
+
+from oulib.model import filter_kernel, filtering
+from oulib.model.groups import EFFECTS
+from oulib.model.survey import given_survey, respondents, scores
+from oulib.panel import Panel
+from oulib.spec import ModelSpec
+
+
+def parameters(spec: ModelSpec) -> tuple[TensorVariable, TensorVariable]:
+    """Add ``phi_u`` and ``sigma_u``, autocorrelation and innovation sd of the deviations."""
+    phi = pm.Uniform("phi_u", -1.0, 1.0)
+    return phi, pm.HalfNormal("sigma_u", spec.priors.sigma_u)
+
+
+def steps(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
+    """Of the rows whose outcome is seen: whether each is its OU's first, and the months since."""
+    seen = np.isfinite(panel.rows["y"].to_numpy())
+    ou, month = (panel.rows[name].to_numpy()[seen] for name in ("ou_idx", "month_idx"))
+    first = np.concatenate([[True], ou[1:] != ou[:-1]])
+    gap = np.concatenate([[1.0], np.diff(month).astype(float)])
+    return first, np.where(first, 1.0, gap)
+
+
+def observe(
+    panel: Panel,
+    y: TensorVariable,
+    dim: str,
+    *,
+    mean: TensorVariable,
+    factor: TensorVariable,
+    strays: tuple[TensorVariable, TensorVariable],
+    variance: TensorVariable,
+    design: tuple[TensorVariable, TensorVariable, TensorVariable] | None = None,
+) -> None:
+    """Add the observed node ``productivity``: p(y_gt | y_g before t), a value a row.
+
+    Args:
+        panel: the panel.
+        y: the outcomes seen, (row), and ``dim`` their dim.
+        mean: the expected outcome of each row, at the population's mean effects if those of the
+            OU are summed out.
+        factor: kappa_g of each row.
+        strays: ``phi_u`` and ``sigma_u``, from :func:`parameters`.
+        variance: of the independent noise, before the factor, (row).
+        design: with effects summed out, what each row's slope multiplies, and the population's
+            sds and correlation.
+    """
+    first_at, gap_at = steps(panel)
+    first = pm.Data("first_row", first_at, dims=dim)
+    gap = pm.Data("months_since", gap_at, dims=dim)
+    start = pm.Data("ou_start", np.flatnonzero(first_at)[np.cumsum(first_at) - 1], dims=dim)
+    names = ("factor", "phi", "sigma_u", "variance", "first", "gap", "start", "x", "sd", "corr")
+    extra = () if design is None else design
+    core = ["(row)", "(row)", "()", "()", "(row)", "(row)", "(row)", "(row)"]
+    core += ["(row)", "(effect)", "()"][: len(extra)]
+
+    def logp(value: TensorVariable, mean: TensorVariable, *params: Any) -> TensorVariable:
+        p = dict(zip(names, params, strict=False))
+        columns = [(value - mean) / p["factor"]]
+        if "x" in p:
+            columns += [1 / p["factor"], p["x"] / p["factor"]]
+        out, log_f = filtering.whiten(
+            pt.stack(columns, axis=1),
+            p["first"], p["gap"], p["phi"], p["sigma_u"] ** 2, p["variance"],
+        )  # fmt: skip
+        scale = -0.5 * (np.log(2 * np.pi) + log_f) - pt.log(p["factor"])
+        if "x" not in p:
+            return scale - 0.5 * out[:, 0] ** 2
+        total = _log_marginal(out, p["start"], p["sd"], p["corr"])
+        before = pt.concatenate([[0.0], total[:-1]])
+        return scale + total - pt.switch(p["first"], 0.0, before)
+
+    def draw(
+        mean: np.ndarray,
+        *params: np.ndarray,
+        rng: np.random.Generator,
+        size: tuple[int, ...] | None = None,
+    ) -> np.ndarray:
+        p = dict(zip(names, params, strict=False))
+        noise = simulate(rng, p["first"], p["gap"], p["phi"], p["sigma_u"], p["variance"])
+        if "x" in p:
+            root = np.array([[1, 0], [p["corr"], np.sqrt(1 - p["corr"] ** 2)]])
+            factor = p["sd"][:, None] * root
+            ou = np.cumsum(p["first"]) - 1
+            effects = rng.standard_normal((ou.max() + 1, 2)) @ factor.T
+            mean = mean + effects[ou, 0] + effects[ou, 1] * p["x"]
+        return mean + p["factor"] * noise
+
+    pm.CustomDist(
+        "productivity",
+        mean, factor, *strays, variance, first, gap, start, *extra,
+        logp=logp,
+        random=draw,
+        signature=",".join(core) + "->(row)",
+        observed=y,
+        dims=dim,
+    )  # fmt: skip
+
+
+def simulate(
+    rng: np.random.Generator,
+    first: np.ndarray,
+    gap: np.ndarray,
+    phi: float,
+    sigma_u: float,
+    variance: np.ndarray,
+) -> np.ndarray:
+    """Deviations and independent noise of every row, before the OU's factor."""
+    z = rng.standard_normal(first.shape)
+    stationary, u = sigma_u / np.sqrt(1 - phi**2), np.empty(first.shape)
+    for i in range(u.size):
+        d = 0.0 if first[i] else phi ** gap[i]
+        u[i] = (0.0 if first[i] else d * u[i - 1]) + stationary * np.sqrt(1 - d**2) * z[i]
+    return u + np.sqrt(variance) * rng.standard_normal(first.shape)
+
+
+def _log_marginal(
+    out: TensorVariable, start: TensorVariable, sd: TensorVariable, corr: TensorVariable
+) -> TensorVariable:
+    """Log of the whitened rows' density up to each row of an OU, its effects summed out, (row).
+
+    With A = sum x x', b = sum x e and S = sum e^2 over the rows so far, x the whitened (1, m) and e
+    the whitened residual, it is -(S - b' (C^-1 + A)^-1 b + log det(I + C A)) / 2, C the covariance
+    of (alpha_g, beta_g); two by two, and written so that C may be singular.
+    """
+    e, one, m = out[:, 0], out[:, 1], out[:, 2]
+
+    def so_far(values: TensorVariable) -> TensorVariable:
+        total = pt.cumsum(values)
+        return total - (total[start] - values[start])
+
+    moments = tuple(map(so_far, (one * one, one * m, m * m, one * e, m * e)))
+    covariance = (sd[0] ** 2, corr * sd[0] * sd[1], sd[1] ** 2)
+    (mean_a, mean_b), _, det = _given(moments, covariance)
+    b1, b2 = moments[3:]
+    return -0.5 * (so_far(e * e) - b1 * mean_a - b2 * mean_b + pt.log(det))
+
+
+def _given(moments: tuple, covariance: tuple) -> tuple[tuple, tuple, Any]:
+    """Mean and covariance (three entries) of effects given ``moments``, and det(I + C A)."""
+    a, c, d, b1, b2 = moments
+    p, r, s = covariance
+    size = p * s - r * r
+    det = 1 + a * p + 2 * c * r + d * s + size * (a * d - c * c)
+    # (C^-1 + A)^-1 = (C + det(C) adj(A)) / det(I + C A)
+    v11, v12, v22 = (p + size * d) / det, (r - size * c) / det, (s + size * a) / det
+    return (v11 * b1 + v12 * b2, v12 * b1 + v22 * b2), (v11, v12, v22), det
+
+
+def complete(panel: Panel, spec: ModelSpec, posterior: xr.Dataset, *, seed: int) -> xr.Dataset:
+    """``posterior`` with ``alpha[ou]`` and ``beta[ou]`` drawn, where they were summed out.
+
+    Exact, given each draw of the parameters and the OU's whole series of outcomes.
+    """
+    if not spec.effects_summed_out:
+        return posterior
+    p = posterior.stack(sample=("chain", "draw")).transpose("sample", ...)
+    at = np.flatnonzero(np.isfinite(panel.rows["y"].to_numpy()))
+    rows = panel.rows.isel(row=at)
+    ou, month = rows["ou_idx"].to_numpy(), rows["month_idx"].to_numpy()
+    n, x, y = respondents(panel)[at], scores(panel)[at], rows["y"].to_numpy()
+    first, gap = steps(panel)
+    size, samples = len(panel.ous), p.sizes["sample"]
+    value = {name: p[name].to_numpy() for name in p.data_vars}
+    site = panel.site_idx
+    gamma_x = value.get("gamma_x", np.full(samples, spec.priors.gamma_x_fixed))
+    corr = value["corr_ou"][:, 0, 1] if "corr_ou" in value else np.zeros(samples)
+    z = np.random.default_rng(seed).standard_normal((samples, size, 2))
+    found = np.empty_like(z)
+    for k in range(samples):
+        effects = np.array([value["mu_alpha"][k], value["mu_beta"][k]]) + np.zeros((size, 2))
+        if spec.sites:
+            effects += np.column_stack([value["alpha_site"][k], value["beta_site"][k]])[site]
+        expected = value["mu_x_ou"][k, ou] + gamma_x[k] * value["tau"][k, month]
+        m, _ = given_survey(expected, value["sigma_x"][k], value["sigma_meas"][k], n, x)
+        left = y - effects[ou, 0] - value["lam"][k, month]
+        if spec.slope == "within":
+            m = m - expected
+            left = left - value["beta_between"][k] * value["mu_x_ou"][k, ou]
+        left = left - effects[ou, 1] * m
+        if "coef" in value:
+            left = left - rows["covariates"].to_numpy() @ value["coef"][k]
+        columns = np.stack([left, np.ones_like(left), m], axis=1)
+        if "noise_ou" in value:
+            columns /= value["noise_ou"][k, ou][:, None]
+        out, _ = filter_kernel.whiten(
+            columns,
+            first,
+            gap,
+            value["phi_u"][k],
+            value["sigma_u"][k] ** 2,
+            np.full(left.size, value["sigma_y"][k] ** 2),
+        )
+        found[k] = effects + _draw_effects(out, ou, value["sigma_ou"][k], corr[k], z[k])
+    for place, name in enumerate(EFFECTS):
+        drawn = p["mu_x_ou"].copy(data=found[..., place]).rename(name)
+        posterior = posterior.assign({name: drawn.unstack("sample")})
+    return posterior.transpose("chain", "draw", ...)
+
+
+def _draw_effects(
+    out: np.ndarray, ou: np.ndarray, sd: np.ndarray, corr: float, z: np.ndarray
+) -> np.ndarray:
+    """OUs' distances from their population mean effects, (ou, effect), from whitened rows."""
+    e, one, m = out.T
+    moments = tuple(
+        np.bincount(ou, weights=values, minlength=len(z))
+        for values in (one * one, one * m, m * m, one * e, m * e)
+    )
+    covariance = (sd[0] ** 2, corr * sd[0] * sd[1], sd[1] ** 2)
+    (mean_a, mean_b), (v11, v12, v22), _ = _given(moments, covariance)
+    root = np.sqrt(v11)
+    tilt = v12 / np.maximum(root, 1e-300)
+    rest = np.sqrt(np.maximum(v22 - tilt**2, 0.0))
+    return np.stack([mean_a + root * z[:, 0], mean_b + tilt * z[:, 0] + rest * z[:, 1]], axis=1)
