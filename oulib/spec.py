@@ -28,9 +28,10 @@ class Priors:
     ``lkj_eta``, the concentration of the LKJ prior on correlations; and ``nu``, the mean of the
     exponential part of the degrees of freedom, which are 2 + Exponential.  ``relevant``, the
     number of covariates expected to matter, and ``slab``, the scale of those that do, belong to
-    the horseshoe.  ``noise_share``, with prior scales from the design, is a of the Beta(a, a) prior
-    of the share of noise in a typical survey's variance within an OU; 0.5 leaves ``sigma_x`` and
-    ``sigma_meas`` half-normal.
+    the horseshoe.  ``phi_u`` is a of the Beta(a, 1) prior of the deviations' autocorrelation.
+    ``noise_share``, with prior scales from the design, is a of the Beta(a, a) prior of the share of
+    noise in a typical survey's variance within an OU; 0.5 leaves ``sigma_x`` and ``sigma_meas``
+    half-normal.
     """
 
     mu_alpha: float = 1.0
@@ -57,6 +58,7 @@ class Priors:
     relevant: float = 3.0
     slab: float = 1.0
     sigma_u: float = 0.5
+    phi_u: float = 4.0
     sigma_noise_ou: float = 0.5
     noise_share: float = 0.5
 

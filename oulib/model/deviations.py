@@ -5,7 +5,8 @@ population's parameters:
 
     y_gt = alpha_g + lambda_t + beta_g m_gt + kappa_g (u_gt + e_gt)
 
-(m less what is expected of the OU and the month, where slopes are within OUs), u_g a stationary AR(1), e_gt independent, (alpha_g, beta_g) normal around the mean of the site.
+(m less what is expected of the OU and the month, where slopes are within OUs), u_g a stationary
+AR(1), e_gt independent, (alpha_g, beta_g) normal around the mean of the site.
 The filter of :mod:`oulib.model.filtering` whitens the rows; then alpha_g and beta_g are the
 coefficients of an ordinary regression with a normal prior, summed out in closed form and drawn
 again after sampling (:func:`draw_effects`).  Equations (14.5) (``eq-deviation``) and (14.6)
@@ -29,10 +30,30 @@ from oulib.panel import Panel
 from oulib.spec import ModelSpec
 
 
-def parameters(spec: ModelSpec) -> tuple[TensorVariable, TensorVariable]:
-    """Add ``phi_u`` and ``sigma_u``, autocorrelation and innovation sd of the deviations."""
-    phi = pm.Uniform("phi_u", -1.0, 1.0)
-    return phi, pm.HalfNormal("sigma_u", spec.priors.sigma_u)
+def parameters(
+    spec: ModelSpec,
+) -> tuple[tuple[TensorVariable, TensorVariable], TensorVariable]:
+    """Add ``phi_u``, ``sigma_u`` and ``sigma_y``; returns the first two as a pair, and the third.
+
+    The deviations' autocorrelation is Beta(a, 1), so that it vanishes at 0, where a deviation could
+    not be told from noise.  Innovations and noise are half-normal in polar coordinates: data that
+    see no persistence know the sum of the squares and not the share.
+    """
+    prior = spec.priors
+    phi = pm.Beta("phi_u", prior.phi_u, 1.0)
+    total = pm.Weibull("total_y", alpha=2.0, beta=np.sqrt(2.0))
+    share = pm.Beta("deviation_share", 0.5, 0.5)
+    sigma_u = pm.Deterministic("sigma_u", prior.sigma_u * total * pt.sqrt(share))
+    sigma_y = pm.Deterministic("sigma_y", prior.sigma_y * total * pt.sqrt(1 - share))
+    return (phi, sigma_u), sigma_y
+
+
+def resemblance(
+    phi: TensorVariable, sigma_u: TensorVariable, sigma_y: TensorVariable
+) -> TensorVariable:
+    """Correlation of an OU's residuals, deviation and noise, in successive months."""
+    strays = sigma_u**2 / (1 - phi**2)
+    return phi * strays / (strays + sigma_y**2)
 
 
 def steps(panel: Panel) -> tuple[np.ndarray, np.ndarray]:

@@ -67,8 +67,9 @@ class Along:
 class _AlongTransform(Transform):
     """A path that sums to zero as innovations of its distance from a known one.
 
-    e_t = (d_t - phi d_(t-1)) / scale for t > 1, d the distance less its first value.  Unit
-    triangular but for constants, so the Jacobian is constant and is left out.
+    With z_t = d_t - phi d_(t-1) the innovations of the distance d, in units of ``scale``, and d
+    shifted so that z sums to zero, what is sampled is z in an orthonormal basis.  phi = 0 leaves
+    d itself.  The map z -> d less its mean has the determinant (T - phi (T - 1)) / T.
     """
 
     name = "along"
@@ -76,21 +77,26 @@ class _AlongTransform(Transform):
 
     def __init__(self, months: int) -> None:
         self.months = months
+        self.zero_sum = ZeroSumTransform([-1])
+
+    def _weight(self, phi: TensorVariable) -> TensorVariable:
+        return self.months - phi * (self.months - 1)  # the sum of 1, less phi times 1 shifted
 
     def forward(self, value: TensorVariable, *inputs: TensorVariable) -> TensorVariable:
         centre, phi, scale = inputs[-3:]
         distance = value - centre
-        distance = distance - distance[0]
-        return (distance[1:] - phi * distance[:-1]) / scale
+        distance = distance - (distance.sum() - phi * distance[:-1].sum()) / self._weight(phi)
+        z = pt.concatenate([distance[:1], distance[1:] - phi * distance[:-1]]) / scale
+        return self.zero_sum.forward(z)
 
     def backward(self, value: TensorVariable, *inputs: TensorVariable) -> TensorVariable:
         centre, phi, scale = inputs[-3:]
-        start = pt.concatenate([[0.0], scale * value])
-        path = centre + accumulate(start, phi, self.months)
+        path = centre + accumulate(scale * self.zero_sum.backward(value), phi, self.months)
         return path - path.mean()
 
     def log_jac_det(self, value: TensorVariable, *inputs: TensorVariable) -> TensorVariable:
-        return pt.zeros(())
+        _, phi, scale = inputs[-3:]
+        return pt.log(self._weight(phi) / self.months) + (self.months - 1) * pt.log(scale)
 
 
 def only_at(name: str, at: np.ndarray, values: TensorVariable) -> TensorVariable:

@@ -31,9 +31,11 @@ def add(
     With deviations it is p(y_i | the OU's outcomes before it).
     """
     model = pm.modelcontext(None)
-    strays = deviations.parameters(spec) if spec.deviations else None
-    lam = _months(panel, spec, strays)
-    sigma_y = pm.HalfNormal("sigma_y", sigma=spec.priors.sigma_y)
+    if spec.deviations:
+        strays, sigma_y = deviations.parameters(spec)
+    else:
+        strays, sigma_y = None, pm.HalfNormal("sigma_y", sigma=spec.priors.sigma_y)
+    lam = _months(panel, spec, None if strays is None else deviations.resemblance(*strays, sigma_y))
     noise_ou = noise.add(panel, spec)
     nu = _degrees_of_freedom(spec)
     ou, month = model["ou_idx"], model["month_idx"]
@@ -107,17 +109,18 @@ def closed_form(
     pm.Normal("productivity", mu=mean, sigma=sd, observed=y, dims=dim)
 
 
-def _months(
-    panel: Panel, spec: ModelSpec, strays: tuple[TensorVariable, TensorVariable] | None
-) -> TensorVariable:
-    """The months' effects; with deviations, sampled along the persistence of their mean."""
+def _months(panel: Panel, spec: ModelSpec, resemblance: TensorVariable | None) -> TensorVariable:
+    """The months' effects; with deviations, sampled along the ``resemblance`` of their residuals.
+
+    A month's effect is known but for the mean of its residuals, which persists as they do.
+    """
     if spec.months == "iid":
         return months.add_iid("lam")
     along = None
-    if strays is not None:
+    if resemblance is not None:
         centre, scale = noise.month_means(panel)
         along = months.Along(
-            pm.Data("month_mean", centre, dims="month"), strays[0], pm.Data("month_error", scale)
+            pm.Data("month_mean", centre, dims="month"), resemblance, pm.Data("month_error", scale)
         )
     return months.add_ar1(
         "lam",
