@@ -62,6 +62,10 @@ def simulate(
     parameters: Mapping[str, Any] | Literal["prior"] | None = None,
     sigma_trend: float = 0.0,
     coef: Sequence[float] = (),
+    sigma_noise_ou: float = 0.0,
+    phi_u: float = 0.0,
+    sigma_u: float = 0.0,
+    sigma_loading: float = 0.0,
 ) -> Panel:
     """A panel drawn from one of the specification's recipes (section 9), with its truth.
 
@@ -77,6 +81,13 @@ def simulate(
         sigma_trend: sd of the OUs' own linear trends, per sd of time; 0 for none.
         coef: coefficients of covariates ``z01``, ``z02``, ... that are independent standard
             normals in every row; none by default.
+        sigma_noise_ou: sd of the logarithms of the factors ``noise_ou[ou]`` by which OUs' residual
+            scales differ; the logarithms sum to zero, so ``sigma_y`` is that of a typical OU.
+        phi_u, sigma_u: autocorrelation and innovation sd of an OU's persistent deviation from its
+            expected outcome, a stationary AR(1), which the OU's factor multiplies, too; none if
+            ``sigma_u`` is 0.
+        sigma_loading: sd of the factors ``loading[ou]``, one on average, by which OUs feel the
+            months' common movement ``lam``: a second common factor that no model here has.
 
     Returns:
         A panel whose ``truth`` dataset names its variables as the posterior does and is on the
@@ -93,6 +104,7 @@ def simulate(
             f"This panel cannot be simulated: sigma_trend ({sigma_trend}) is a scale, and the "
             "coefficients are finite numbers."
         )
+    _refuse_ingredients(sigma_noise_ou, phi_u, sigma_u, sigma_loading)
     rng = np.random.default_rng(seed)
     given = _prior_draw(recipe, rng) if parameters == "prior" else dict(parameters or {})
     p = RECIPES[recipe] | given
@@ -147,10 +159,24 @@ def simulate(
     else:
         respond = rng.random(len(ou)) < p["response_rate"]
         noise = rng.standard_normal(len(ou))
-    y = effects[ou, 0] + truth["lam"][month] + effects[ou, 1] * truth["x_star"]
-    y = y + p["sigma_y"] * noise
-    observed = scheduled & respond
     # Streams of their own: what was drawn so far does not depend on whether these are asked for.
+    common, noise = truth["lam"][month], p["sigma_y"] * noise
+    if sigma_loading:
+        drawn = np.random.default_rng([seed, 5]).normal(0, sigma_loading, n_ou)
+        truth["loading"] = 1 + drawn - drawn.mean()
+        common = common * truth["loading"][ou]
+    if sigma_u:
+        paths = np.random.default_rng([seed, 4])
+        strays = np.array([_ar1(paths, n_month, phi_u, sigma_u) for _ in range(n_ou)])
+        truth |= {"phi_u": phi_u, "sigma_u": sigma_u}
+        noise = noise + strays.ravel()
+    if sigma_noise_ou:
+        drawn = np.random.default_rng([seed, 3]).normal(0, sigma_noise_ou, n_ou)
+        truth |= {"noise_ou": np.exp(drawn - drawn.mean()), "sigma_noise_ou": sigma_noise_ou}
+        noise = noise * truth["noise_ou"][ou]
+    y = effects[ou, 0] + common + effects[ou, 1] * truth["x_star"]
+    y = y + noise
+    observed = scheduled & respond
     if sigma_trend:
         at = np.arange(n_month) - (n_month - 1) / 2
         truth["trend"] = np.random.default_rng([seed, 1]).normal(0, sigma_trend, n_ou)
@@ -199,6 +225,7 @@ def simulate(
 
 _DIMS = {
     **dict.fromkeys(("alpha", "beta", "trend", "mu_x_ou", "rho_ou"), ("ou",)),
+    **dict.fromkeys(("noise_ou", "loading"), ("ou",)),
     "coef": ("covariate",),
     **dict.fromkeys(("alpha_site", "beta_site", "trend_site"), ("site",)),
     **dict.fromkeys(("lam", "tau"), ("month",)),
@@ -254,7 +281,7 @@ def _on_the_panels_scale(
             corr = np.eye(3)
             corr[:2, :2] = t["corr_site"]
             t["corr_site"] = corr
-    for name in ("lam", "sigma_lam", "sigma_y"):
+    for name in ("lam", "sigma_lam", "sigma_y", "sigma_u"):
         if name in t:
             t[name] = t[name] / d
     for name in ("mu_x", "mu_x_ou", "x_star"):
@@ -268,6 +295,26 @@ def _on_the_panels_scale(
         t["rho_0"] = t["rho_0"] + t["rho_x"] * a
         t["rho_x"] = t["rho_x"] * b
     return xr.Dataset({name: (_DIMS.get(name, ()), value) for name, value in t.items()})
+
+
+def _refuse_ingredients(
+    sigma_noise_ou: float, phi_u: float, sigma_u: float, sigma_loading: float
+) -> None:
+    """Say what is wrong with the ingredients of real panels, if anything is."""
+    scales = {
+        "sigma_noise_ou": sigma_noise_ou,
+        "sigma_u": sigma_u,
+        "sigma_loading": sigma_loading,
+    }
+    wrong = [
+        f"{name} ({value}) is a scale, finite and not negative"
+        for name, value in scales.items()
+        if not (np.isfinite(value) and value >= 0)
+    ]
+    if not 0 <= phi_u < 1:
+        wrong.append(f"phi_u ({phi_u}) lies between 0 and 1, 1 excluded")
+    if wrong:
+        raise UserError("This panel cannot be simulated: " + "; ".join(wrong) + ".")
 
 
 def _ar1(rng: np.random.Generator, n: int, phi: float, innovation: float) -> np.ndarray:

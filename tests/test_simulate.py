@@ -340,3 +340,69 @@ def test_truth_file_is_plain_json(tmp_path, panel):
     content = json.loads(beside.read_text(), parse_constant=lambda word: pytest.fail(word))
     assert content["attrs"]["recipe"] == "baseline"
     assert content["data_vars"]["alpha"]["dims"] == ["ou"]
+
+
+# --- what real panels have: noise by OU, persistent deviations, loadings on the months
+
+INGREDIENTS = {"sigma_noise_ou": 0.6, "phi_u": 0.8, "sigma_u": 0.3, "sigma_loading": 0.5}
+
+
+@BOTH
+def test_ingredients_leave_everything_else_as_it_was(recipe):
+    """Their streams are their own: scores, surveys and effects are those of the plain panel."""
+    size = {"n_ou": 20, "n_site": 4, "n_month": 18, "seed": 7}
+    plain, rich = simulate(recipe, **size), simulate(recipe, **size, **INGREDIENTS)
+    for name in ("survey", "respondents", "observed", "x"):
+        np.testing.assert_array_equal(rich.rows[name], plain.rows[name])
+    for name in ("x_star", "mu_x_ou", "sigma_x", "sigma_meas"):
+        np.testing.assert_array_equal(rich.truth[name], plain.truth[name])
+    ratio = plain.scale.s_y / rich.scale.s_y
+    np.testing.assert_allclose(rich.truth["beta"], plain.truth["beta"] * ratio)
+    assert not set(plain.truth) & {"noise_ou", "sigma_noise_ou", "phi_u", "sigma_u", "loading"}
+    off = simulate(recipe, **size, **dict.fromkeys(INGREDIENTS, 0.0))
+    assert off.fingerprint == plain.fingerprint
+    assert off.truth.identical(plain.truth)
+    # Each is drawn alike whether or not the others are asked for.
+    alone = simulate(recipe, **size, sigma_noise_ou=0.6)
+    np.testing.assert_array_equal(alone.truth["noise_ou"], rich.truth["noise_ou"])
+
+
+def test_ingredients_are_what_their_truth_says():
+    """Outcomes less their expectation: scale by OU, autocorrelation and sd on the panel's scale."""
+    size = {"n_ou": 300, "n_site": 5, "n_month": 400, "wave_every": 100, "seed": 3}
+    panel = simulate("baseline", **size, **INGREDIENTS)
+    p = panel.truth
+    np.testing.assert_allclose(np.log(p["noise_ou"]).sum(), 0, atol=1e-9)
+    assert abs(np.log(p["noise_ou"]).std() / 0.6 - 1) < 5 / np.sqrt(600)
+    np.testing.assert_allclose(p["loading"].mean(), 1)
+    assert abs(p["loading"].std() / 0.5 - 1) < 5 / np.sqrt(600)
+    g, m = panel.rows["ou_idx"].to_numpy(), panel.rows["month_idx"].to_numpy()
+    a, x = (p[name].to_numpy() for name in ("loading", "x_star"))
+    mean = p["alpha"].to_numpy()[g] + a[g] * p["lam"].to_numpy()[m] + p["beta"].to_numpy()[g] * x
+    left = (panel.rows["y"].to_numpy() - mean) / p["noise_ou"].to_numpy()[g]
+    left = left.reshape(300, 400)
+    phi, q, v = float(p["phi_u"]), float(p["sigma_u"]) ** 2, float(p["sigma_y"]) ** 2
+    assert phi == 0.8
+    # Two tenths of the 120,000 rows are effective at this autocorrelation; 5 of their errors.
+    error = 5 * np.sqrt(2 / (0.2 * left.size))
+    stationary = q / (1 - phi**2)
+    assert abs((left**2).mean() / (stationary + v) - 1) < error
+    for lag in (1, 3):
+        found = (left[:, lag:] * left[:, :-lag]).mean()
+        assert abs(found / (phi**lag * stationary) - 1) < 1.5 * error
+    # Deviations start where they stay: no wider, no narrower in the first month.
+    assert abs((left[:, 0] ** 2).mean() / (stationary + v) - 1) < 5 * np.sqrt(2 / 300)
+
+
+@pytest.mark.parametrize(
+    ("bad", "named"),
+    [
+        ({"sigma_noise_ou": -0.1}, "sigma_noise_ou"),
+        ({"sigma_u": float("nan")}, "sigma_u"),
+        ({"sigma_u": 0.3, "phi_u": 1.0}, "phi_u"),
+        ({"sigma_loading": float("inf")}, "sigma_loading"),
+    ],
+)
+def test_impossible_ingredients_are_refused(bad, named):
+    with pytest.raises(UserError, match=named):
+        simulate("baseline", **bad)
