@@ -95,14 +95,18 @@ class ModelSpec:
             departure from them, x* - mu_x,g - gamma_x tau_t; OUs' mean scores get a coefficient
             ``beta_between`` of their own, the common movement is left to ``lam``, and ``alpha[ou]``
             is the outcome at the OU's own mean score (Mundlak, 1978).
-        movement: whether the score's common movement ``tau`` exists in all months, or only in
-            those with surveys (``"survey_months"``), and is zero in the others.
+        movement: whether the score's common movement ``tau`` is a path over all months, or a free
+            effect of each month with surveys (``"survey_months"``), and zero in the others.
         deviations: whether an OU strays from its expected outcome for months on end, by a
             stationary AR(1) of its own (``phi_u``, innovations ``sigma_u``), summed out.
         survey_scale: the unit of the prior scale of ``sigma_meas``: the sd of scores, or that
             times the root of the median number of respondents (``"design"``).
         group_scales: prior family of the scales of OU and site effects; the half-Student-t has
             four degrees of freedom.
+        rho_x: how strongly answering depends on the score: learned (None), or set to a number, for
+            a question of what would follow if it were that.
+        delta: what the latent score is expected to be shifted by, in sds of the score, where a
+            survey was planned and nobody answered; nothing observed can speak of it.
         step: distance between the quadrature nodes of a row's latent score, in widths of the
             row's integrand, where there is no closed form.
         latent: how the latent score x* is treated.  ``"integrated"`` sums it out of the
@@ -130,6 +134,8 @@ class ModelSpec:
     deviations: bool = False
     survey_scale: SurveyScale = "unit"
     group_scales: GroupScales = "half_normal"
+    rho_x: float | None = None
+    delta: float = 0.0
     step: float = 0.9
     latent: Latent = "integrated"
     geometry: Geometry = "level"
@@ -152,6 +158,13 @@ class ModelSpec:
     def problems(self) -> tuple[str, ...]:
         """Why these switches cannot stand together, a sentence each; empty if they can."""
         found = []
+        if self.rho_x is not None and not self.response:
+            found.append("a fixed rho_x is the slope of a response part, and there is none")
+        if self.delta and self.response:
+            found.append(
+                "delta moves the scores behind unanswered surveys by hand, and a response part "
+                "works out how far to move them: one of the two is enough"
+            )
         if self.score == "expected":
             if self.latent != "integrated":
                 found.append(

@@ -99,6 +99,12 @@ class _AlongTransform(Transform):
         return pt.log(self._weight(phi) / self.months) + (self.months - 1) * pt.log(scale)
 
 
+def add_places(name: str, at: np.ndarray) -> None:
+    """Add the dim ``<name>_month`` of the months ``at`` (positions) that ``name`` is sampled at."""
+    model = pm.modelcontext(None)
+    model.add_coords({f"{name}_month": [model.coords["month"][t] for t in at]})
+
+
 def only_at(name: str, at: np.ndarray, values: TensorVariable) -> TensorVariable:
     """``name[month]``: ``values`` at the months ``at`` (positions), 0 in the others."""
     length = len(pm.modelcontext(None).coords["month"])
@@ -106,40 +112,20 @@ def only_at(name: str, at: np.ndarray, values: TensorVariable) -> TensorVariable
     return pm.Deterministic(name, path, dims="month")
 
 
-def add_ar1_only_at(
-    name: str,
-    at: np.ndarray,
-    *,
-    phi: TensorVariable,
-    sigma: TensorVariable | float,
-    by: TensorVariable,
-    c: float,
+def add_iid_only_at(
+    name: str, at: np.ndarray, *, by: TensorVariable | float, c: float
 ) -> TensorVariable:
-    """A stationary AR(1) of marginal sd ``sigma`` at the months ``at``, centred over them; else 0.
+    """Independent effects ``name[month]``, N(0, 1) and centred, at the months ``at``; else 0.
 
-    It is going to be multiplied by ``by``, a scale, and is sampled as by^c times itself: centred
-    where c is 1, as suits a movement that the data show clearly, and non-centred where c is 0.
+    They are going to be multiplied by ``by``, a scale, and are sampled as by^c times themselves:
+    centred where c is 1, as suits a movement that the data show clearly, non-centred where it is 0.
     """
-    model = pm.modelcontext(None)
-    model.add_coords({f"{name}_month": [model.coords["month"][t] for t in at]})
-    gaps = np.concatenate([[np.inf], np.diff(at).astype(float)])
-    share = pm.Data(f"{name}_centring", c)
-    raw = pm.CustomDist(
-        f"{name}_seen",
-        phi,
-        gaps,
-        sigma * by**share,
-        logp=lambda value, phi, gaps, scale: (
-            _spaced_ar1_logp(value / scale, phi, gaps) - value.shape[0] * pt.log(scale)
-        ),
-        random=lambda phi, gaps, scale, rng, size=None: (
-            np.asarray(scale)[..., None] * _draw_spaced_ar1(phi, gaps, rng, size)
-        ),
-        support_point=lambda rv, size, phi, gaps, scale: pt.zeros(len(at)),
-        signature="(),(n),()->(n)",
-        dims=f"{name}_month",
-    )
-    return only_at(name, at, (raw - raw.mean()) / by**share)
+    if len(at) < 2:  # a single effect that sums to zero
+        return only_at(name, at, pt.zeros(len(at)))
+    add_places(name, at)
+    scale = by ** pm.Data(f"{name}_centring", c)
+    raw = pm.ZeroSumNormal(f"{name}_seen", sigma=scale, dims=f"{name}_month")
+    return only_at(name, at, raw / scale)
 
 
 def add_ar1_between(
@@ -155,7 +141,7 @@ def add_ar1_between(
     """
     model = pm.modelcontext(None)
     length = len(model.coords["month"])
-    model.add_coords({f"{name}_month": [model.coords["month"][t] for t in at]})
+    add_places(name, at)
     gaps = np.diff(at).astype(float)
     stationary = sigma / pt.sqrt(1 - phi**2)
     w = stationary * pm.CustomDist(

@@ -63,8 +63,8 @@ def add(
     x = score.mean
     if spec.slope == "within":  # beta acts on x* less what is expected of it
         between = pm.Normal("beta_between", 0.0, spec.priors.mu_beta)
-        x = x - score.prior_mean
-        intercept = intercept + between * score.mu_x_ou[ou] - beta * score.prior_mean
+        x = x - score.expected
+        intercept = intercept + between * score.mu_x_ou[ou] - beta * score.expected
     factor = None if noise_ou is None else noise_ou[ou]
     scale = sigma_y if factor is None else sigma_y * factor
 

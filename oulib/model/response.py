@@ -74,7 +74,11 @@ def add(panel: Panel, spec: ModelSpec, score: LatentScore) -> Response | None:
     pm.Data("answered", observed[rows].astype(np.int64), dims="wave_row")
     sign, wave = pm.Data("response_sign", sign, dims="row"), pm.Data("wave_idx", wave, dims="row")
     prior = spec.priors
-    slope = pm.Normal("rho_x", 0.0, prior.rho_x)
+    if spec.rho_x is None:
+        slope = pm.Normal("rho_x", 0.0, prior.rho_x)
+    else:  # data of the model, so that a grid of values is compiled once
+        fixed = pm.Data("rho_x_fixed", np.asarray(spec.rho_x, dtype=float))
+        slope = pm.Deterministic("rho_x", 1.0 * fixed)
     offset = (
         pm.Normal("rho_0", 0.0, prior.rho_0)
         + _random_effect("rho_ou", "sigma_rho_ou", prior.sigma_rho, "ou")[model["ou_idx"]]

@@ -10,6 +10,7 @@ import pymc as pm
 import pytensor.tensor as pt
 from pytensor.tensor import TensorVariable
 
+from oulib.errors import UserError
 from oulib.model import months
 from oulib.panel import Panel
 from oulib.spec import ModelSpec
@@ -20,14 +21,16 @@ class LatentScore:
     """The latent score as the outcome needs it.
 
     ``mean[row]`` and ``var[row]`` describe x* given the row's own survey, where there is one;
-    ``prior_mean[row]`` and ``sigma_x`` describe it before any survey; ``mu_x_ou[ou]`` is each
-    OU's mean score; ``noise[row]`` is the sd of a survey around x*; ``reliability`` is that of a
-    typical survey within its OU.
+    ``prior_mean[row]`` and ``sigma_x`` describe it before any survey; ``expected[row]`` is what is
+    expected of the OU and the month, which is the prior mean but for the spec's ``delta`` where
+    nobody answered; ``mu_x_ou[ou]`` is each OU's mean score; ``noise[row]`` is the sd of a survey
+    around x*; ``reliability`` is that of a typical survey within its OU.
     """
 
     mean: TensorVariable
     var: TensorVariable
     prior_mean: TensorVariable
+    expected: TensorVariable
     sigma_x: TensorVariable
     noise: TensorVariable
     mu_x_ou: TensorVariable
@@ -35,9 +38,8 @@ class LatentScore:
 
     def at(self, rows: TensorVariable) -> LatentScore:
         """The scores of some rows."""
-        by_row = {
-            name: getattr(self, name)[rows] for name in ("mean", "var", "prior_mean", "noise")
-        }
+        names = ("mean", "var", "prior_mean", "expected", "noise")
+        by_row = {name: getattr(self, name)[rows] for name in names}
         return replace(self, **by_row)
 
 
@@ -85,7 +87,8 @@ def add(panel: Panel, spec: ModelSpec) -> LatentScore:
     x = pm.Data("score", scores(panel), dims="row")
     seen = pm.Data("survey_idx", panel.survey_rows, dims="survey_row")
     seen_score = pm.Data("seen_score", scores(panel)[panel.survey_rows], dims="survey_row")
-    prior_mean = mu_x_ou[ou] + shift[month]
+    expected = mu_x_ou[ou] + shift[month]
+    prior_mean = expected + _silence(panel, spec)
     mean, var = given_survey(prior_mean, sigma_x, sigma_meas, n, x)
     noise = sigma_meas / pt.sqrt(pt.maximum(n, 1))
     if spec.latent != "explicit":
@@ -97,7 +100,36 @@ def add(panel: Panel, spec: ModelSpec) -> LatentScore:
             dims="survey_row",
         )
     reliability = sigma_x**2 / (sigma_x**2 + (sigma_meas / root) ** 2)
-    return LatentScore(mean, var, prior_mean, sigma_x, noise, mu_x_ou, reliability)
+    return LatentScore(mean, var, prior_mean, expected, sigma_x, noise, mu_x_ou, reliability)
+
+
+def unanswered(panel: Panel) -> np.ndarray:
+    """Which rows had a survey planned that nobody answered, (row); none without a schedule."""
+    observed = panel.rows["observed"].to_numpy()
+    planned = panel.rows["scheduled"].to_numpy() if panel.has_schedule else np.zeros_like(observed)
+    return planned & ~observed
+
+
+def _silence(panel: Panel, spec: ModelSpec) -> TensorVariable | float:
+    """What is added to the expected score of each row: ``delta`` where nobody answered.
+
+    Data of the model, also where it is 0, so that a grid of shifts is compiled once.
+
+    Raises:
+        UserError: a shift was asked for, and the panel has no schedule.
+    """
+    if not panel.has_schedule:
+        if spec.delta:
+            raise UserError(
+                f"The model {spec.name} shifts the scores behind planned surveys that nobody "
+                "answered, and the panel has no column 'scheduled': which months were planned "
+                "waves is never guessed. Add the column, or set delta to 0."
+            )
+        return 0.0
+    if spec.response:
+        return 0.0
+    silent = pm.Data("unanswered", unanswered(panel).astype(float), dims="row")
+    return pm.Data("delta", np.asarray(spec.delta, dtype=float)) * silent
 
 
 def _common_movement(panel: Panel, spec: ModelSpec) -> TensorVariable:
@@ -110,23 +142,22 @@ def _common_movement(panel: Panel, spec: ModelSpec) -> TensorVariable:
     prior, at = spec.priors, _survey_months(panel)
     if spec.months == "iid":
         if spec.movement == "survey_months":
-            tau = months.only_at("tau", at, pm.ZeroSumNormal("tau_seen", shape=len(at)))
+            tau = months.add_iid_only_at("tau", at, by=prior.gamma_x_fixed, c=0.0)
         else:
             tau = months.add_iid("tau")
         return prior.gamma_x_fixed * tau
-    phi = months.persistence("phi_tau")
     if spec.tau == "identified":
         gamma_x = pm.HalfNormal("gamma_x", sigma=prior.gamma_x)
     else:
         gamma_x = pm.Normal("gamma_x", 0.0, prior.gamma_x)
+    if spec.movement == "survey_months":
+        c = movement_centring(panel) if spec.tau == "identified" else 0.0
+        return gamma_x * months.add_iid_only_at("tau", at, by=gamma_x, c=c)
+    phi = months.persistence("phi_tau")
     if spec.tau == "free_scale":
         sigma = pm.HalfNormal("sigma_tau", sigma=prior.sigma_tau)
     else:
         sigma = pt.sqrt(1 - phi**2)
-    if spec.movement == "survey_months":
-        scale = sigma / pt.sqrt(1 - phi**2)
-        c = movement_centring(panel) if spec.tau == "identified" else 0.0
-        return gamma_x * months.add_ar1_only_at("tau", at, phi=phi, sigma=scale, by=gamma_x, c=c)
     return gamma_x * months.add_ar1_between("tau", at, phi=phi, sigma=sigma)
 
 
@@ -192,24 +223,32 @@ def centring(panel: Panel) -> np.ndarray:
     It is the reliability of the OU's observed mean in a one-way analysis of variance of the
     scores: 0 without a survey, towards 1 with many.
     """
-    return _reliability(panel, panel.rows["ou_idx"].to_numpy(), len(panel.ous))
+    return _reliability(panel, panel.rows["ou_idx"].to_numpy(), len(panel.ous), least=0.05)
 
 
 def movement_centring(panel: Panel) -> float:
     """How far to centre the score's common movement, in [0, 1]: how clear its waves stand out."""
-    by_month = _reliability(panel, panel.rows["month_idx"].to_numpy(), len(panel.months))
-    waves = by_month[by_month > 0]
-    return float(np.median(waves)) if waves.size else 0.0
+    month = panel.rows["month_idx"].to_numpy()
+    by_month = _reliability(panel, month, len(panel.months), least=0.0, chance=2.0)
+    waves = by_month[np.unique(month[panel.survey_rows])]
+    return float(np.median(waves))
 
 
-def _reliability(panel: Panel, group: np.ndarray, size: int) -> np.ndarray:
-    """Reliability of the groups' mean scores, 0 where there is none; ``group`` is by row."""
+def _reliability(
+    panel: Panel, group: np.ndarray, size: int, *, least: float, chance: float = 0.0
+) -> np.ndarray:
+    """Reliability of the groups' mean scores, 0 where there is none; ``group`` is by row.
+
+    The variance between groups is at least ``least``; from what is observed of it ``chance``
+    standard errors of what noise alone makes of it are taken off, besides that itself.
+    """
     seen = panel.survey_rows
     group, x = group[seen], panel.rows["x"].to_numpy()[seen]
     count = np.bincount(group, minlength=size)
     means = np.bincount(group, weights=x, minlength=size) / np.maximum(count, 1)
-    spare = len(x) - np.count_nonzero(count)
+    groups = np.count_nonzero(count)
+    spare = len(x) - groups
     within = max(np.sum((x - means[group]) ** 2) / spare, 1e-6) if spare > 0 else 1.0
-    typical = len(x) / max(np.count_nonzero(count), 1)
-    between = max(np.var(means[count > 0]) - within / typical, 0.05)
+    noise = within * groups / len(x) * (1 + chance * np.sqrt(2 / groups))
+    between = max(np.var(means[count > 0]) - noise, least)
     return count * between / (count * between + within)
