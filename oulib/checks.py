@@ -130,7 +130,8 @@ def hyperparameters(fit: Fit) -> pd.DataFrame:
     """The rows of :func:`summarise` that belong to :data:`HYPERPARAMETERS`, each once."""
     table = summarise(fit)
     variable = table.index.str.partition("[").get_level_values(0)
-    return table[variable.isin(HYPERPARAMETERS) & ~table.index.isin(REDUNDANT)]
+    left_out = [*REDUNDANT, *_fixed(fit)]
+    return table[variable.isin(HYPERPARAMETERS) & ~table.index.isin(left_out)]
 
 
 def check(fit: Fit, thresholds: Thresholds | None = None) -> Verdict:
@@ -200,11 +201,14 @@ def check(fit: Fit, thresholds: Thresholds | None = None) -> Verdict:
 
 
 def _fixed(fit: Fit) -> list[str]:
-    """Labels of what the model sets to zero: the score's movement in months without surveys."""
+    """Labels of what the model does not learn: a ``rho_x`` that was set to a number, and the
+    score's movement in months without surveys, which may be set to zero.
+    """
+    constant = [] if fit.spec.rho_x is None else ["rho_x"]
     if fit.spec.movement == "all_months":
-        return []
+        return constant
     still = (fit.posterior["tau"] == 0).all(("chain", "draw"))
-    return [f"tau[{month}]" for month in still["month"].to_numpy()[still.to_numpy()]]
+    return constant + [f"tau[{month}]" for month in still["month"].to_numpy()[still.to_numpy()]]
 
 
 def _quadrature(fit: Fit, threshold: float) -> tuple[Check, ...]:

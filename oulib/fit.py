@@ -192,7 +192,9 @@ def _compiled(model: pm.Model, spec: ModelSpec) -> Any:
         "data": sorted(variable.name for variable in model.data_vars),
         "months": _places(model, "tau_month"),
     }
-    key = json.dumps({**spec.to_dict(), "name": None, **graph}, sort_keys=True)
+    # Numbers that are data of the model, too, are left out; that rho_x is fixed is not.
+    own = {"name": None, "delta": 0.0, "rho_x": None if spec.rho_x is None else 0.0}
+    key = json.dumps({**spec.to_dict(), **own, **graph}, sort_keys=True)
     if key not in _COMPILED:
         with warnings.catch_warnings():
             # Without a C compiler on the machine PyTensor fuses fewer loops: the same model,
