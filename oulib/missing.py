@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,13 +19,15 @@ from oulib.panel import Panel
 
 KINDS = ("survey seen", "planned, unanswered", "no survey")
 """Kinds of rows; without a schedule only the first and the last are told apart."""
-WITH, WITHOUT, OU_MEAN, LAST = (
+WITH, WITHOUT, OU_MEAN, LAST, LINE = (
     "model, with the outcome",
     "model, without it",
     "OU mean",
     "last value",
+    "straight line",
 )
 """Forecasts of a hidden survey: the model's two, and the rules of thumb that it has to beat."""
+RULES = (OU_MEAN, LAST, LINE)
 
 _SAMPLES = ("chain", "draw")
 _GRID = np.linspace(-8.0, 8.0, 161)  # in sds of the score given its survey
@@ -387,16 +390,21 @@ def predict_surveys(
 def rules_of_thumb(hidden: Panel, rows: np.ndarray) -> pd.DataFrame:
     """Normal forecasts of the scores of ``rows`` from the surveys that are left, a row each.
 
-    Columns ``OU mean`` (of the OU's other surveys) and ``last value`` (its latest earlier survey);
-    the mean of all surveys where the OU has none.  Under ``... sd`` stands the root mean square
-    error of the same rule among the surveys that are left, each left out in turn.
+    Columns ``OU mean`` (of the OU's other surveys), ``last value`` (its latest earlier survey) and
+    ``straight line`` (in time between its neighbouring surveys, the nearest beyond the first and
+    the last); the mean of all surveys where the OU has none.  Under ``... sd`` stands the root mean
+    square error of the same rule among the surveys that are left, each left out in turn.
     """
     data = hidden.rows[["ou_idx", "month_idx", "x"]].reset_coords(drop=True).to_dataframe()
     kept = data.iloc[hidden.survey_rows]
     grand, by_ou = kept["x"].mean(), kept.groupby("ou_idx")["x"]
     count, total = by_ou.transform("size"), by_ou.transform("sum")
     others = ((total - kept["x"]) / (count - 1).where(count > 1)).fillna(grand)
-    errors = {OU_MEAN: kept["x"] - others, LAST: kept["x"] - by_ou.shift().fillna(grand)}
+    errors = {
+        OU_MEAN: kept["x"] - others,
+        LAST: kept["x"] - by_ou.shift().fillna(grand),
+        LINE: kept["x"] - on_line(kept, kept).fillna(grand),
+    }
     wanted = data.iloc[rows]
     last = pd.merge_asof(
         wanted[["ou_idx", "month_idx"]]
@@ -410,12 +418,30 @@ def rules_of_thumb(hidden: Panel, rows: np.ndarray) -> pd.DataFrame:
         {
             OU_MEAN: wanted["ou_idx"].map(by_ou.mean()).fillna(grand).to_numpy(),
             LAST: last["x"].fillna(grand).to_numpy(),
+            LINE: on_line(wanted, kept).fillna(grand).to_numpy(),
         },
         index=pd.Index(rows, name="row"),
     )
     for rule, error in errors.items():
         table[f"{rule} sd"] = np.sqrt((error**2).mean())
     return table
+
+
+def on_line(wanted: pd.DataFrame, kept: pd.DataFrame) -> pd.Series:
+    """Scores of ``wanted`` on straight lines in time between the OU's scores in ``kept``.
+
+    Both have ``ou_idx`` and ``month_idx``, ``kept`` also ``x``, in order of time within OUs.  A row
+    that is in both (by its index) is predicted from the others.  Before the first score and after
+    the last it is the nearest; NaN where the OU has no other.
+    """
+    found = pd.Series(np.nan, index=wanted.index)
+    own = dict(list(kept.groupby("ou_idx")))
+    for row, ou, month in wanted[["ou_idx", "month_idx"]].itertuples():
+        if ou in own:
+            others = own[ou].drop(index=row, errors="ignore")
+            if len(others):
+                found[row] = np.interp(month, others["month_idx"], others["x"])
+    return found
 
 
 def crps(draws: np.ndarray, observed: np.ndarray) -> np.ndarray:
@@ -437,7 +463,14 @@ def crps_normal(mean: np.ndarray, sd: np.ndarray, observed: np.ndarray) -> np.nd
 
 
 def found_again(
-    refit: Fit, panel: Panel, rows: np.ndarray, *, prob: float = 0.9, seed: int = 0
+    refit: Fit,
+    panel: Panel,
+    rows: np.ndarray,
+    *,
+    models: Sequence[str] = (WITH, WITHOUT),
+    rules: Sequence[str] = (OU_MEAN, LAST),
+    prob: float = 0.9,
+    seed: int = 0,
 ) -> xr.Dataset:
     """How well hidden surveys were predicted by the model and by rules of thumb.
 
@@ -445,28 +478,33 @@ def found_again(
         refit: a fit to ``hide_surveys(panel, rows)``.
         panel: the panel with all its surveys.
         rows: the hidden ones.
+        models: which of the model's forecasts; both are the same where the outcome's mean follows
+            the expected score, for then no row's outcome moves its score.
+        rules: which of :data:`RULES`.
         prob: of the predictive intervals.
         seed: of the draws.
 
     Returns:
-        ``mean``, ``low``, ``high`` and ``crps`` over (forecast, row), ``observed`` over (row).
+        ``mean``, ``low``, ``high``, ``crps`` and ``pit`` (the forecast's probability of a score
+        below the hidden one) over (forecast, row), ``observed`` over (row).
     """
     x = panel.rows["x"].to_numpy()[rows]
     tail = (1 - prob) / 2
     found = {}
-    for label, outcome in ((WITH, True), (WITHOUT, False)):
-        drawn = predict_surveys(refit, panel, rows, outcome=outcome, seed=seed)
+    for label in models:
+        drawn = predict_surveys(refit, panel, rows, outcome=label == WITH, seed=seed)
         low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
-        found[label] = (drawn.mean(axis=0), low, high, crps(drawn, x))
+        found[label] = (drawn.mean(axis=0), low, high, crps(drawn, x), (drawn < x).mean(axis=0))
     simple, z = rules_of_thumb(refit.panel, rows), stats.norm.ppf(1 - tail)
-    for label in (OU_MEAN, LAST):
+    for label in rules:
         mean, sd = simple[label].to_numpy(), simple[f"{label} sd"].to_numpy()
-        found[label] = (mean, mean - z * sd, mean + z * sd, crps_normal(mean, sd, x))
+        ends = mean - z * sd, mean + z * sd
+        found[label] = (mean, *ends, crps_normal(mean, sd, x), stats.norm.cdf(x, mean, sd))
     values = np.array(list(found.values()))
     dims = ("forecast", "row")
+    names = ("mean", "low", "high", "crps", "pit")
     return xr.Dataset(
-        {name: (dims, values[:, i]) for i, name in enumerate(("mean", "low", "high", "crps"))}
-        | {"observed": ("row", x)},
+        {name: (dims, values[:, i]) for i, name in enumerate(names)} | {"observed": ("row", x)},
         coords={"forecast": list(found), "row": rows},
     )
 
@@ -486,11 +524,100 @@ def score_table(found: xr.Dataset) -> pd.DataFrame:
             "crps": found["crps"].mean("row"),
         }
     ).to_dataframe()
-    best = table.loc[[OU_MEAN, LAST], "crps"].idxmin()
+    best = table.loc[table.index.isin(RULES), "crps"].idxmin()
     gain = found["crps"].sel(forecast=best, drop=True) - found["crps"]
     table["gain"] = gain.mean("row").to_numpy()
     table["gain_se"] = (gain.std("row", ddof=1) / np.sqrt(gain.sizes["row"])).to_numpy()
     return table
+
+
+def paired_error(difference: np.ndarray, *groups: np.ndarray) -> float:
+    """Standard error of the mean of ``difference`` (row) whose rows are alike within groups.
+
+    ``groups`` has the row's label in one classification, or in two (OUs and months): then the
+    variances by either add up, less that by both (Cameron, Gelbach & Miller, 2011), and it is never
+    less than by one of them alone.  Equation ``eq-two-ways``.
+    """
+
+    def variance(group: np.ndarray) -> float:
+        _, place = np.unique(group, return_inverse=True)
+        sums = np.bincount(place, weights=difference - difference.mean())
+        if sums.size < 2:
+            return np.nan
+        return sums.size / (sums.size - 1) * float(np.sum(sums**2)) / difference.size**2
+
+    by = [variance(group) for group in groups]
+    if len(groups) == 2:
+        pairs = np.unique(
+            np.stack([np.unique(g, return_inverse=True)[1] for g in groups]),
+            axis=1,
+            return_inverse=True,
+        )[1]
+        by.append(by[0] + by[1] - variance(np.ravel(pairs)))
+    return float(np.sqrt(max(by)))
+
+
+def imputation_table(
+    found: xr.Dataset, model: str, panel: Panel, *, unit: float = 1.0
+) -> pd.DataFrame:
+    """:func:`found_again` in a line a forecast, each against the forecast ``model``.
+
+    Columns ``rows``; ``coverage_50`` and ``coverage_90`` of central intervals; ``width`` of the
+    latter; ``error`` (root mean square) and ``crps``, means over rows times ``unit``; and ``lead``,
+    by how much the CRPS is larger than that of ``model``, positive where ``model`` is better, with
+    its ``lead_se`` by :func:`paired_error` over OUs and months of ``panel``.
+    """
+    where = found["row"].to_numpy()
+    groups = [panel.rows[name].to_numpy()[where] for name in ("ou_idx", "month_idx")]
+    lead = unit * (found["crps"] - found["crps"].sel(forecast=model, drop=True))
+    away = abs(found["pit"] - 0.5)
+    table = xr.Dataset(
+        {
+            "coverage_50": (away <= 0.25).mean("row"),
+            "coverage_90": (away <= 0.45).mean("row"),
+            "width": unit * (found["high"] - found["low"]).mean("row"),
+            "error": unit * np.sqrt(((found["mean"] - found["observed"]) ** 2).mean("row")),
+            "crps": unit * found["crps"].mean("row"),
+            "lead": lead.mean("row"),
+        }
+    ).to_dataframe()
+    table.insert(0, "rows", where.size)
+    return table.assign(
+        lead_se=[paired_error(one.to_numpy(), *groups) for one in lead.transpose("forecast", "row")]
+    )
+
+
+def persistence(fit: Fit, *, draws: int = 400, seed: int = 0) -> xr.Dataset:
+    """Whether an OU's departures last from one of its surveys to the next; dim ``sample``.
+
+    A departure is a survey score less what OU and month let one expect in a posterior draw, in
+    units of its sd; the model takes them to be independent.  ``observed`` is the correlation of
+    those of successive surveys of an OU, ``replicated`` that of independent ones.  An OU's mean
+    was learnt from the same few surveys, which makes the observed one too small, if anything.
+
+    Raises:
+        ValueError: no OU has two surveys.
+    """
+    p, rows = thinned(fit.posterior, draws), fit.panel.survey_rows
+    ou, month = (fit.panel.rows[name].to_numpy()[rows] for name in ("ou_idx", "month_idx"))
+    same = np.flatnonzero(ou[1:] == ou[:-1])
+    if not same.size:
+        raise ValueError("No OU has two surveys.")
+    gamma = p.get("gamma_x", xr.DataArray(fit.spec.priors.gamma_x_fixed))
+    place = {dim: xr.DataArray(i, dims="row") for dim, i in (("ou", ou), ("month", month))}
+    expected = p["mu_x_ou"].isel(ou=place["ou"]) + (gamma * p["tau"]).isel(month=place["month"])
+    x = xr.DataArray(fit.panel.rows["x"].to_numpy()[rows], dims="row")
+    n = xr.DataArray(respondents(fit.panel)[rows], dims="row")
+    z = (x - expected) / np.sqrt(p["sigma_x"] ** 2 + p["sigma_meas"] ** 2 / n)
+    z = z.transpose(*_SAMPLES, "row").to_numpy().reshape(-1, rows.size)
+    fresh = np.random.default_rng(seed).standard_normal(z.shape)
+    return xr.Dataset(
+        {
+            name: ("sample", _row_correlations(values[:, same], values[:, same + 1]))
+            for name, values in (("observed", z), ("replicated", fresh))
+        },
+        attrs={"steps": float(np.mean(month[same + 1] - month[same]))},
+    )
 
 
 # --- is the line straight?
@@ -555,11 +682,15 @@ def levels(fit: Fit, *, draws: int = 1000, seed: int = 0) -> xr.Dataset:
         for name in ("alpha", "mu_x_ou")
     ]
     fresh = np.random.default_rng(seed).standard_normal((2, *pair[0].shape))
-
-    def correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        one, other = (z - z.mean(axis=1, keepdims=True) for z in (one, other))
-        return (one * other).sum(axis=1) / np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
-
     return xr.Dataset(
-        {"observed": ("sample", correlation(*pair)), "replicated": ("sample", correlation(*fresh))}
+        {
+            "observed": ("sample", _row_correlations(*pair)),
+            "replicated": ("sample", _row_correlations(*fresh)),
+        }
     )
+
+
+def _row_correlations(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The correlation of each row of ``one`` with that of ``other``."""
+    one, other = (z - z.mean(axis=1, keepdims=True) for z in (one, other))
+    return (one * other).sum(axis=1) / np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))

@@ -81,3 +81,45 @@ def states(*, staggered: bool = True, missed: float = 0.15, seed: int = 0) -> Th
         whole=replace(whole, rows=rows, scale=panel.scale),
         hidden=np.flatnonzero(~panel.rows["observed"].to_numpy()),
     )
+
+
+def divisions(panel: Panel) -> dict[str, str]:
+    """The site of each OU of ``panel`` by label; of the states, their division."""
+    return dict(zip(panel.ous, np.array(panel.sites)[panel.site_idx].tolist(), strict=True))
+
+
+def correlations(panel: Panel) -> pd.Series:
+    """Correlations of outcome and score over rows with both, by what of them is looked at.
+
+    ``between`` OUs' means; ``within`` OUs, of departures from those means; and ``within, less
+    years``, of departures from OUs' and months' means together.  NaN where nothing varies.
+    """
+    y, x = (panel.rows[name].to_numpy() for name in ("y", "x"))
+    both = np.isfinite(y) & np.isfinite(x)
+    ou, month = (panel.rows[name].to_numpy()[both] for name in ("ou_idx", "month_idx"))
+    pair = np.stack([y[both], x[both]])
+
+    def means(values: np.ndarray, group: np.ndarray) -> np.ndarray:
+        count = np.maximum(np.bincount(group), 1)
+        return np.stack([np.bincount(group, weights=one) / count for one in values])
+
+    def correlation(values: np.ndarray) -> float:
+        one, other = values - values.mean(axis=1, keepdims=True)
+        size = np.sqrt(one @ one * (other @ other))
+        return float(one @ other / size) if size > 1e-12 else float("nan")
+
+    of_ou = means(pair, ou)
+    left = pair
+    for _ in range(200):  # alternately, which settles where rows are missing, too
+        before = left
+        for group in (ou, month):
+            left = left - means(left, group)[:, group]
+        if np.max(np.abs(left - before), initial=0.0) < 1e-10:
+            break
+    return pd.Series(
+        {
+            "between": correlation(of_ou[:, np.unique(ou)]),
+            "within": correlation(pair - of_ou[:, ou]),
+            "within, less years": correlation(left),
+        }
+    )

@@ -18,6 +18,7 @@ from oulib.plots import (
     nonresponse,
     pooling,
     priors,
+    states,
 )
 from oulib.plots.fit import (
     collapse,

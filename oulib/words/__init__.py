@@ -15,6 +15,7 @@ from oulib.words import (
     nonresponse,
     pooling,
     priors,
+    states,
 )
 from oulib.words.fit import (
     CHECK_NAMES,
