@@ -13,6 +13,7 @@ from oulib.plots import (
     correlations,
     covariates,
     findings,
+    hijacks,
     inference,
     missing,
     nonresponse,

@@ -10,6 +10,7 @@ from oulib.words import (
     correlations,
     covariates,
     findings,
+    hijacks,
     inference,
     missing,
     nonresponse,
