@@ -116,18 +116,15 @@ def _months(panel: Panel, spec: ModelSpec, resemblance: TensorVariable | None) -
     """
     if spec.months == "iid":
         return months.add_iid("lam")
+    phi, sigma = months.persistence("phi_lam"), pm.HalfNormal("sigma_lam", spec.priors.sigma_lam)
     along = None
     if resemblance is not None:
-        centre, scale = noise.month_means(panel)
-        along = months.Along(
-            pm.Data("month_mean", centre, dims="month"), resemblance, pm.Data("month_error", scale)
-        )
-    return months.add_ar1(
-        "lam",
-        phi=months.persistence("phi_lam"),
-        sigma=pm.HalfNormal("sigma_lam", sigma=spec.priors.sigma_lam),
-        along=along,
-    )
+        means, error = noise.month_means(panel)
+        means, error = pm.Data("month_mean", means, dims="month"), pm.Data("month_error", error)
+        # Where the effects are smaller than the means' error, the means say little of them.
+        share = sigma**2 / (sigma**2 + error**2)
+        along = months.Along(share * means, resemblance, error * pt.sqrt(share))
+    return months.add_ar1("lam", phi=phi, sigma=sigma, along=along)
 
 
 def _degrees_of_freedom(spec: ModelSpec) -> TensorVariable | None:
