@@ -1,4 +1,4 @@
-"""What each rung of the ladder costs on a panel: a gradient, compiling, sampling, effective draws.
+"""What each named model costs on a panel: a gradient, compiling, sampling, effective draws.
 
     .venv/bin/python benchmarks/ladder.py [FILE] [--draws N]
 
@@ -27,7 +27,7 @@ def main() -> None:
 
 def table(args: argparse.Namespace) -> None:
     """A row a model."""
-    from oulib import LADDER, Sampling, UserError, build_model, check, fit, truth
+    from oulib import LADDER, ROBUST, Sampling, UserError, build_model, check, fit, truth
     from oulib.checks import hyperparameters, summarise
     from oulib.source import default_panel
 
@@ -38,7 +38,7 @@ def table(args: argparse.Namespace) -> None:
         "| min bulk ESS | ESS/s | gate |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|")
-    for spec in LADDER:
+    for spec in (*LADDER, ROBUST):
         try:
             result = fit(panel, spec, Sampling(draws=args.draws), progress=False)
         except UserError as error:

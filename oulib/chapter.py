@@ -24,7 +24,7 @@ from oulib.errors import UserError
 from oulib.fit import Fit, Sampling, fit
 from oulib.panel import Panel
 from oulib.source import default_panel
-from oulib.spec import LADDER, ModelSpec
+from oulib.spec import LADDER, ROBUST, ModelSpec
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,13 @@ class Chapter:
             return Inapplicable(spec, str(error))
 
     def highest(self) -> tuple[Fit | None, list[Verdict]]:
-        """The highest model of the ladder that passed the gate, and the verdicts of those above.
+        """The model to read findings from, and the verdicts of those that come before it.
 
-        None where no model passed.
+        The highest of the ladder that passed the gate; where none did, the one for real panels if
+        that passed; else None.
         """
         above: list[Verdict] = []
-        for spec in reversed(LADDER):
+        for spec in (*reversed(LADDER), ROBUST):
             result = self.attempt(spec)
             verdict = judge(result)
             if verdict.passed:
@@ -202,10 +203,13 @@ def against_truth(result: Fit | Inapplicable, verdict: Verdict) -> None:
     true = None if isinstance(result, Inapplicable) else result.panel.truth
     if true is None:
         return
+    # With slopes within OUs an intercept is that of another score, so not the simulator's.
+    other = ("mu_alpha", "sigma_ou", "corr_ou") if result.spec.slope == "within" else ()
+    shared = [name for name in HYPERPARAMETERS if name not in other]
     conclude(
         verdict,
         lambda: words.recovered(
-            hyperparameters(result), words.truth_series(true, HYPERPARAMETERS), "hyperparameters"
+            hyperparameters(result), words.truth_series(true, shared), "hyperparameters"
         ),
         lambda: words.recovered(summarise(result), words.truth_series(true, ["beta"]), "slopes"),
     )

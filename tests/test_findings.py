@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
-from oulib import describe, effects, plots, predict, simulate
+from oulib import ROBUST, describe, effects, plots, predict, simulate
 from oulib.checks import Verdict
 from oulib.effects import manager_table, readings, typical_move
 from oulib.words import findings
@@ -162,3 +164,10 @@ def test_figures_of_the_findings(fitted) -> None:
     )
     assert len(fig.axes) == 2
     plots.plt.close("all")
+
+
+def test_findings_of_a_model_beside_the_ladder(fitted) -> None:
+    beside = replace(fitted, spec=ROBUST)
+    text = findings.source_of_findings(beside, [])
+    assert "*robust*" in text
+    assert "not a rung" in text

@@ -11,6 +11,7 @@ from scipy.stats import binom
 
 from oulib.checks import Verdict
 from oulib.fit import Fit
+from oulib.spec import LADDER
 from oulib.words.evidence import evidence_of_sign, mostly_prior
 from oulib.words.text import count, interval, name, names, number, percent, probability
 
@@ -18,8 +19,14 @@ from oulib.words.text import count, interval, name, names, number, percent, prob
 def source_of_findings(chosen: Fit, verdicts: Sequence[Verdict]) -> str:
     """Which model the findings come from, and why not from one above it."""
     above = [v for v in verdicts if not v.passed]
-    text = f"What follows comes from the model *{name(chosen.spec.name)}*, the highest rung of "
-    text += "the ladder that passed its checks on this panel."
+    text = f"What follows comes from the model *{name(chosen.spec.name)}*, "
+    if chosen.spec.name in [spec.name for spec in LADDER]:
+        text += "the highest rung of the ladder that passed its checks on this panel."
+    else:
+        text += (
+            "which is not a rung of the ladder: it is the one for panels on which no rung passes "
+            "its checks, and [a later chapter](#chapter-real) says what it changes."
+        )
     for verdict in above:
         why = "does not apply to it" if verdict.inapplicable else "failed its checks on it"
         text += f" The model {name(verdict.model)} {why}."
