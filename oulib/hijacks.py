@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy import stats
 
+from oulib import predict
 from oulib.checks import hyperparameters, summarise
 from oulib.fit import Fit
+from oulib.model import filter_kernel
 from oulib.panel import Panel
 from oulib.spec import BASELINE, ROBUST, ModelSpec
 
@@ -53,6 +56,56 @@ def noise_profile(
     variance = sigma_y**2 + np.asarray(beta) ** 2 * sigma_x**2
     log = -0.5 * rows * (np.log(variance) + scale**2 / variance)
     return log - log.max()
+
+
+# --- an OU's series with its deviation and effects summed out, twice
+
+
+@dataclass(frozen=True)
+class Series:
+    """One OU's outcomes less their expectation at the population's effects, and their parameters.
+
+    ``left`` and ``x`` (what the slope multiplies) are by row, ``month`` the rows' places in the
+    calendar; ``factor`` is kappa_g; ``effects`` the 2 by 2 covariance of (alpha_g, beta_g).
+    """
+
+    left: np.ndarray
+    x: np.ndarray
+    month: np.ndarray
+    factor: float
+    phi: float
+    sigma_u: float
+    sigma_y: float
+    effects: np.ndarray
+
+
+def log_density_filtered(series: Series) -> float:
+    """The series' log density by the filter and the closed form: equation (14.6)
+    (``eq-summed``)."""
+    s = series
+    first = np.arange(s.left.size) == 0
+    gap = np.concatenate([[1.0], np.diff(s.month)]).astype(float)
+    columns = np.stack([s.left, np.ones_like(s.left), s.x], axis=1) / s.factor
+    noise = np.full(s.left.size, s.sigma_y**2)
+    white, log_f = filter_kernel.whiten(columns, first, gap, s.phi, s.sigma_u**2, noise)
+    e, design = white[:, 0], white[:, 1:]
+    a, b = design.T @ design, design.T @ e
+    # b' (C^-1 + A)^-1 b = b' (I + C A)^-1 C b, which C may be singular for.
+    inner = np.eye(2) + s.effects @ a
+    told = b @ np.linalg.solve(inner, s.effects @ b)
+    scale = np.sum(np.log(2 * np.pi) + log_f + 2 * np.log(s.factor))
+    return float(-0.5 * (scale + e @ e - told + np.linalg.slogdet(inner)[1]))
+
+
+def log_density_dense(series: Series) -> float:
+    """The same by the full covariance of equation (14.5) (``eq-deviation``), row by row."""
+    s = series
+    lag = np.abs(np.subtract.outer(s.month, s.month))
+    strays = s.sigma_u**2 / (1 - s.phi**2) * s.phi**lag
+    design = np.stack([np.ones_like(s.x), s.x], axis=1)
+    covariance = s.factor**2 * (strays + s.sigma_y**2 * np.eye(s.left.size))
+    covariance = covariance + design @ s.effects @ design.T
+    return float(stats.multivariate_normal.logpdf(s.left, cov=covariance))
 
 
 # --- what a panel has, before any model
@@ -143,6 +196,30 @@ def ingredients(panel: Panel, *, times: int = 200, seed: int = 0) -> pd.DataFram
     return pd.DataFrame.from_dict(
         table, orient="index", columns=["value", "chance", "high", "present"]
     ).rename_axis("ingredient")
+
+
+def checked(fit: Fit, *, draws: int = 100, seed: int = 0) -> pd.DataFrame:
+    """The statistics of :func:`ingredients` in the data and in outcomes that the fit replicates.
+
+    Index as there; columns ``observed``, ``low`` and ``high`` (where nine in ten of the replicates
+    lie) and ``p``, the share of replicates at least as large as the observed.
+    """
+    panel = fit.panel
+
+    def three(values: np.ndarray) -> list[float]:
+        rows = panel.rows.assign(y=("row", values))
+        left = residuals(replace(panel, rows=rows))
+        scaled = left / _scales(left)
+        return [spread_of_scales(left), second_factor(scaled), persistence(scaled)]
+
+    made = predict.replicate(fit, draws=draws, seed=seed)["productivity"].to_numpy()
+    found = np.array([three(values) for values in made])
+    observed = np.array(three(panel.rows["y"].to_numpy()))
+    low, high = np.quantile(found, [0.05, 0.95], axis=0)
+    return pd.DataFrame(
+        {"observed": observed, "low": low, "high": high, "p": (found >= observed).mean(axis=0)},
+        index=pd.Index([NOISE, FACTOR, PERSISTENCE], name="ingredient"),
+    )
 
 
 def _scales(left: np.ndarray) -> np.ndarray:

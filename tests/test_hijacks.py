@@ -45,6 +45,27 @@ def test_profile_against_scipy_and_its_maximum(scale: float) -> None:
     assert hijacks.slope_from_noise(scale, sigma_y, sigma_x) == pytest.approx(best, abs=1e-4)
 
 
+@pytest.mark.parametrize("phi", [0.9, 0.0])
+@pytest.mark.parametrize("corr", [0.4, 1.0])
+def test_series_density_by_the_filter_and_by_the_dense_covariance(phi: float, corr: float) -> None:
+    rng, month = np.random.default_rng(2), np.array([0, 1, 2, 5, 6, 9, 10, 11])
+    sd = np.array([0.5, 0.2])
+    series = hijacks.Series(
+        left=rng.standard_normal(8),
+        x=rng.standard_normal(8),
+        month=month,
+        factor=1.7,
+        phi=phi,
+        sigma_u=0.3,
+        sigma_y=0.2,
+        effects=np.outer(sd, sd) * np.array([[1, corr], [corr, 1]]),
+    )
+    dense = hijacks.log_density_dense(series)
+    assert hijacks.log_density_filtered(series) == pytest.approx(dense, abs=1e-9)
+    other = replace(series, sigma_u=0.31)
+    assert hijacks.log_density_filtered(other) != pytest.approx(dense, abs=1e-4)
+
+
 # --- what a panel has
 
 
@@ -147,6 +168,18 @@ def test_fingerprint_of_a_fit(fitted: Fit) -> None:
     np.testing.assert_allclose(by_chain, expected)
 
 
+def test_checked_statistics_of_a_fit(fitted: Fit) -> None:
+    table = hijacks.checked(fitted, draws=60)
+    left = hijacks.residuals(fitted.panel)
+    assert table.loc[NOISE, "observed"] == pytest.approx(hijacks.spread_of_scales(left))
+    assert (table["low"] < table["high"]).all()
+    assert table["p"].between(0.005, 0.995).all()  # the panel is the model's own
+    with_loadings = simulate("baseline", **SIZE | {"n_ou": 12, "n_month": 24}, sigma_loading=1.0)
+    rows = fitted.panel.rows.assign(y=("row", with_loadings.rows["y"].to_numpy()))
+    foreign = replace(fitted, panel=replace(fitted.panel, rows=rows))
+    assert hijacks.checked(foreign, draws=60).loc[FACTOR, "p"] < 0.02
+
+
 def test_opposed_chains() -> None:
     beta = np.ones((2, 100, 3))
     beta[1, :, 0] = -1  # one chain of each sign
@@ -245,6 +278,18 @@ def test_words_on_ingredients() -> None:
     alone = words.hijacks.ingredients(table.assign(present=[True, False, False]))
     assert "no reason for alarm" in alone
     assert "no reason for alarm" not in text
+
+
+def test_words_on_checked_statistics() -> None:
+    table = pd.DataFrame(
+        {"observed": 0.5, "low": 0.4, "high": 0.6, "p": 0.5}, index=[NOISE, FACTOR, PERSISTENCE]
+    )
+    assert "None of them surprises" in words.hijacks.checked(table)
+    text = words.hijacks.checked(table.assign(p=[0.5, 0.0, 1.0]))
+    assert "The data have more of a second common movement" in text
+    assert "The model makes more of persistence" in text
+    assert "in no model of this book" in text
+    assert "in no model" not in words.hijacks.checked(table.assign(p=[0.0, 0.5, 0.5]))
 
 
 def test_words_on_signs() -> None:

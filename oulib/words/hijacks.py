@@ -25,6 +25,12 @@ _STATISTIC = {
     PERSISTENCE: "correlation of residuals in successive months",
 }
 
+_SHORT = {
+    NOISE: "differences of noise between OUs",
+    FACTOR: "a second common movement",
+    PERSISTENCE: "persistence",
+}
+
 WHY: dict[str, str] = {
     "months": "month effects of outcomes and scores persist, and their size is learned",
     "noise": "OUs may differ in noise, so that a slope need not say it (the variance path)",
@@ -61,6 +67,30 @@ def ingredients(table: pd.DataFrame) -> str:
             "reason for alarm."
         )
     return text
+
+
+def checked(table: pd.DataFrame) -> str:
+    """Whether a model makes outcomes like the panel's, from ``hijacks.checked``."""
+    figures = "; ".join(
+        f"{_STATISTIC[name]} {number(row['observed'])} in the data and "
+        f"{interval(row['low'], row['high'])} in nine of ten replicates"
+        for name, row in table.iterrows()
+    )
+    more = [_SHORT[name] for name, row in table.iterrows() if row["p"] < 0.01]
+    less = [_SHORT[name] for name, row in table.iterrows() if row["p"] > 0.99]
+    text = f"The three statistics: {figures}. "
+    if not more and not less:
+        return text + "None of them surprises the model."
+    if more:
+        text += f"The data have more of {_list(more)} than the model makes. "
+    if less:
+        text += f"The model makes more of {_list(less)} than the data have. "
+    if FACTOR in table.index and table.loc[FACTOR, "p"] < 0.01:
+        text += (
+            "A second common movement is in no model of this book: what it does here is that it "
+            "cannot reach the slopes, and the intervals do not know of it."
+        )
+    return text.strip()
 
 
 def signs(result: Outcome, beta: xr.DataArray) -> str:
