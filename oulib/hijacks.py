@@ -133,12 +133,11 @@ def spread_of_scales(left: np.ndarray) -> float:
 
 
 def persistence(left: np.ndarray) -> float:
-    """Correlation of an OU's residuals in successive months, over all pairs of the panel."""
+    """Correlation of an OU's residuals in successive months, over all pairs; 0 without any."""
     one, other = left[:, :-1], left[:, 1:]
     both = np.isfinite(one) & np.isfinite(other)
-    return float(
-        np.sum(one[both] * other[both]) / np.sqrt(np.sum(one[both] ** 2) * np.sum(other[both] ** 2))
-    )
+    size = np.sqrt(np.sum(one[both] ** 2) * np.sum(other[both] ** 2))
+    return float(np.sum(one[both] * other[both]) / size) if size > 0 else 0.0
 
 
 def second_factor(left: np.ndarray) -> float:

@@ -88,6 +88,8 @@ def test_statistics_by_hand() -> None:
     other = np.array([-1, 1, -1, 2, -2, -2, -0.5])
     expected = one @ other / np.sqrt((one @ one) * (other @ other))
     assert hijacks.persistence(left) == pytest.approx(expected)
+    assert hijacks.persistence(left[:, ::2]) != 0
+    assert hijacks.persistence(np.array([[1.0, np.nan, -1.0]])) == 0
     rank_one = np.outer([1.0, -2.0, 3.0], [1.0, 0.5, -1.0])
     assert hijacks.second_factor(rank_one) == pytest.approx(1)
     assert hijacks.second_factor(np.eye(4)) == pytest.approx(0.25)

@@ -153,7 +153,7 @@ def factor_path(follows: np.ndarray, true: np.ndarray) -> str:
 
 def repairs(table: pd.DataFrame) -> str:
     """Which models came through on which panel, from ``hijacks.ledger``."""
-    sentences = []
+    sentences = [f"These fits are short: chains count as agreeing up to an R-hat of {SHORT:g}."]
     for panel, part in table.groupby(level="panel", sort=False):
         part = part.droplevel("panel")
         sound = list(part.index[_agreed(part)])
