@@ -311,10 +311,11 @@ def test_departures_of_outcomes_in_words(data: munnell.Thinned) -> None:
 def test_reliability_in_words(data: munnell.Thinned) -> None:
     share = np.random.default_rng(6).beta(2, 2, (2, 50))
     prior_led = by_hand(data.panel, sigma_x=np.sqrt(share), sigma_meas=np.sqrt(1 - share))
-    assert "nearly as wide" in words.states.reliability(prior_led)
+    assert "hardly wider" in words.states.reliability(prior_led)
     text = words.states.reliability(by_hand(data.panel))
     assert "clearly wider" in text
     assert "the score is 80%" in text  # 0.36 / (0.36 + 0.09)
+    assert "Its prior says 50% (14% to 86%)" in text
 
 
 def test_scales_in_words_and_drawn(data: munnell.Thinned) -> None:
@@ -356,6 +357,11 @@ def test_imputation_in_words() -> None:
     assert "straight line in time, the best rule of thumb here, with 0.400" in text
     assert "the model is worse by 0.100 (standard error 0.010)" in text
     assert text.count("the model is better by 0.300") == 2
+    assert "off by 0.50 points" in text
+    assert "promises" not in text
+    wide = scored(-0.01)
+    wide.loc[missing.LINE, "coverage_50"] = 0.75
+    assert "50% intervals hold 75%" in words.states.imputation(wide, MODEL, "Here")
     assert "tie" in words.states.imputation(scored(-0.01), MODEL, "Here")
     assert "the model is better by 0.100" in words.states.imputation(scored(0.1), MODEL, "Here")
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.stats import beta
 
 from oulib.fit import Fit
 from oulib.missing import RULES
@@ -54,16 +55,16 @@ def between_and_within(found: pd.Series) -> str:
 
 def within_states(fit: Fit) -> str:
     """The average slope within states, in per cent of output per job for a percentage point."""
-    beta = fit.posterior["mu_beta"]
-    low, high = _percent(fit, beta.quantile([0.05, 0.95])).to_numpy()
-    positive = float((beta > 0).mean())
+    slope = fit.posterior["mu_beta"]
+    low, high = _percent(fit, slope.quantile([0.05, 0.95])).to_numpy()
+    positive = float((slope > 0).mean())
     claim = evidence_of_sign(
         positive, "that the association is {}", "that the association has either sign"
     )
     return (
         f"In a year in which unemployment stands one percentage point above what the state and "
         f"the year let one expect, output per job differs by "
-        f"{number(float(_percent(fit, beta).mean()))}% in the average state (90% interval "
+        f"{number(float(_percent(fit, slope).mean()))}% in the average state (90% interval "
         f"{interval(low, high)}%). {claim} (probability of a positive one {probability(positive)})."
     )
 
@@ -102,8 +103,8 @@ def departures(fit: Fit) -> str:
     share = float((lasting / (lasting + p["sigma_y"] ** 2)).mean())
     text = (
         f"A state's departures from its expected outcome have an autocorrelation of "
-        f"{number(float(phi.mean()))} from year to year (90% interval {interval(low, high)}), and "
-        f"they make up {percent(share)} of the residual variance. "
+        f"{number(float(phi.mean()))} from year to year (90% interval "
+        f"{interval(low, high, 3)}), and they make up {percent(share)} of the residual variance. "
     )
     years = len(fit.panel.months)
     half_life = float(np.log(0.5) / np.log(phi.mean()))
@@ -127,12 +128,17 @@ def reliability(fit: Fit) -> str:
         f"{percent(float(share.mean()))} (90% interval {percent(low)} to {percent(high)}), the "
         "rest error of the rate as published. "
     )
+    tails = [percent(float(q)) for q in beta.ppf([0.05, 0.95], a, a)]
+    text += f"Its prior says {percent(0.5)} ({tails[0]} to {tails[1]}). "
     if float(share.std()) > PRIOR_SHARE / np.sqrt(4 * (2 * a + 1)):
         return text + (
-            "The prior of that share is nearly as wide: with one figure a year and no sample sizes "
-            "the data know the sum of the two variances and not the parts."
+            "That is hardly wider: with one figure a year and no sample sizes the data know the "
+            "sum of the two variances and not the parts."
         )
-    return text + "The prior of that share is clearly wider: the outcomes had something to say."
+    return text + (
+        "That is clearly wider. Rates of one figure a year see the sum of the two variances alone, "
+        "so it is the outcomes that had something to say."
+    )
 
 
 def scales(noise: xr.DataArray, division: Mapping[str, str]) -> str:
@@ -183,6 +189,16 @@ def imputation(table: pd.DataFrame, model: str, where: str) -> str:
         text += (
             f"Against the {_RULE[rule]}{best_one} with {number(table.loc[rule, 'crps'], 3)} "
             f"and {percent(table.loc[rule, 'coverage_90'])} in its 90% intervals, {what}. "
+        )
+    other = table.loc[best]
+    text += (
+        f"The point forecasts of the {_RULE[best]} are off by {number(other['error'])} points "
+        f"(root mean square) and those of the model by {number(own['error'])}. "
+    )
+    if other["coverage_50"] > own["coverage_50"] + 0.05:
+        text += (
+            f"The rule's 50% intervals hold {percent(other['coverage_50'])}: it knows more than it "
+            "promises, and the CRPS charges it for that."
         )
     return text.strip()
 
@@ -280,9 +296,9 @@ _RULE = dict(
 )
 
 
-def _percent(fit: Fit, beta: xr.DataArray) -> xr.DataArray:
+def _percent(fit: Fit, slope: xr.DataArray) -> xr.DataArray:
     """Per cent of raw productivity for one point of the raw score, at standardised slopes."""
-    return 100 * np.expm1(fit.panel.scale.s_y / fit.panel.scale.s_x * beta)
+    return 100 * np.expm1(fit.panel.scale.s_y / fit.panel.scale.s_x * slope)
 
 
 def _holds_one(draws: xr.DataArray) -> bool:
