@@ -277,6 +277,7 @@ def test_thinning_in_words(data: munnell.Thinned) -> None:
     assert "different signs" in words.states.between_and_within(apart)
     apart["within, less years"] = 0.05
     assert "different sizes" in words.states.between_and_within(apart)
+    assert "far from zero" in words.states.between_and_within(apart / 10)
 
 
 def test_slopes_in_words(data: munnell.Thinned) -> None:
@@ -327,7 +328,8 @@ def test_scales_in_words_and_drawn(data: munnell.Thinned) -> None:
     noise = by_hand(data.panel, noise_ou=level).posterior["noise_ou"]
     text = words.states.scales(noise, division)
     assert "0.50 times that of a typical state in CA to 4.00 times in WY" in text
-    assert "leaves out 1 for CA and WY" in text
+    assert "lies above 1 for WY." in text
+    assert "lies below 1 for CA." in text
     assert "largest in Mountain" in text
     assert "smallest in Pacific" in text
     assert f"({4 ** (1 / 8):.2f})" in text
@@ -359,6 +361,10 @@ def test_imputation_in_words() -> None:
     assert text.count("the model is better by 0.300") == 2
     assert "off by 0.50 points" in text
     assert "promises" not in text
+    assert "too narrow" not in text
+    narrow = scored(0.1)
+    narrow.loc[MODEL, "coverage_90"] = 0.8
+    assert "too narrow" in words.states.imputation(narrow, MODEL, "Here")
     wide = scored(-0.01)
     wide.loc[missing.LINE, "coverage_50"] = 0.75
     assert "50% intervals hold 75%" in words.states.imputation(wide, MODEL, "Here")
@@ -380,13 +386,22 @@ def test_why_in_words() -> None:
     assert "2.2 years" in words.states.lasting(lasts)
     assert "little evidence" in words.states.lasting(not_)
     assert "swing back" in words.states.lasting(found_lasting(-0.6))
-    places = {"staggered": scored(-0.1), "same years": scored(0.1)}
-    text = words.states.why(places, missing.LINE, lasts)
-    assert "loses to the straight line in time here: staggered." in text
-    assert "lasts for years" in text
-    assert "do not show" in words.states.why(places, missing.LINE, not_)
-    places["staggered"] = scored(0.1)
-    assert "nowhere" in words.states.why(places, missing.LINE, lasts)
+    places = {"staggered": scored(0.0), "between": scored(-0.1)}
+
+    def why(found: xr.Dataset) -> str:
+        return words.states.why(places, missing.LINE, found, blind=["between"])
+
+    text = why(lasts)
+    assert "loses to the straight line in time here: between. A state's departure lasts" in text
+    assert "no common movement at all" in text
+    assert "is no reason" in why(not_)
+    places["staggered"] = scored(-0.1)
+    assert "here: staggered and between." in why(lasts)
+    assert "does not make up" in why(lasts)
+    places |= {"staggered": scored(0.1), "between": scored(-0.01)}
+    assert "nowhere" in why(lasts)
+    assert "better still" in why(lasts)
+    assert "nothing more" in why(not_)
 
 
 def test_movement_in_words() -> None:

@@ -5,7 +5,7 @@ Where a function takes a table of forecasts it is that of ``missing.imputation_t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -46,6 +46,8 @@ def between_and_within(found: pd.Series) -> str:
         f"{number(between)}; from year to year within states {number(within)}, and "
         f"{number(less_years)} once what all states shared in a year is taken out as well. "
     )
+    if np.abs([between, within, less_years]).max() < 0.1:
+        return text + "None of the three is far from zero."
     if np.sign(between) != np.sign(less_years) and min(abs(between), abs(less_years)) > 0.1:
         return text + "Comparing states and following them give answers of different signs."
     if abs(abs(between) - abs(less_years)) > 0.2:
@@ -148,7 +150,9 @@ def scales(noise: xr.DataArray, division: Mapping[str, str]) -> str:
     calm, wild = order[0], order[-1]
     ratio = noise.sel(ou=wild) / noise.sel(ou=calm)
     low, high = (float(ratio.quantile(q)) for q in (0.05, 0.95))
-    away = [ou for ou in order if not _holds_one(noise.sel(ou=ou))]
+    wilder, calmer = (noise.quantile(q, _SAMPLES).to_series() for q in (0.05, 0.95))
+    wilder, calmer = wilder[order[::-1]], calmer[order]
+    below, above = calmer[calmer < 1].index, wilder[wilder > 1].index
     log = np.log(noise).assign_coords(division=("ou", [division[str(o)] for o in noise["ou"].data]))
     by = np.exp(log.groupby("division").mean("ou").mean(_SAMPLES).to_series())
     top, bottom = by.idxmax(), by.idxmin()
@@ -158,9 +162,10 @@ def scales(noise: xr.DataArray, division: Mapping[str, str]) -> str:
         f"ratio of the two is {number(float(ratio.mean()), 1)} (90% interval "
         f"{interval(low, high, 1)}). "
     )
-    if away:
-        text += f"The 90% interval leaves out 1 for {names(away, 12)}. "
-    else:
+    for found, side in ((above, "above"), (below, "below")):
+        if len(found):
+            text += f"The 90% interval lies {side} 1 for {names(found, 4)}. "
+    if not len(below) + len(above):
         text += "No state's interval leaves out 1. "
     return text + (
         f"By division the geometric mean is largest in {name(top)} "
@@ -178,6 +183,8 @@ def imputation(table: pd.DataFrame, model: str, where: str) -> str:
         f"{percent(own['coverage_50'])} and its 90% intervals {percent(own['coverage_90'])}, and "
         f"its mean CRPS is {number(own['crps'], 3)} points. "
     )
+    if own["coverage_90"] < 0.85:
+        text += "So its intervals are too narrow: something moves these rates that is not in them. "
     for rule in RULES:
         lead, error = table.loc[rule, ["lead", "lead_se"]]
         amount = f"by {number(abs(lead), 3)} (standard error {number(error, 3)})"
@@ -260,30 +267,41 @@ def lasting(found: xr.Dataset) -> str:
     return text + "There is little evidence that they last."
 
 
-def why(tables: Mapping[str, pd.DataFrame], rule: str, found: xr.Dataset) -> str:
-    """Where the model loses to ``rule``, and whether lasting departures can be the reason."""
+def why(
+    tables: Mapping[str, pd.DataFrame], rule: str, found: xr.Dataset, blind: Sequence[str]
+) -> str:
+    """Where the model loses to ``rule``, and why it may.
+
+    ``blind`` are the places in ``tables`` where no state was seen in the hidden years; ``found`` is
+    that of ``missing.persistence``.
+    """
     lost = [
         where
         for where, table in tables.items()
         if table.loc[rule, "lead"] < -2 * table.loc[rule, "lead_se"]
     ]
     lasts = float(np.mean(found["replicated"].to_numpy() >= found["observed"].to_numpy())) < 0.025
+    ignored = (
+        "A state's departure lasts, as the check above says, and the rule reads it off the "
+        "neighbouring rates, while the model draws it anew each year. "
+        if lasts
+        else "That departures last is no reason, for the check above does not see it. "
+    )
     if not lost:
         text = f"The model loses to the {_RULE[rule]} nowhere by more than chance allows. "
         return text + (
             "Departures last all the same, so a model that knew it would do better still."
             if lasts
-            else "Departures do not last, so there is nothing for it to use."
+            else "Departures do not last, so there is nothing more in them for it to use."
         )
-    text = f"The model loses to the {_RULE[rule]} here: {names(lost)}. "
-    return text + (
-        "The reason is in the check above: a state's departure from its mean, and from the common "
-        "movement, lasts for years, and the rule reads it off the neighbouring rates. The model "
-        "draws it anew each year and uses the neighbours for the state's mean and for the year."
-        if lasts
-        else "Lasting departures, the reason one would think of first, do not show in the check "
-        "above; the reason has to be looked for elsewhere."
-    )
+    text = f"The model loses to the {_RULE[rule]} here: {names(lost)}. {ignored}"
+    if set(lost) <= set(blind):
+        return text + (
+            "That costs it no defeat where other states show what the hidden year was like. Where "
+            "none is seen the model has no common movement at all, and the rule has at least what "
+            "lies between two known years."
+        )
+    return text + "Seeing other states in the hidden year does not make up for it."
 
 
 def examples(chosen: Mapping[str, str]) -> str:
@@ -299,8 +317,3 @@ _RULE = dict(
 def _percent(fit: Fit, slope: xr.DataArray) -> xr.DataArray:
     """Per cent of raw productivity for one point of the raw score, at standardised slopes."""
     return 100 * np.expm1(fit.panel.scale.s_y / fit.panel.scale.s_x * slope)
-
-
-def _holds_one(draws: xr.DataArray) -> bool:
-    low, high = (float(draws.quantile(q)) for q in (0.05, 0.95))
-    return low <= 1 <= high
