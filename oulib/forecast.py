@@ -87,7 +87,7 @@ def new_ou(
         raise UserError(f"The panel has no site {', '.join(unknown)}.")
     if horizon < 1:
         raise UserError(f"A horizon of {horizon} months: 1 or more is needed.")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, 1])  # not the stream of the OUs' own draws
     start = _after(fit.panel)
     at = np.array([-1 if s is None else fit.panel.sites.index(s) for s in sites])
     labels = tuple("unknown site" if s is None else s for s in sites)
@@ -202,7 +202,8 @@ def _extended_posterior(
         if name == "tau" and fit.spec.movement == "survey_months":
             new = np.zeros_like(new)  # nobody is asked, so the score does not move
         paths[name] = ((*_SAMPLES, "month"), np.concatenate([path, new], axis=-1))
-    kept = posterior.drop_vars(["lam", "tau", "month"])
+    by_month = [name for name in posterior.data_vars if "month" in posterior[name].dims]
+    kept = posterior.drop_vars([*by_month, "month"])
     return kept.assign(paths).assign_coords(month=list(panel.months))
 
 
@@ -472,7 +473,7 @@ def check_new_ous(
     fold = ou_folds(whole, len(unseen.refits), seed=full.sampling.seed)
     parts, lines = {"mean level": [], "rows": []}, {}
     for place, refit in enumerate(unseen.refits):
-        rng = np.random.default_rng([seed, place])
+        rng = np.random.default_rng([seed, place + 1])
         p = thinned(refit.posterior, draws)
         left_out = np.setdiff1d(np.arange(len(whole.ous)), refit.panel.rows["ou_idx"].to_numpy())
         made = _without_residual(refit, p, whole, rng) + residuals(

@@ -96,7 +96,13 @@ def planning_spec(result: Fit) -> ModelSpec:
     plain = {"outcome": "gaussian", "covariates": "none", "trend": False, "response": False}
     scale = float(np.sqrt((result.posterior["sigma_meas"] ** 2).mean()))
     priors = replace(result.spec.priors, sigma_meas=scale)
-    plain |= {"latent": "integrated", "survey_scale": "unit", "delta": 0.0, "priors": priors}
+    plain |= {
+        "latent": "integrated",
+        "survey_scale": "unit",
+        "delta": 0.0,
+        "rho_x": None,
+        "priors": priors,
+    }
     return result.spec.but(name="planning", **plain)
 
 
@@ -126,7 +132,7 @@ def simulate(result: Fit, design: Design, *, slope: float | None = None, seed: i
     designs share a compiled model.
     """
     panel, p = result.panel, assumed(result, slope)
-    rng = np.random.default_rng([seed, 0])
+    rng = np.random.default_rng([seed, 1])  # not the stream of the OUs' own draws
     if "sigma_site" in p:
         drawn = _effects(p, "site", rng, len(panel.sites))
         for place, effect in enumerate(p["effect"].to_numpy()):
