@@ -20,6 +20,7 @@ from oulib.plots import (
     planning,
     pooling,
     priors,
+    sensitivity,
     states,
 )
 from oulib.plots.fit import (

@@ -17,6 +17,7 @@ from oulib.words import (
     planning,
     pooling,
     priors,
+    sensitivity,
     states,
 )
 from oulib.words.fit import (
