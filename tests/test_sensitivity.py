@@ -480,6 +480,12 @@ def test_the_conclusion_counts_variants() -> None:
     assert "Nothing could be varied" in words.sensitivity.conclusion(table.iloc[:1], "site")
 
 
+@pytest.mark.parametrize(("prior", "said"), [(0.01, "does not hang"), (0.2, "−0.40 posterior")])
+def test_the_power_of_priors(prior: float, said: str) -> None:
+    table = pd.DataFrame({"prior": [prior], "prior_shift": [-0.4]}, index=["mu_beta"])
+    assert said in words.sensitivity.prior_power(table, 0.05)
+
+
 def test_reasons_why_a_part_is_left_out() -> None:
     assert "does not say" in words.sensitivity.no_response("site", schedule=False)
     assert "no response part" in words.sensitivity.no_response("site", schedule=True)

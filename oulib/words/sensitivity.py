@@ -153,6 +153,24 @@ def uncertain(table: pd.DataFrame) -> str:
     return text.strip()
 
 
+def prior_power(table: pd.DataFrame, threshold: float) -> str:
+    """Whether the mean slope follows the power of the priors, from ``priors.sensitivity``."""
+    row = table.loc["mu_beta"]
+    text = (
+        f"The sensitivity of the mean slope to all priors together is "
+        f"{number(float(row['prior']), 3)}"
+    )
+    if row["prior"] < threshold:
+        return text + (
+            f", below {number(threshold)}: whatever is mostly the prior, the mean slope does not "
+            "hang on it."
+        )
+    return text + (
+        f", not below {number(threshold)}: with priors twice as strong its mean would move by "
+        f"{number(float(row['prior_shift']))} posterior standard deviations, to first order."
+    )
+
+
 def forms(table: pd.DataFrame) -> str:
     """Whether the slope differs within and between OUs, from ``sensitivity.forms``."""
     parts = []
