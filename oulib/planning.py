@@ -25,7 +25,7 @@ from oulib.predict import new_ous, residuals
 from oulib.spec import ModelSpec
 
 _LEFT_OUT = ("nu", "nu_minus_two", "coef", "trend", "rho_x", "x_star")
-QUICK = Sampling(draws=500, tune=500, chains=2)
+QUICK = Sampling(draws=500, tune=500, chains=2, target_accept=0.95)
 """How a simulated panel is fitted: enough for a standard deviation."""
 
 
@@ -213,15 +213,38 @@ def reliability(result: Fit, respondents: float) -> tuple[float, float]:
     return within / (within + noise), (within + between) / (within + between + noise)
 
 
-def reliability_error(result: Fit, respondents: float) -> float:
-    """Posterior sd of the logarithm of a survey's reliability within its OU.
+def reliability_error(result: Fit, design: Design) -> float:
+    """Sd of the logarithm of a survey's reliability within its OU, as ``design`` would leave it.
 
     A slope is the slope on the surveys over their reliability, so that is the relative error which
-    it inherits; more respondents make it smaller, as the reliability comes near one.
+    it inherits.  What the fit has learnt of it, beyond its prior, is taken to grow in proportion to
+    the waves; the prior is that of :func:`planning_spec`.
     """
-    p = result.posterior
-    w = 1 / (1 + p["sigma_meas"] ** 2 / max(respondents, 1) / p["sigma_x"] ** 2)
-    return float(np.log(w).std())
+    p, spec, now = result.posterior, result.spec, current(result.panel)
+    n = max(design.respondents, 1)
+
+    def spread(ratio: xr.DataArray | np.ndarray) -> float:
+        """Variance of log w, ``ratio`` being sigma_meas^2 / sigma_x^2."""
+        return float(np.var(np.log1p(np.asarray(ratio) / n)))
+
+    known = spread(p["sigma_meas"] ** 2 / p["sigma_x"] ** 2)
+    before = spread(_prior_ratio(spec, now.respondents))
+    prior = spread(_prior_ratio(planning_spec(result), now.respondents))
+    if min(known, before, prior) <= 0:
+        return 0.0
+    learnt = max(1 / known - 1 / before, 0.0) * design.waves / now.waves
+    return float(1 / np.sqrt(1 / prior + learnt))
+
+
+def _prior_ratio(spec: ModelSpec, respondents: float) -> np.ndarray:
+    """Draws of sigma_meas^2 / sigma_x^2 from the prior; with scales from the design, at that n."""
+    rng, prior = np.random.default_rng(0), spec.priors
+    scale = prior.sigma_meas / prior.sigma_x
+    if spec.survey_scale == "design":
+        share = rng.beta(prior.noise_share, prior.noise_share, 20_000)
+        return scale**2 * respondents * share / np.maximum(1 - share, 1e-12)
+    meas, x = rng.standard_normal((2, 20_000))
+    return (scale * meas / x) ** 2
 
 
 def row_noise(result: Fit, unknown: np.ndarray) -> np.ndarray:
@@ -298,7 +321,7 @@ def formula(result: Fit, design: Design, *, slope: float | None = None) -> dict[
         precision += float(np.sum(known * spread / left)) * (1 - clusters / size)
     variance = (1 / precision if precision > 0 else np.inf) + extra
     size_, sampling = abs(value["mu_beta"]), np.sqrt(variance)
-    attenuation = (size_ * reliability_error(result, design.respondents)) ** 2
+    attenuation = (size_ * reliability_error(result, design)) ** 2
     sd, known_sd = (
         1 / np.sqrt(1 / (variance + more) + 1 / spec.priors.mu_beta**2)
         for more in (attenuation, 0.0)
