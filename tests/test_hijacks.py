@@ -342,11 +342,16 @@ def test_words_on_repairs() -> None:
 
 def test_words_on_months_and_cost() -> None:
     months = words.hijacks.independent_months
-    assert "the intervals say too much" in months(result(coverage=0.5), result())
-    assert "with either model" in months(result(coverage=0.5), result(coverage=0.4))
-    assert "not what they are for" in months(result(), result(coverage=0.4))
-    assert "errors do" in months(result(), result(error=0.1))
-    assert "chance could explain" in months(result(), result())
+    good, bad = [result()] * 2, [result(coverage=0.5), result()]
+    text = months(bad, good)
+    assert "Over 2 such panels 70% of the true slopes" in text
+    assert "the intervals say too much" in text
+    assert "with either model" in months(bad, bad)
+    assert "not what they are for" in months(good, bad)
+    assert "errors do" in months(good, [result(error=0.1)] * 2)
+    assert "Chance could explain" in months(good, good)
+    assert "did not even agree" not in months(good, good)
+    assert "On 1 of the panels" in months([result(), result(r_hat=1.2)], good)
     cost = words.hijacks.cost
     text = cost(result(width=0.6, error=0.2), result(), "upgraded")
     assert "20% wider than under `upgraded`" in text

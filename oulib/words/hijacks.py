@@ -189,27 +189,40 @@ def _too_few(coverage: float, ous: int) -> bool:
     return bool(stats.binom.cdf(round(coverage * ous), ous, 0.9) < 0.05)
 
 
-def independent_months(lower: Outcome, upper: Outcome) -> str:
-    """Whether leaving deviations out makes intervals too narrow, from two fits' outcomes.
+def independent_months(lower: Sequence[Outcome], upper: Sequence[Outcome]) -> str:
+    """Whether leaving deviations out misjudges slopes, from fits of two models to some panels.
 
     ``lower`` takes months for independent, ``upper`` has deviations.
     """
+    ous = sum(result.ous for result in lower)
+    coverage = [float(np.mean([r.coverage for r in results])) for results in (lower, upper)]
+    error = [float(np.sqrt(np.mean([r.error**2 for r in results]))) for results in (lower, upper)]
+    width = [float(np.mean([r.width for r in results])) for results in (lower, upper)]
     text = (
-        f"With independent months {percent(lower.coverage)} of the true slopes lie inside their "
-        f"90% intervals, with deviations {percent(upper.coverage)}; the errors of the posterior "
-        f"means are {number(lower.error)} and {number(upper.error)} (root mean square), the "
-        f"intervals {number(lower.width)} and {number(upper.width)} wide. "
+        f"Over {count(len(lower), 'such panel')} {percent(coverage[0])} of the true slopes lie "
+        f"inside their 90% intervals with independent months and {percent(coverage[1])} with "
+        f"deviations; the errors of the posterior means are {number(error[0])} and "
+        f"{number(error[1])} (root mean square), the intervals {number(width[0])} and "
+        f"{number(width[1])} wide. "
     )
-    one, other = (_too_few(result.coverage, result.ous) for result in (lower, upper))
+    one, other = (_too_few(c, ous) for c in coverage)
     if one and not other:
-        return text + "The months counted as independent were not, and the intervals say too much."
-    if one and other:
-        return text + "Too few lie inside with either model."
-    if other:
-        return text + "Too few lie inside with deviations, which is not what they are for."
-    if upper.error < 0.9 * lower.error:
-        return text + "Coverage does not tell them apart on one panel of this size; errors do."
-    return text + "On this panel chance could explain the difference."
+        text += "The months counted as independent were not, and the intervals say too much."
+    elif one:
+        text += "Too few lie inside with either model."
+    elif other:
+        text += "Too few lie inside with deviations, which is not what they are for."
+    elif error[1] < 0.9 * error[0]:
+        text += "Coverage does not tell the two apart here; errors do."
+    else:
+        text += "Chance could explain the difference."
+    stuck = sum(result.r_hat > SHORT for result in lower)
+    if stuck:
+        text += (
+            f" On {stuck} of the panels the chains of the model with independent months did not "
+            "even agree: what lasts looks like noise of the OU, or like a second movement."
+        )
+    return text
 
 
 def robust(spec: ModelSpec, base: ModelSpec = BASELINE) -> pd.DataFrame:
