@@ -393,7 +393,7 @@ def test_figures_draw(fitted: Fit) -> None:
         plots.hijacks.noise_profile(grid, {"$x": hijacks.noise_profile(grid, 1.0, 20, 0.3, 0.7)}),
         plots.hijacks.signs({"one": share, "two": share}, np.argsort(beta)),
         plots.hijacks.signs({"one": share}),
-        plots.hijacks.fingerprints(noisy, noisy, 0.3, 0.7),
+        plots.hijacks.fingerprints(noisy, noisy, (1 + grid[50:] ** 2, grid[50:])),
         plots.hijacks.intervals({"one": (slopes, beta), "two": (slopes, beta)}),
     ):
         figure.canvas.draw()

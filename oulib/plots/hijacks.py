@@ -25,7 +25,7 @@ def noise_profile(beta: np.ndarray, profiles: Mapping[str, np.ndarray]) -> Figur
         ax.plot(beta, log, ls=_LINES[i % 4], lw=1.8, color=COLOURS[role], label=plain(label))
     ax.axvline(0, color="0.8", lw=1, zorder=0)
     ax.set(xlabel=r"slope $\beta_g$", ylabel="log density (largest = 0)", ylim=(-8, 0.5))
-    ax.legend(loc="lower center")
+    fig.legend(loc="outside upper center", ncol=3)
     return fig
 
 
@@ -52,15 +52,15 @@ def signs(shares: Mapping[str, np.ndarray], order: np.ndarray | None = None) -> 
 
 
 def fingerprints(
-    noise: pd.DataFrame, factor: pd.DataFrame, sigma_y: float, sigma_x: float
+    noise: pd.DataFrame, factor: pd.DataFrame, curve: tuple[np.ndarray, np.ndarray]
 ) -> Figure:
     """What bent slopes follow: the OUs' noise on one panel, their loadings on the other.
 
-    Tables of ``hijacks.fingerprint``; the curve is ``hijacks.slope_from_noise`` at the true
-    ``sigma_y`` and ``sigma_x`` of the first panel.
+    Tables of ``hijacks.fingerprint``; ``curve`` holds factors of noise and the sizes of slope that
+    ``hijacks.slope_from_noise`` gives them.
     """
     fig, (left, right) = plt.subplots(1, 2, figsize=(7.4, 3.4))
-    palette = sns.color_palette("colorblind")
+    palette = [c for c in sns.color_palette("colorblind") if c != COLOURS["truth"]]
     for ax, table, x, y in (
         (left, noise, "noise_ou", "size"),
         (right, factor, "loading", "slope"),
@@ -75,15 +75,13 @@ def fingerprints(
                 color=palette[i % len(palette)],
                 label=f"chain {chain + 1}",
             )
-    factor_at = np.linspace(noise["noise_ou"].min(), noise["noise_ou"].max(), 100)
-    scale = factor_at * sigma_y
-    curve = np.sqrt(np.maximum(scale**2 - sigma_y**2, 0)) / sigma_x
-    left.plot(factor_at, curve, color="black", lw=1.5, label="noise alone, formula")
+    left.plot(*curve, color="black", lw=1.5, label="noise alone, formula")
     by_ou = noise.groupby("ou").first()
     left.plot(
         by_ou["noise_ou"], by_ou["true"].abs(), "x", ms=5, color=COLOURS["truth"], label="truth"
     )
     left.set(xlabel="noise of the OU (factor)", ylabel=r"size of $\beta_g$", xscale="log")
+    left.xaxis.set_major_locator(mpl.ticker.LogLocator(base=2))
     left.xaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:g}"))
     left.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
     by_ou = factor.groupby("ou").first()
