@@ -106,7 +106,7 @@ def _forest(tables: Mapping[str, pd.DataFrame], *, truth: float | None, xlabel: 
         ax.plot(table["mean"], at, "o", ms=5, color=COLOURS["model"])
         ax.set(xlabel=xlabel, title=plain(title))
     axes[0, 0].set_yticks(range(len(labels)), [plain(label) for label in labels])
-    axes[0, 0].invert_yaxis()
+    axes[0, 0].set_ylim(len(labels) - 0.5, -0.5)
     return fig
 
 
