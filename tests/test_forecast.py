@@ -194,7 +194,7 @@ def test_covariates_stay_as_they_were(gappy: Panel) -> None:
 
 
 def test_a_new_ous_variance_is_the_sum_of_its_parts(gappy: Panel) -> None:
-    """Equation (17.8)'s three terms, the months' effects and a noise scale that is drawn, too."""
+    """Three terms of ``eq-unseen``, the months' effects and a noise scale that is drawn, too."""
     spec = BASELINE.but(
         name="new", deviations=True, score="expected", noise="by_ou", slope="within"
     )
