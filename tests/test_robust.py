@@ -47,6 +47,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:Numba will use object mode")
 PRIORS = Priors(
     mu_alpha=0.3, mu_beta=0.3, sigma_ou=0.3, sigma_mu_x=0.5, sigma_x=0.5, noise_share=2.0
 )
+PLAIN = {"mode": "FAST_COMPILE"}
+"""Python and few rewrites: quick to set up, for functions that are called once or twice."""
 STRAYING = {
     "robust": ROBUST,
     "independent months": ROBUST.but(months="iid"),
@@ -171,7 +173,9 @@ def test_what_the_other_rows_say_of_a_deviation(series: dict) -> None:
 
 def prior_of(panel: Panel, spec: ModelSpec, draws: int = 2) -> tuple[pm.Model, xr.Dataset]:
     with build_model(panel, spec.but(priors=PRIORS)) as model:
-        prior = pm.sample_prior_predictive(draws, random_seed=3)["prior"].to_dataset()
+        prior = pm.sample_prior_predictive(draws, random_seed=3, compile_kwargs=PLAIN)[
+            "prior"
+        ].to_dataset()
     return model, prior
 
 
@@ -217,7 +221,7 @@ def test_an_ous_outcomes_are_one_normal_vector(panel: Panel, name: str) -> None:
     model, prior = prior_of(panel, spec)
     with model:
         found = pm.compute_log_likelihood(
-            xr.DataTree.from_dict({"posterior": prior}), progressbar=False
+            xr.DataTree.from_dict({"posterior": prior}), progressbar=False, compile_kwargs=PLAIN
         )["log_likelihood"]["productivity"].isel(chain=0)
     seen = np.flatnonzero(np.isfinite(panel.rows["y"].to_numpy()))
     y = panel.rows["y"].to_numpy()
@@ -235,7 +239,7 @@ def test_an_ous_outcomes_are_one_normal_vector(panel: Panel, name: str) -> None:
 def test_effects_are_drawn_from_their_conditional(panel: Panel, name: str) -> None:
     spec = STRAYING[name].but(priors=PRIORS)
     _, prior = prior_of(panel, spec, draws=1)
-    many = xr.concat([prior] * 4000, dim="draw").assign_coords(draw=np.arange(4000))
+    many = xr.concat([prior] * 1500, dim="draw").assign_coords(draw=np.arange(1500))
     drawn = complete(panel, spec, many, seed=2)
     p = prior.isel(chain=0, draw=0)
     sd = p["sigma_ou"].to_numpy()
@@ -254,9 +258,9 @@ def test_effects_are_drawn_from_their_conditional(panel: Panel, name: str) -> No
         expected = effects + gain @ (panel.rows["y"].to_numpy()[at] - mean)
         spread = c - gain @ design @ c
         values = np.stack([drawn[k].isel(chain=0, ou=g).to_numpy() for k in ("alpha", "beta")])
-        error = np.sqrt(np.diag(spread) / 4000)
+        error = np.sqrt(np.diag(spread) / 1500)
         assert np.all(np.abs(values.mean(axis=1) - expected) < 5 * error + 1e-9)
-        np.testing.assert_allclose(np.cov(values), spread, atol=0.12 * np.diag(spread).max())
+        np.testing.assert_allclose(np.cov(values), spread, atol=0.2 * np.diag(spread).max())
 
 
 def test_completed_draws_have_the_dims_of_others(panel: Panel) -> None:
@@ -326,10 +330,12 @@ def test_noise_by_ou_is_a_scale_of_the_outcome(spec: ModelSpec) -> None:
     panel = simulate("upgraded", n_ou=4, n_site=2, n_month=8, wave_every=2, seed=5)
     by_ou = spec.but(noise="by_ou", priors=PRIORS)
     with build_model(panel, by_ou):
-        prior = pm.sample_prior_predictive(1, random_seed=4)["prior"].to_dataset()
+        prior = pm.sample_prior_predictive(1, random_seed=4, compile_kwargs=PLAIN)[
+            "prior"
+        ].to_dataset()
         prior["sigma_y"][:] = 0.4
         found = pm.compute_log_likelihood(
-            xr.DataTree.from_dict({"posterior": prior}), progressbar=False
+            xr.DataTree.from_dict({"posterior": prior}), progressbar=False, compile_kwargs=PLAIN
         )["log_likelihood"]["productivity"]
     with build_model(panel, spec.but(priors=PRIORS)):
         for g in range(4):
@@ -337,7 +343,9 @@ def test_noise_by_ou_is_a_scale_of_the_outcome(spec: ModelSpec) -> None:
                 sigma_y=prior["sigma_y"] * prior["noise_ou"].isel(ou=g, drop=True)
             )
             expected = pm.compute_log_likelihood(
-                xr.DataTree.from_dict({"posterior": scaled}), progressbar=False
+                xr.DataTree.from_dict({"posterior": scaled}),
+                progressbar=False,
+                compile_kwargs=PLAIN,
             )["log_likelihood"]["productivity"]
             of = panel.rows["ou_idx"].to_numpy() == g
             np.testing.assert_allclose(found[..., of], expected[..., of], atol=1e-4)
@@ -364,7 +372,7 @@ def test_movement_is_the_same_however_it_is_centred(panel: Panel) -> None:
 
 
 def test_a_single_wave_has_no_movement() -> None:
-    panel = simulate("baseline", n_ou=6, n_month=8, wave_every=8, seed=1)
+    panel = simulate("baseline", n_ou=6, n_site=2, n_month=8, wave_every=8, seed=1)
     for months in ("iid", "ar1"):
         model = build_model(panel, ROBUST.but(months=months))
         assert not pm.draw(model["tau"]).any()
