@@ -376,6 +376,8 @@ def test_words_on_the_own_panel() -> None:
     assert "a factor of 5.2" in text  # exp(2 * 1.645 * 0.5)
     small = words.hijacks.own(posterior.assign(sigma_u=draws(0.001)))
     assert "Hardly any" in small
+    assert "left to the prior" in small
+    assert "carries over" not in small
     assert "A part of what" in words.hijacks.own(posterior.assign(sigma_u=draws(0.03)))
 
 

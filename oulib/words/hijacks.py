@@ -325,16 +325,22 @@ def own(posterior: xr.Dataset) -> str:
     noise, noise_range = middle("sigma_noise_ou")
     persistent, range_ = middle("phi_u")
     text = (
-        f"An OU's deviation carries over from month to month by {number(persistent)} (90% "
-        f"interval {range_}); deviations make up {percent(share)} of the variance of what score, "
-        "OU and month leave of an outcome. "
+        f"Deviations make up {percent(share)} of the variance of what score, OU and month leave "
+        "of an outcome. "
     )
     if share > 0.5:
-        text += "Most of what the specification calls noise lasts. "
+        text += "Most of what the specification calls noise lasts"
     elif share > 0.1:
-        text += "A part of what the specification calls noise lasts. "
+        text += "A part of what the specification calls noise lasts"
     else:
-        text += "Hardly any of what the specification calls noise lasts. "
+        text += "Hardly any of what the specification calls noise lasts"
+    if share > 0.1:
+        text += (
+            f": a deviation carries over from month to month by {number(persistent)} (90% "
+            f"interval {range_}). "
+        )
+    else:
+        text += ", and how such deviations carry over is left to the prior. "
     factor = np.exp(2 * 1.645 * noise)
     text += (
         f"The logarithms of the OUs' scales have a standard deviation of {number(noise)} "
