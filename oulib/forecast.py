@@ -373,8 +373,8 @@ class Ahead:
     ``rows`` has a line for each origin and left-out row: ``ou``, ``month``, ``origin`` (the first
     month left out), ``step`` (1 for that month), ``observed``, ``q5`` to ``q95``, ``crps``, and
     ``naive_low``, ``naive_high`` (90%), ``naive_half_low``, ``naive_half_high`` (50%) and
-    ``naive_crps`` of the last value carried forward; standardised.  ``coverage`` is indexed by step
-    (0 for all) and probability, from :func:`coverage`.
+    ``naive_crps`` of the last value carried forward; standardised.  ``coverage`` is indexed by
+    step and probability, from :func:`coverage`: within a step every month is forecast once.
     """
 
     rows: pd.DataFrame
@@ -423,7 +423,6 @@ def check_ahead(full: Fit, ahead: LeftOut, *, draws: int = 500, seed: int = 0) -
         )
         for one in np.unique(step):
             parts.setdefault(int(one), []).append((drawn[:, step == one], observed[step == one]))
-        parts.setdefault(0, []).append((drawn, observed))
     found = {step: coverage(parts[step], seed=seed) for step in sorted(parts)}
     return Ahead(pd.concat(lines, ignore_index=True), pd.concat(found, names=["step"]))
 
@@ -432,8 +431,9 @@ def against_naive(rows: pd.DataFrame) -> pd.DataFrame:
     """The model's CRPS against the naive forecast's, a line a step and one (0) for all.
 
     Columns ``crps``, ``naive``, ``gain`` (naive less model), ``gain_se``, its standard error over
-    OUs, ``months`` and ``better``: how many forecast months there are, and in how many of them the
-    model was better on average; ``coverage`` and ``naive_coverage`` of 90% intervals.
+    OUs, ``months`` and ``better``: how many forecasts of a month there are (a month has one for
+    each origin), and in how many of them the model was better on average; ``coverage`` and
+    ``naive_coverage`` of 90% intervals.
     """
     rows = rows[np.isfinite(rows["naive_crps"])].assign(gain=lambda r: r["naive_crps"] - r["crps"])
     lines = {}

@@ -290,7 +290,7 @@ def formula(result: Fit, design: Design, *, slope: float | None = None) -> dict[
         for name in ("mu_beta", "sigma_x", "sigma_meas", "sigma_mu_x")
     }
     names = [str(effect) for effect in p["effect"].to_numpy()]
-    sds = dict(zip(names, p["sigma_ou"].to_numpy().reshape(-1), strict=True))
+    sds = dict(zip(names, _root_mean_square(result, "sigma_ou"), strict=True))
     ou, month = (panel.rows[name].to_numpy() for name in ("ou_idx", "month_idx"))
     size = len(panel.ous)
     n = respondents_by_ou(panel, design.respondents)
@@ -312,7 +312,7 @@ def formula(result: Fit, design: Design, *, slope: float | None = None) -> dict[
     floor = sds["beta"] ** 2 / size
     clusters, extra = 1, 0.0
     if "sigma_site" in p:
-        of_site = p["sigma_site"].to_numpy().reshape(-1)[names.index("beta")]
+        of_site = _root_mean_square(result, "sigma_site")[names.index("beta")]
         count = np.bincount(panel.site_idx, minlength=len(panel.sites)) / size
         clusters, extra = len(panel.sites), float(of_site**2 * np.sum(count**2))
     if spec.slope == "total":
@@ -337,6 +337,11 @@ def formula(result: Fit, design: Design, *, slope: float | None = None) -> dict[
         "reliability": overall,
         "floor": float(np.sqrt(floor + extra)),
     }
+
+
+def _root_mean_square(result: Fit, name: str) -> np.ndarray:
+    """Of the draws of a scale, (effect): variances are what pooling adds up."""
+    return np.sqrt((result.posterior[name] ** 2).mean(("chain", "draw")).to_numpy())
 
 
 @dataclass(frozen=True)
@@ -391,10 +396,8 @@ def halving(result: Fit, design: Design | None = None) -> Halving:
 def curves(result: Fit, waves: Sequence[int], respondents: Sequence[float]) -> xr.DataArray:
     """The closed form's sd of mu_beta over designs, (respondents, waves)."""
     values = [[formula(result, Design(k, n))["sd"] for k in waves] for n in respondents]
-    dims = ("respondents", "waves")
-    return xr.DataArray(
-        values, dims=dims, coords=dict(zip(dims, (respondents, waves), strict=True))
-    )
+    coords = {"respondents": list(respondents), "waves": list(waves)}
+    return xr.DataArray(values, dims=("respondents", "waves"), coords=coords)
 
 
 def choices(panel: Panel) -> tuple[tuple[int, ...], tuple[float, ...]]:

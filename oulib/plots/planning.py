@@ -36,7 +36,7 @@ def designs(curves: xr.DataArray, table: pd.DataFrame, floor: float) -> Figure:
         ax.plot(own["waves"] * shift, own["sd"], "o", ms=6, mec="white", color=COLOURS[colour])
     ax.axhline(floor, color=COLOURS["muted"], ls=":", lw=1.5)
     ax.annotate(
-        "no noise, no gaps: OUs differ",
+        "floor: OUs differ",
         (at[0], floor),
         (0, 3),
         textcoords="offset points",
@@ -169,7 +169,8 @@ def against_naive(tables: Mapping[str, pd.DataFrame]) -> Figure:
     ax.plot(
         part.index, part["naive"], "s--", color=COLOURS["other"], label="last value carried forward"
     )
-    ax.set(xlabel="steps ahead", ylabel="mean CRPS (sd)", ylim=(0, None))
+    top = max(float(t[["crps", "naive"]].max().max()) for t in tables.values())
+    ax.set(xlabel="steps ahead", ylabel="mean CRPS (sd)", ylim=(0, 1.08 * top))
     ax.set_xticks(list(part.index))
     handles, labels = ax.get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncol=3)

@@ -200,7 +200,8 @@ def against_naive(label: str, table: pd.DataFrame) -> str:
         f"{number(row['gain_se'], 3)})"
     )
     months = (
-        f"It is better in {int(row['better'])} of {count(int(row['months']), 'forecast month')}. "
+        f"The model is better in {int(row['better'])} of "
+        f"{count(int(row['months']), 'forecast')} of a month. "
     )
     intervals = (
         f"The 90% intervals hold {percent(row['coverage'])} of the outcomes, those of the naive "
