@@ -349,8 +349,8 @@ def own(posterior: xr.Dataset) -> str:
     )
     between, low_high = middle("beta_between")
     return text + (
-        f"Between OUs, a mean score higher by one standard deviation goes with an outcome that differs "
-        f"by {number(between)} ({low_high}), whatever happens within them."
+        f"Between OUs, a mean score higher by one standard deviation goes with an outcome that "
+        f"differs by {number(between)} ({low_high}), whatever happens within them."
     )
 
 
