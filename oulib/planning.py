@@ -85,25 +85,21 @@ def respondents_by_ou(panel: Panel, median: float) -> np.ndarray:
     return np.maximum(np.round(median * typical / np.median(typical)), 1)
 
 
-def planning_spec(result: Fit) -> ModelSpec:
-    """The model that simulated panels are fitted with.
+def planning_spec(result: Fit, respondents: float | None = None) -> ModelSpec:
+    """The model that simulated panels with so many ``respondents`` are fitted with.
 
     That of the fit, but for what has no part in how well a slope is known: Gaussian, without
-    covariates, trends and a response part.  What the panel has told of a respondent's noise is
-    carried over as the scale of its half-normal prior, whose mean square is the posterior's; a
-    prior that follows the number of respondents would forget it with every design.
+    covariates, trends and a response part.  The prior of a respondent's noise is the fit's own;
+    where its scale follows the number of respondents, it is brought back to the present number,
+    because a plan for larger surveys is no reason to expect noisier respondents.
     """
+    spec, now = result.spec, current(result.panel)
     plain = {"outcome": "gaussian", "covariates": "none", "trend": False, "response": False}
-    scale = float(np.sqrt((result.posterior["sigma_meas"] ** 2).mean()))
-    priors = replace(result.spec.priors, sigma_meas=scale)
-    plain |= {
-        "latent": "integrated",
-        "survey_scale": "unit",
-        "delta": 0.0,
-        "rho_x": None,
-        "priors": priors,
-    }
-    return result.spec.but(name="planning", **plain)
+    plain |= {"latent": "integrated", "delta": 0.0, "rho_x": None}
+    if spec.survey_scale == "design" and respondents is not None:
+        scale = spec.priors.sigma_meas * np.sqrt(now.respondents / respondents)
+        plain["priors"] = replace(spec.priors, sigma_meas=float(scale))
+    return spec.but(name="planning", **plain)
 
 
 def assumed(result: Fit, slope: float | None = None) -> xr.Dataset:
@@ -128,8 +124,8 @@ def simulate(result: Fit, design: Design, *, slope: float | None = None, seed: i
     OUs' effects and mean scores, sites' effects, scores, surveys and noise are drawn anew; the
     months' effects and each OU's noise scale are the posterior means.  Surveys are planned in the
     same months for all OUs, and each is answered with the panel's own rate.  As a panel with rows
-    left out has the waves of the whole, ``waves`` are all months, whatever the design: so all
-    designs share a compiled model.
+    left out has the waves of the whole, ``waves`` are all months, whatever the design: so
+    designs of as many respondents share a compiled model.
     """
     panel, p = result.panel, assumed(result, slope)
     rng = np.random.default_rng([seed, 1])  # not the stream of the OUs' own draws
@@ -218,9 +214,9 @@ def reliability_error(result: Fit, design: Design) -> float:
 
     A slope is the slope on the surveys over their reliability, so that is the relative error which
     it inherits.  What the fit has learnt of it, beyond its prior, is taken to grow in proportion to
-    the waves; the prior is that of :func:`planning_spec`.
+    the waves.
     """
-    p, spec, now = result.posterior, result.spec, current(result.panel)
+    p, now = result.posterior, current(result.panel)
     n = max(design.respondents, 1)
 
     def spread(ratio: xr.DataArray | np.ndarray) -> float:
@@ -228,11 +224,10 @@ def reliability_error(result: Fit, design: Design) -> float:
         return float(np.var(np.log1p(np.asarray(ratio) / n)))
 
     known = spread(p["sigma_meas"] ** 2 / p["sigma_x"] ** 2)
-    before = spread(_prior_ratio(spec, now.respondents))
-    prior = spread(_prior_ratio(planning_spec(result), now.respondents))
-    if min(known, before, prior) <= 0:
+    prior = spread(_prior_ratio(result.spec, now.respondents))
+    if min(known, prior) <= 0:
         return 0.0
-    learnt = max(1 / known - 1 / before, 0.0) * design.waves / now.waves
+    learnt = max(1 / known - 1 / prior, 0.0) * design.waves / now.waves
     return float(1 / np.sqrt(1 / prior + learnt))
 
 
@@ -446,15 +441,15 @@ def plan(
         UserError: a number of waves that the panel's months cannot hold.
     """
     own = choices(result.panel)
-    spec = spec or planning_spec(result)
     true = float(assumed(result, slope)["mu_beta"].squeeze())
     side = 1.0 if true >= 0 else -1.0
     table, seconds = [], []
-    for design in (Design(k, n) for k in waves or own[0] for n in respondents or own[1]):
-        found = []
+    designs = [Design(k, n) for n in respondents or own[1] for k in waves or own[0]]
+    for design in designs:
+        found, model = [], spec or planning_spec(result, design.respondents)
         for replication in range(replications):
             panel = simulate(result, design, slope=slope, seed=sampling.seed + replication)
-            refit = fit(panel, spec, sampling, progress=False)
+            refit = fit(panel, model, sampling, progress=False)
             seconds.append([refit.seconds["compile"], refit.seconds["sample"]])
             beta = refit.posterior["mu_beta"]
             found.append(
@@ -484,4 +479,5 @@ def plan(
                 "divergences": int(refits["divergences"].sum()),
             }
         )
-    return Plan(pd.DataFrame(table), true, np.array(seconds))
+    ordered = pd.DataFrame(table).sort_values(["waves", "respondents"], ignore_index=True)
+    return Plan(ordered, true, np.array(seconds))

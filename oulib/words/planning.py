@@ -143,21 +143,20 @@ def halving(found: Halving) -> str:
 
 
 def reused(plan: Plan) -> str:
-    """Whether the refits shared a compiled model."""
+    """How often the refits' model was compiled, and what that took."""
     compiling, sampling = plan.seconds[:, 0], plan.seconds[:, 1]
     text = (
         f"{count(len(plan.seconds), 'panel')} were simulated and fitted, sampling "
         f"{number(sampling.mean(), 1)} seconds each. "
     )
-    if len(plan.seconds) < 2:
+    if len(plan.seconds) < 2 or compiling.max() < 2:
         return text.strip()
-    later = float(np.max(compiling[1:]))
-    if later < 0.25 * compiling[0] or compiling.max() < 2:
-        return text + (
-            f"The model was compiled once: setting up the first took {number(compiling[0], 1)} "
-            f"seconds, any later one {number(later, 1)} at most."
-        )
-    return text + "The model was compiled more than once."
+    anew = compiling > 0.25 * compiling.max()
+    times = "once" if anew.sum() == 1 else f"{int(anew.sum())} times"
+    text += f"The model was compiled {times}, in {number(compiling[anew].mean(), 1)} seconds"
+    if anew.all():
+        return text + " each."
+    return text + f"; setting it up took {number(compiling[~anew].max(), 1)} at most otherwise."
 
 
 # --- forecasts
