@@ -539,7 +539,8 @@ def straying() -> tuple[Panel, Fit]:
 def test_robust_finds_what_was_put_in(straying: tuple[Panel, Fit]) -> None:
     panel, result = straying
     verdict = check(result)
-    assert {c.name for c in verdict.failed} <= {"ess_bulk", "ess_tail"}  # short
+    assert {c.name for c in verdict.failed} <= {"r_hat", "ess_bulk", "ess_tail"}  # short
+    assert next(c.value for c in verdict.checks if c.name == "r_hat") < 1.05
     table = summarise(result)
     unit = 0.3 / panel.scale.s_y
     within = 0.25 / panel.scale.s_x
