@@ -319,7 +319,8 @@ def coverage(
 
     Returns:
         Columns ``values`` (their number), ``coverage``, and ``expected_low`` and ``expected_high``:
-        where the share lies 98 times in 100 if the model is right, shared months included.
+        where the share lies 95 times in 100 if the model is right, shared months included, so
+        that two of them are both inside nine times in ten or more.
     """
     rng, found = np.random.default_rng(seed), {}
     for prob in probs:
@@ -331,7 +332,7 @@ def coverage(
             replicated = replicated + rng.permutation(
                 ((low <= drawn) & (drawn <= high)).sum(axis=1)
             )
-        share = np.quantile(replicated, [0.01, 0.99]) / max(total, 1)
+        share = np.quantile(replicated, [0.025, 0.975]) / max(total, 1)
         found[prob] = (total, inside / max(total, 1), *share)
     names = ["values", "coverage", "expected_low", "expected_high"]
     return pd.DataFrame.from_dict(found, orient="index", columns=names).rename_axis("prob")
