@@ -57,6 +57,24 @@ def test_figures_have_a_caption_a_name_and_an_alternative_text(path: Path) -> No
             assert len(shown["image"]["alt"]) > 20
 
 
+def test_a_label_belongs_to_one_place() -> None:
+    labels = [name for path in CHAPTERS for name in _labels(path)]
+    assert len(labels) > 50
+    assert sorted(labels) == sorted(set(labels))
+
+
+def _labels(path: Path) -> list[str]:
+    """Names of figures and equations, and anchors of sections, in a chapter."""
+    found = []
+    for cell in nbformat.read(path, 4).cells:
+        if cell.cell_type == "code":
+            found.append(cell.metadata.get("mystnb", {}).get("figure", {}).get("name"))
+        else:
+            found += re.findall(r"^:(?:label|name): (\S+)", cell.source, re.MULTILINE)
+            found += re.findall(r"^\((\S+)\)=$", cell.source, re.MULTILINE)
+    return [name for name in found if name]
+
+
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
 def test_chapters_start_from_the_same_parameters(path: Path) -> None:
     cells = nbformat.read(path, 4).cells

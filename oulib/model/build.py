@@ -34,10 +34,7 @@ def build_model(panel: Panel, spec: ModelSpec) -> pm.Model:
     with pm.Model(coords=coords) as model:
         score = survey.add(panel, spec)
         known = covariates.add(panel, spec)
-        where = None if spec.slope == "within" else score.mu_x_ou
-        effects = groups.add(
-            panel, spec, mu_x_ou=where, reliability=score.reliability, covariates=known
-        )
+        effects = groups.add(panel, spec, score, known)
         answers = response.add(panel, spec, score)
         outcome.add(panel, spec, score, effects, answers, known)
     return model

@@ -1,4 +1,4 @@
-# ruff: noqa: ANN001, ANN201 - Numba finds the types itself
+# ruff: noqa: ANN001, ANN201, ANN202 - Numba finds the types itself
 """A Kalman filter over each OU's rows and its reverse, as Numba compiles them.
 
 See :mod:`oulib.model.filtering` for what is filtered.
@@ -9,38 +9,14 @@ import numpy as np
 
 
 @numba.njit(cache=True)
-def whiten(z, first, gap, phi, q, v):
-    """Whitened columns (row, column) and log variances (row); arguments as in ``filtering``."""
-    rows, columns = z.shape
-    out, log_f = np.empty((rows, columns)), np.empty(rows)
-    state = np.zeros(columns)
-    stationary = q / (1 - phi * phi)
-    p = stationary
-    for i in range(rows):
-        if first[i]:
-            state[:] = 0.0
-            p = stationary
-        else:
-            d = phi if gap[i] == 1.0 else phi ** gap[i]
-            state *= d
-            p = d * d * p + stationary * (1 - d * d)
-        f = p + v[i]
-        gain, root = p / f, 1 / np.sqrt(f)
-        for c in range(columns):
-            miss = z[i, c] - state[c]
-            out[i, c] = miss * root
-            state[c] += gain * miss
-        log_f[i] = np.log(f)
-        p = gain * v[i]
-    return out, log_f
+def _predict(z, first, gap, phi, q, v):
+    """How far rows miss the state predicted for them, that state, and its variance.
 
-
-@numba.njit(cache=True)
-def pull_back(z, first, gap, phi, q, v, g_out, g_log):
-    """Derivatives of sum(g_out * out) + sum(g_log * log_f) by z, phi, q and v."""
+    The first two are (row, column), the last (row): it is the same for all columns.
+    """
     rows, columns = z.shape
-    miss, before = np.empty((rows, columns)), np.empty((rows, columns))  # before: predicted state
-    variance = np.empty(rows)  # of the predicted state
+    miss, before = np.empty((rows, columns)), np.empty((rows, columns))
+    variance = np.empty(rows)
     state = np.zeros(columns)
     stationary = q / (1 - phi * phi)
     p = stationary
@@ -59,6 +35,25 @@ def pull_back(z, first, gap, phi, q, v, g_out, g_log):
             miss[i, c] = z[i, c] - state[c]
             state[c] += gain * miss[i, c]
         p = gain * v[i]
+    return miss, before, variance
+
+
+@numba.njit(cache=True)
+def whiten(z, first, gap, phi, q, v):
+    """Whitened columns (row, column) and log variances (row); arguments as in ``filtering``."""
+    out, _, variance = _predict(z, first, gap, phi, q, v)
+    log_f = np.log(variance + v)
+    for i in range(z.shape[0]):
+        out[i] *= np.exp(-0.5 * log_f[i])
+    return out, log_f
+
+
+@numba.njit(cache=True)
+def pull_back(z, first, gap, phi, q, v, g_out, g_log):
+    """Derivatives of sum(g_out * out) + sum(g_log * log_f) by z, phi, q and v."""
+    rows, columns = z.shape
+    miss, before, variance = _predict(z, first, gap, phi, q, v)
+    stationary = q / (1 - phi * phi)
     g_z, g_v = np.empty((rows, columns)), np.empty(rows)
     g_phi = g_stationary = 0.0
     g_state, g_p = np.zeros(columns), 0.0  # of the state after row i's update

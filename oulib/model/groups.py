@@ -11,6 +11,7 @@ from pymc.distributions.transforms import CholeskyCorrTransform
 from pytensor.tensor import TensorVariable
 
 from oulib.errors import UserError
+from oulib.model.survey import LatentScore
 from oulib.panel import Panel
 from oulib.spec import ModelSpec
 
@@ -40,7 +41,8 @@ class Effects:
     """What an OU adds to its rows: arrays over ``ou``, and ``time`` over ``month``.
 
     ``alpha`` and ``beta`` are total effects, population plus site plus OU; ``trend`` is that of
-    site and OU alone, or None.  Where the OUs' own part is summed out, they are the population's
+    site and OU alone, or None.  ``between`` is the slope on the OUs' mean scores where it is not
+    ``beta``.  Where the OUs' own part is summed out, ``alpha`` and ``beta`` are the population's
     (with the site's), and ``spread`` holds the sds (effect) and the correlation of that part.
     """
 
@@ -48,6 +50,7 @@ class Effects:
     beta: TensorVariable
     trend: TensorVariable | None
     time: TensorVariable | None
+    between: TensorVariable | None
     spread: tuple[TensorVariable, TensorVariable] | None = None
 
     def of(self, ou: TensorVariable, month: TensorVariable) -> TensorVariable:
@@ -79,29 +82,28 @@ def time(panel: Panel) -> np.ndarray:
 def add(
     panel: Panel,
     spec: ModelSpec,
-    *,
-    mu_x_ou: TensorVariable | None,
-    reliability: TensorVariable,
+    score: LatentScore,
     covariates: TensorVariable | None = None,
 ) -> Effects:
     """Add ``alpha[ou]``, ``beta[ou]`` and perhaps ``trend[ou]`` to the current PyMC model.
 
-    Spec 1.1, with sites 2.1, with a trend 10.  ``mu_x_ou`` are the scores at which months of
-    outcomes pin an OU's level down, None if its intercept is that level; ``reliability`` is that of
-    a typical survey within its OU; ``covariates`` are their contribution to each row, if any.
+    Spec 1.1, with sites 2.1, with a trend 10; with slopes within OUs also ``beta_between``.
+    ``covariates`` are their contribution to each row, if any.
 
     Raises:
         UserError: a site level was asked for and the panel has a single site.
     """
     names = effect_names(spec)
-    people = population(panel, spec, reliability)
+    people = population(panel, spec, score.reliability)
+    within = spec.slope == "within"
+    between = pm.Normal("beta_between", 0.0, spec.priors.mu_beta) if within else None
     if spec.effects_summed_out:
         alpha, beta = (pt.zeros(len(panel.ous)) + people.means[name] for name in EFFECTS)
-        return Effects(alpha, beta, None, None, spread=(people.sigma, people.chol[1, 0]))
+        return Effects(alpha, beta, None, None, between, (people.sigma, people.chol[1, 0]))
     at = pm.Data("time", time(panel), dims="month") if spec.trend else None
     if spec.geometry == "level":
         shift = 0.0 if covariates is None else _mean_by_ou(panel, covariates)
-        found = _level(panel, spec, people, mu_x_ou, shift)
+        found = _level(panel, spec, people, score.mu_x_ou, between, shift)
     else:
         drawn = _correlated("ou", spec, people.sigma, people.chol, "ou")
         found = {name: people.means[name] + drawn[name] for name in names}
@@ -109,6 +111,7 @@ def add(
         **{name: pm.Deterministic(name, found[name], dims="ou") for name in names},
         **({} if spec.trend else {TREND: None}),
         time=at,
+        between=between,
     )
 
 
@@ -257,7 +260,8 @@ def _level(
     panel: Panel,
     spec: ModelSpec,
     people: Population,
-    mu_x_ou: TensorVariable | None,
+    mu_x_ou: TensorVariable,
+    between: TensorVariable | None,
     shift: TensorVariable | float,
 ) -> dict[str, TensorVariable]:
     """The same prior, sampled where the data are: level centred, slope non-centred.
@@ -269,7 +273,7 @@ def _level(
     names, means, sigma, chol = effect_names(spec), people.means, people.sigma, people.chol
     z = pm.Normal("z_beta", dims="ou")
     beta = means["beta"] + sigma[1] * z
-    shift = shift if mu_x_ou is None else shift + beta * mu_x_ou
+    shift = shift + (beta if between is None else between) * mu_x_ou
     mean = means["alpha"] + sigma[0] * chol[1, 0] * z + shift
     sd = sigma[0] * chol[1, 1]
     level = pm.Normal("level_ou", mu=mean, sigma=sd, dims="ou")

@@ -35,7 +35,8 @@ def add(
         strays, sigma_y = deviations.parameters(spec)
     else:
         strays, sigma_y = None, pm.HalfNormal("sigma_y", sigma=spec.priors.sigma_y)
-    lam = _months(panel, spec, None if strays is None else deviations.resemblance(*strays, sigma_y))
+    resemblance = None if strays is None else deviations.resemblance(*strays, sigma_y)
+    lam = _months(panel, spec, score, effects, resemblance)
     noise_ou = noise.add(panel, spec)
     nu = _degrees_of_freedom(spec)
     ou, month = model["ou_idx"], model["month_idx"]
@@ -61,10 +62,9 @@ def add(
     if covariates is not None:
         intercept = intercept + covariates
     x = score.mean
-    if spec.slope == "within":  # beta acts on x* less what is expected of it
-        between = pm.Normal("beta_between", 0.0, spec.priors.mu_beta)
+    if effects.between is not None:  # beta acts on x* less what is expected of it
         x = x - score.expected
-        intercept = intercept + between * score.mu_x_ou[ou] - beta * score.expected
+        intercept = intercept + effects.between * score.mu_x_ou[ou] - beta * score.expected
     factor = None if noise_ou is None else noise_ou[ou]
     scale = sigma_y if factor is None else sigma_y * factor
 
@@ -109,21 +109,35 @@ def closed_form(
     pm.Normal("productivity", mu=mean, sigma=sd, observed=y, dims=dim)
 
 
-def _months(panel: Panel, spec: ModelSpec, resemblance: TensorVariable | None) -> TensorVariable:
-    """The months' effects; with deviations, sampled along the ``resemblance`` of their residuals.
+def _months(
+    panel: Panel,
+    spec: ModelSpec,
+    score: LatentScore,
+    effects: Effects,
+    resemblance: TensorVariable | None,
+) -> TensorVariable:
+    """The months' effects ``lam[month]``, in coordinates of what outcomes show of a month.
 
-    A month's effect is known but for the mean of its residuals, which persists as they do.
+    They show its effect and what the score's movement does to them on average: the sum is sampled,
+    or else the path of the movement, free where nobody is surveyed, would drag ``lam`` along.
+    With deviations, that sum is known but for the mean of the month's residuals, which persists as
+    they do (``resemblance``).
     """
     if spec.months == "iid":
         return months.add_iid("lam")
     phi, sigma = months.persistence("phi_lam"), pm.HalfNormal("sigma_lam", spec.priors.sigma_lam)
-    along = None
+    follows = effects.beta.mean() * score.movement if spec.slope == "total" else None
     if resemblance is not None:
         means, error = noise.month_means(panel)
         means, error = pm.Data("month_mean", means, dims="month"), pm.Data("month_error", error)
         # Where the effects are smaller than the means' error, the means say little of them.
         share = sigma**2 / (sigma**2 + error**2)
-        along = months.Along(share * means, resemblance, error * pt.sqrt(share))
+        centre = share * means if follows is None else share * means - follows
+        along = months.Along(centre, resemblance, error * pt.sqrt(share))
+    elif follows is not None:
+        along = months.Along(-follows, pt.constant(0.0), pt.constant(1.0))
+    else:
+        along = None
     return months.add_ar1("lam", phi=phi, sigma=sigma, along=along)
 
 

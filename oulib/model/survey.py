@@ -21,6 +21,7 @@ class LatentScore:
     """The latent score as the outcome needs it.
 
     ``mean[row]`` and ``var[row]`` describe x* given the row's own survey, where there is one;
+    ``movement[month]`` is what the months add to the expected score;
     ``prior_mean[row]`` and ``sigma_x`` describe it before any survey; ``expected[row]`` is what is
     expected of the OU and the month, which is the prior mean but for the spec's ``delta`` where
     nobody answered; ``mu_x_ou[ou]`` is each OU's mean score; ``noise[row]`` is the sd of a survey
@@ -33,6 +34,7 @@ class LatentScore:
     expected: TensorVariable
     sigma_x: TensorVariable
     noise: TensorVariable
+    movement: TensorVariable
     mu_x_ou: TensorVariable
     reliability: TensorVariable
 
@@ -76,9 +78,11 @@ def add(panel: Panel, spec: ModelSpec) -> LatentScore:
     v_i = sigma_meas^2 / max(n_i, 1), except in the literal ``"explicit"`` form, where the
     outcome block adds the specification's own measurement node on the sampled x*.
     """
-    mu_x_ou = _ou_means(panel, spec)
     shift = _common_movement(panel, spec)
-    root = pm.Data("respondents_root", typical_root(panel))
+    mu_x_ou = _ou_means(panel, spec, shift)
+    root = typical_root(panel)
+    if spec.survey_scale == "design" or spec.effects_summed_out:
+        root = pm.Data("respondents_root", root)
     sigma_x, sigma_meas = _scales(spec, root)
 
     ou = pm.Data("ou_idx", panel.rows["ou_idx"].to_numpy(), dims="row")
@@ -100,7 +104,7 @@ def add(panel: Panel, spec: ModelSpec) -> LatentScore:
             dims="survey_row",
         )
     reliability = sigma_x**2 / (sigma_x**2 + (sigma_meas / root) ** 2)
-    return LatentScore(mean, var, prior_mean, expected, sigma_x, noise, mu_x_ou, reliability)
+    return LatentScore(mean, var, prior_mean, expected, sigma_x, noise, shift, mu_x_ou, reliability)
 
 
 def unanswered(panel: Panel) -> np.ndarray:
@@ -170,7 +174,7 @@ def _survey_months(panel: Panel) -> np.ndarray:
     return np.flatnonzero(np.isin(panel.months, [*panel.waves, *seen]))
 
 
-def _scales(spec: ModelSpec, root: TensorVariable) -> tuple[TensorVariable, TensorVariable]:
+def _scales(spec: ModelSpec, root: TensorVariable | float) -> tuple[TensorVariable, TensorVariable]:
     """``sigma_x`` and ``sigma_meas``, half-normal: the sds of x* and of one respondent's answer.
 
     Surveys often leave ``sigma_meas`` compatible with 0, where the logarithm that a half-normal is
@@ -203,18 +207,29 @@ def typical_root(panel: Panel) -> float:
     return float(np.sqrt(np.median(respondents(panel)[panel.survey_rows])))
 
 
-def _ou_means(panel: Panel, spec: ModelSpec) -> TensorVariable:
+def _ou_means(panel: Panel, spec: ModelSpec, shift: TensorVariable) -> TensorVariable:
     """Mean scores ``mu_x_ou[ou]`` ~ N(mu_x, sigma_mu_x), as centred as the surveys allow.
 
     An OU that its surveys pin down samples best centred, one without surveys non-centred; in
     between, raw ~ N(c mu_x, sigma_mu_x^c) for a share c between 0 and 1 (Papaspiliopoulos et
     al., 2007).  The distribution of ``mu_x_ou`` does not depend on c.
     """
-    mu_x = pm.Normal("mu_x", 0.0, spec.priors.mu_x)
+    # What surveys pin down are means over the months that had one, whatever the movement's mean
+    # over all months is, of which its autocorrelation has a say: those are sampled.
+    months = pm.Data("survey_share", _survey_share(panel), dims="month")
+    usual = (months * shift).sum()
+    here = pm.Normal("mu_x_surveyed", mu=usual, sigma=spec.priors.mu_x)
+    mu_x = pm.Deterministic("mu_x", here - usual)
     sigma_mu_x = pm.HalfNormal("sigma_mu_x", sigma=spec.priors.sigma_mu_x)
     c = pm.Data("centring", centring(panel), dims="ou")
-    raw = pm.Normal("mu_x_ou_raw", mu=c * mu_x, sigma=sigma_mu_x**c, dims="ou")
-    return pm.Deterministic("mu_x_ou", mu_x + sigma_mu_x ** (1 - c) * (raw - c * mu_x), dims="ou")
+    raw = pm.Normal("mu_x_ou_raw", mu=c * here, sigma=sigma_mu_x**c, dims="ou")
+    return pm.Deterministic("mu_x_ou", mu_x + sigma_mu_x ** (1 - c) * (raw - c * here), dims="ou")
+
+
+def _survey_share(panel: Panel) -> np.ndarray:
+    """Share of the surveys that each month had; array over months, its sum is 1."""
+    month = panel.rows["month_idx"].to_numpy()[panel.survey_rows]
+    return np.bincount(month, minlength=len(panel.months)) / len(month)
 
 
 def centring(panel: Panel) -> np.ndarray:
