@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +18,7 @@ from oulib.density import thinned
 from oulib.fit import Fit
 from oulib.model import build_model
 from oulib.panel import Panel
-from oulib.predict import prior_draws, scalars
+from oulib.predict import prior_draws, quiet, scalars
 from oulib.spec import ModelSpec
 
 _HERE = Path(__file__).parent
@@ -372,17 +368,3 @@ def _summed(values: xr.DataArray) -> xr.DataArray:
     """Log densities summed over all but the sample dims, without coordinates."""
     rest = [dim for dim in values.dims if dim not in _SAMPLES]
     return values.sum(rest).transpose(*_SAMPLES).drop_vars(list(values.coords), errors="ignore")
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep PyMC and Numba from announcing what they do, as :mod:`oulib.predict` does."""
-    logger = logging.getLogger("pymc")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Numba will use object mode")
-            yield
-    finally:
-        logger.setLevel(level)

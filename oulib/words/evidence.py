@@ -36,3 +36,13 @@ def evidence_of_sign(positive: float, claim: str, otherwise: str) -> str:
 def mostly_prior(posterior: np.ndarray | xr.DataArray, prior: np.ndarray | xr.DataArray) -> bool:
     """Whether draws of the posterior are nearly as wide (sd) as those of the prior."""
     return bool(np.std(posterior) > PRIOR_SHARE * np.std(prior))
+
+
+def surprise(p: float, above: str, below: str, neither: str) -> str:
+    """Which of three sentences a predictive check allows, two-sided at 95 in 100.
+
+    ``p`` is the probability that a replicate is at least what was observed.
+    """
+    if p < 0.025:
+        return above
+    return below if p > 0.975 else neither

@@ -7,6 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from oulib.missing import KINDS, LAST, OU_MEAN, WITH, WITHOUT
+from oulib.words.evidence import surprise
 from oulib.words.text import count, interval, name, number, percent, probability
 
 FEW = 10
@@ -227,11 +228,12 @@ def straight(found: xr.Dataset) -> str:
         f"{interval(low, high, 3)} in 90% of the replicates; a replicate curves more upwards with "
         f"probability {probability(p)}. "
     )
-    if p < 0.025:
-        return text + "The line bends upwards: high and low scores go with more than it says."
-    if p > 0.975:
-        return text + "The line bends downwards: high and low scores go with less than it says."
-    return text + "There is little evidence against a straight line."
+    return text + surprise(
+        p,
+        "The line bends upwards: high and low scores go with more than it says.",
+        "The line bends downwards: high and low scores go with less than it says.",
+        "There is little evidence against a straight line.",
+    )
 
 
 def levels(found: xr.Dataset) -> str:
@@ -243,11 +245,12 @@ def levels(found: xr.Dataset) -> str:
         f"(90% interval {interval(*np.quantile(one, [0.05, 0.95]))}); as many unrelated OUs have "
         f"{interval(*np.quantile(other, [0.05, 0.95]))} in nine cases of ten. "
     )
-    if p < 0.025:
-        return text + "OUs with higher scores do better than their slopes say."
-    if p > 0.975:
-        return text + "OUs with higher scores do worse than their slopes say."
-    return text + "There is little evidence that the two are related."
+    return text + surprise(
+        p,
+        "OUs with higher scores do better than their slopes say.",
+        "OUs with higher scores do worse than their slopes say.",
+        "There is little evidence that the two are related.",
+    )
 
 
 def _gain(mean: float, se: float, label: str) -> str:

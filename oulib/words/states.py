@@ -15,7 +15,7 @@ from scipy.stats import beta
 from oulib.fit import Fit
 from oulib.missing import RULES
 from oulib.munnell import Thinned
-from oulib.words.evidence import PRIOR_SHARE, evidence, evidence_of_sign
+from oulib.words.evidence import PRIOR_SHARE, evidence, evidence_of_sign, surprise
 from oulib.words.text import count, interval, name, names, number, percent, probability
 
 _SAMPLES = ("chain", "draw")
@@ -260,11 +260,12 @@ def lasting(found: xr.Dataset) -> str:
         f"(90% interval {interval(*np.quantile(one, [0.05, 0.95]))}); drawn anew each year, as in "
         f"the model, they would have {interval(*np.quantile(other, [0.05, 0.95]))}. "
     )
-    if p < 0.025:
-        return text + "They last, and the model does not know it."
-    if p > 0.975:
-        return text + "They swing back, and the model does not know it."
-    return text + "There is little evidence that they last."
+    return text + surprise(
+        p,
+        "They last, and the model does not know it.",
+        "They swing back, and the model does not know it.",
+        "There is little evidence that they last.",
+    )
 
 
 def why(
