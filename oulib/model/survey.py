@@ -227,9 +227,9 @@ def _ou_means(panel: Panel, spec: ModelSpec, shift: TensorVariable) -> TensorVar
 
 
 def _survey_share(panel: Panel) -> np.ndarray:
-    """Share of the surveys that each month had; array over months, its sum is 1."""
+    """Share of the surveys that each month had; array over months, its sum 1 if there are any."""
     month = panel.rows["month_idx"].to_numpy()[panel.survey_rows]
-    return np.bincount(month, minlength=len(panel.months)) / len(month)
+    return np.bincount(month, minlength=len(panel.months)) / max(len(month), 1)
 
 
 def centring(panel: Panel) -> np.ndarray:
