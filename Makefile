@@ -1,13 +1,14 @@
 # `make` alone shows what can be made.  Every target sets up its own environment first.
 .POSIX:
 .PHONY: help env test book lint format lock upgrade clean
-export PYTHON PANEL OUT
+export PYTHON PANEL OUT OPTIONS
 OUT = build
 RUN = .venv/bin
 
 define HELP
 make book     execute the chapters and build the book; ends with the path of its first page
-              PANEL=my.csv uses your own panel, OUT=folder writes somewhere else than build/
+              PANEL=my.csv uses your own panel, OUT=folder writes somewhere else than build/,
+              OPTIONS="--draws 500" hands options to `oulib run`
 make test     run the tests
 make env      only set up the environment in .venv (every other target does it by itself)
 make lint     check style and formatting
@@ -25,7 +26,7 @@ env: ; @tools/setup.sh
 
 test: env ; @$(RUN)/python -m pytest
 
-book: env ; @$(RUN)/oulib run $${PANEL:+"$$PANEL"} --out "$$OUT"
+book: env ; @$(RUN)/oulib run $${PANEL:+"$$PANEL"} --out "$$OUT" $${OPTIONS:-}
 
 lint: env
 	@$(RUN)/ruff check
