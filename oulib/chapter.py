@@ -53,6 +53,20 @@ class Chapter:
         except UserError as error:
             return Inapplicable(spec, str(error))
 
+    def variant(
+        self, base: Fit | Inapplicable, spec: ModelSpec, **sampling: Any
+    ) -> Fit | Inapplicable:
+        """:meth:`attempt` of a variant of ``base``; not where that failed its checks.
+
+        Nothing could be read from it then, and a model that samples badly samples slowly.
+        """
+        if not judge(base).passed:
+            return Inapplicable(
+                spec,
+                f"It is a variant of {base.spec.name}, which is not interpreted here.",
+            )
+        return self.attempt(spec, **sampling)
+
     def highest(self) -> tuple[Fit | None, list[Verdict]]:
         """The model to read findings from, and the verdicts of those that come before it.
 

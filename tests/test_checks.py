@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 from conftest import DRAWS
 
-from oulib import check
+from oulib import chapter, check
 from oulib.checks import Thresholds, labels_in, summarise
 
 ALL = ["r_hat", "ess_bulk", "ess_tail", "divergences", "bfmi", "tree_depth"]
@@ -291,6 +291,18 @@ def test_energy_that_never_moves_is_reported(fitted):
     bad = spoilt(fitted, change)
     json.dumps(check(bad).to_dict(), allow_nan=False)
     assert failures(fitted, change)["bfmi"].where == ("chain 1",)
+
+
+def test_a_variant_is_fitted_where_its_base_passed(fitted):
+    """And nothing is sampled where it did not: the reason stands in the fit's place."""
+    here = chapter.Chapter(fitted.panel, fitted.sampling)
+    stuck = spoilt(fitted, lambda posterior, _: posterior["mu_x"].__setitem__(0, 9.0))
+    varied = fitted.spec.but(name="varied")
+    left_out = here.variant(stuck, varied)
+    assert isinstance(left_out, chapter.Inapplicable)
+    assert "baseline" in left_out.reason
+    assert here.variant(left_out, varied).reason  # nor is a variant of what was left out
+    assert here.variant(fitted, varied).key == fitted.key  # the same question: no second fit
 
 
 def test_labels_in():
