@@ -134,9 +134,7 @@ def gate(result: Fit | Inapplicable, *, expected_to_fail: bool = False) -> Verdi
     """
     verdict = judge(result)
     if isinstance(result, Inapplicable):
-        banner(
-            "This chapter's model does not apply", f"<p>{escape(result.reason)}</p>", kind="note"
-        )
+        banner("This model was not fitted", f"<p>{escape(result.reason)}</p>", kind="note")
         glue(f"verdict_{result.spec.name}", {**verdict.to_dict(), "expected_to_fail": True})
         return verdict
     seconds = result.seconds

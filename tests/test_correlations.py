@@ -231,7 +231,7 @@ def test_other_fits_in_words() -> None:
         {"a": verdict(True), "b*": verdict(False), "c": verdict(True, inapplicable="no")}
     )
     assert "b&#42; failed its checks (R-hat)" in text
-    assert "c does not apply" in text
+    assert "c was not fitted" in text
     assert words.correlations.others({"a": verdict(True)}).startswith("The other fit")
 
 

@@ -29,7 +29,7 @@ def others(verdicts: Mapping[str, Verdict]) -> str:
     sentences = []
     for label, verdict in failed.items():
         checks = ", ".join(CHECK_NAMES.get(check.name, check.name) for check in verdict.failed)
-        why = f"failed its checks ({checks})" if checks else "was left out"
+        why = f"failed its checks ({checks})" if checks else "was not fitted"
         sentences.append(f"{name(label)} {why}; what rests on it is withheld.")
     return " ".join(sentences)
 

@@ -238,7 +238,7 @@ def so_far(steps: Sequence[Difference], failed: Sequence[str]) -> str:
 def withheld(verdict: Verdict) -> str:
     """What stands in the place of conclusions when the gate was not passed."""
     if verdict.inapplicable:
-        return f"*Left out: the {name(verdict.model)} model does not apply to this panel.*"
+        return f"*Left out: the {name(verdict.model)} model was not fitted to this panel.*"
     return f"*Withheld: the {name(verdict.model)} model failed its checks on this panel.*"
 
 
