@@ -30,11 +30,11 @@ def designs(plan: Plan) -> str:
     table = plan.table
     best, worst = table.loc[table["sd"].idxmin()], table.loc[table["sd"].idxmax()]
     text = (
-        f"Simulated and fitted, {_design(worst)} leaves $\\mu_\\beta$ with a posterior standard "
-        f"deviation of {number(worst['sd'], 3)}"
+        f"Simulated and fitted, a design with {_design(worst)} leaves $\\mu_\\beta$ with a "
+        f"posterior standard deviation of {number(worst['sd'], 3)}"
     )
     if len(table) > 1:
-        text += f", and {_design(best)} with one of {number(best['sd'], 3)}"
+        text += f", one with {_design(best)} leaves {number(best['sd'], 3)}"
     ratio = table["formula_sd"] / table["sd"]
     text += f". The closed form's is {interval(ratio.min(), ratio.max())} times that of the refits"
     if (abs(ratio - 1) <= CLOSE).all():
