@@ -34,7 +34,7 @@ def designs(plan: Plan) -> str:
         f"posterior standard deviation of {number(worst['sd'], 3)}"
     )
     if len(table) > 1:
-        text += f", one with {_design(best)} leaves {number(best['sd'], 3)}"
+        text += f", and one with {_design(best)} leaves {number(best['sd'], 3)}"
     ratio = table["formula_sd"] / table["sd"]
     text += f". The closed form's is {interval(ratio.min(), ratio.max())} times that of the refits"
     if (abs(ratio - 1) <= CLOSE).all():
