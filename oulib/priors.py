@@ -17,6 +17,7 @@ from oulib.checks import HYPERPARAMETERS
 from oulib.density import thinned
 from oulib.fit import Fit
 from oulib.model import build_model
+from oulib.model.survey import typical_root
 from oulib.panel import Panel
 from oulib.predict import prior_draws, quiet, scalars
 from oulib.spec import ModelSpec
@@ -42,10 +43,15 @@ FIELDS = {
     "sigma_mu_x": "sigma_mu_x",
     "gamma_x": "gamma_x",
     "sigma_x": "sigma_x",
-    "signed_sigma_meas": "sigma_meas",
+    "sigma_meas": "sigma_meas",
+    "noise_share": "noise_share",
     "sigma_lam": "sigma_lam",
     "sigma_tau": "sigma_tau",
     "sigma_y": "sigma_y",
+    "beta_between": "mu_beta",
+    "sigma_noise_ou": "sigma_noise_ou",
+    "sigma_u": "sigma_u",
+    "phi_u": "phi_u",
     "nu_minus_two": "nu",
     "rho_0": "rho_0",
     "rho_x": "rho_x",
@@ -55,8 +61,14 @@ FIELDS = {
 """Variables with a prior that the specification chose, and the field of ``Priors`` it stands in.
 
 The effects of OUs, sites and months follow from these: their distribution belongs to the model.
-The uniform priors of phi are not here either, for no power changes a constant.
+The uniform priors of phi_lam and phi_tau are not here, for no power changes a constant.
 """
+
+_BY_FORMULA = {
+    *("mu_beta", "mu_x", "sigma_ou", "sigma_x", "sigma_meas", "sigma_y", "sigma_u"),
+    "noise_share",
+}
+"""Those that some models sample in other coordinates: the density is that of the value itself."""
 
 
 def panels(panel: Panel, spec: ModelSpec, *, draws: int = 300, seed: int = 0) -> xr.Dataset:
@@ -165,14 +177,17 @@ def log_densities(fit: Fit, *, draws: int = 4000) -> xr.Dataset:
         model, posterior = fit.integrated()
         posterior = thinned(posterior, draws)
         tree = xr.DataTree.from_dict({"posterior": posterior})
-        names = [name for name in FIELDS if name in posterior]
+        public = fit.posterior.sel(draw=posterior["draw"])
+        names = [name for name in FIELDS if name in posterior and name not in _BY_FORMULA]
         common = {"extend_inferencedata": False, "progressbar": False}
         with model, quiet():
             prior = compute_log_prior(tree, var_names=names, **common)
             likelihood = compute_log_likelihood(tree, **common)
         fields: dict[str, xr.DataArray] = {}
-        for name in names:
-            if name.startswith("chol_"):
+        for name in (name for name in FIELDS if name in names or name in _BY_FORMULA & {*public}):
+            if name in _BY_FORMULA:
+                value = _log_prior(fit, name, public[name])
+            elif name.startswith("chol_"):
                 value = _log_lkj(fit, name.removeprefix("chol_"), posterior["draw"])
             else:
                 value = _summed(prior[name])
@@ -351,6 +366,26 @@ def _hyperparameters(posterior: xr.Dataset) -> xr.DataArray:
 
 def _constant(log_density: xr.DataArray) -> bool:
     return float(log_density.max() - log_density.min()) < 1e-12
+
+
+def _log_prior(fit: Fit, name: str, value: xr.DataArray) -> xr.DataArray:
+    """Log prior density of a (half-)normal parameter, up to a constant; (chain, draw).
+
+    With prior scales from the design, the share s of noise has Beta(a, a) where two half-normals
+    have Beta(1/2, 1/2): what their density is multiplied by is that of ``noise_share``.
+    """
+    spec = fit.spec
+    if name == "noise_share":
+        log_density = (spec.priors.noise_share - 0.5) * np.log(value * (1 - value))
+    else:
+        scale = getattr(spec.priors, FIELDS[name])
+        if name == "sigma_meas" and spec.survey_scale == "design":
+            scale = scale * typical_root(fit.panel)
+        if name == "sigma_ou" and spec.group_scales == "half_student_t":
+            log_density = -2.5 * np.log1p((value / scale) ** 2 / 4)
+        else:
+            log_density = -0.5 * (value / scale) ** 2
+    return _summed(log_density)
 
 
 def _log_lkj(fit: Fit, name: str, draw: xr.DataArray) -> xr.DataArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
@@ -14,10 +15,12 @@ from scipy import stats
 
 from oulib import (
     BASELINE,
+    ROBUST,
     STUDENT_T,
     UPGRADED,
     Fit,
     Panel,
+    Priors,
     Sampling,
     build_model,
     plots,
@@ -29,6 +32,7 @@ from oulib.checks import hyperparameters
 from oulib.compare import log_likelihood, outcome_density
 from oulib.density import all_rows, row_density
 from oulib.errors import UserError
+from oulib.model.survey import typical_root
 
 # A normal mean with a normal prior: estimate, its standard error, the prior's sd.
 ESTIMATE, ERROR, TAU = 1.5, 0.6, 0.8
@@ -177,6 +181,27 @@ def test_densities_of_a_fit_by_hand(fitted: Fit) -> None:
     outcomes = log_likelihood(fitted).sel(draw=found["draw"]).sum("row")
     expected = outcomes + surveys(panel, p, scale.gamma_x_fixed)
     np.testing.assert_allclose(found["likelihood"], expected, rtol=1e-9)
+
+
+def test_density_of_polar_scales_is_that_of_the_scales(fitted: Fit) -> None:
+    """Change of variables: a = r sqrt(1 - s), b = r sqrt(s), |J| = r / (2 sqrt(s (1 - s)))."""
+    rng = np.random.default_rng(3)
+    r, s = rng.uniform(0.2, 2, size=(1, 50)), rng.uniform(0.05, 0.95, size=(1, 50))
+    spec = ROBUST.but(priors=Priors(sigma_x=0.8, sigma_meas=0.6, noise_share=2.0))
+    made = replace(fitted, spec=spec)
+    root = typical_root(fitted.panel)
+    values = {
+        "sigma_x": 0.8 * r * np.sqrt(1 - s),
+        "sigma_meas": 0.6 * root * r * np.sqrt(s),
+        "noise_share": s,
+    }
+    found = sum(
+        priors._log_prior(made, name, xr.DataArray(value, dims=("chain", "draw")))
+        for name, value in values.items()
+    )
+    polar = stats.rayleigh.logpdf(r) + stats.beta.logpdf(s, 2, 2)
+    gap = found.to_numpy() - (polar - np.log(r / (2 * np.sqrt(s * (1 - s)))))
+    assert np.ptp(gap) < 1e-10
 
 
 def surveys(panel: Panel, p: xr.Dataset, gamma_x: float | xr.DataArray) -> xr.DataArray:
