@@ -41,6 +41,7 @@ from oulib.model.months import Along, add_ar1, centred_ar1_logp
 from oulib.model.noise import centring, month_means, residual_scales
 from oulib.model.survey import typical_root
 from oulib.predict import new_ous, replicate
+from oulib.priors import log_densities
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numba will use object mode")
 
@@ -582,3 +583,23 @@ def test_steps_count_the_months_that_are_missing(panel: Panel) -> None:
     month = panel.rows["month_idx"].to_numpy()[seen]
     assert first.sum() == 4
     np.testing.assert_array_equal(gap[~first], np.diff(month)[~first[1:]])
+
+
+@pytest.mark.filterwarnings("ignore:Numba will use object mode")
+def test_power_scaling_knows_every_prior_of_robust(straying: tuple[Panel, Fit]) -> None:
+    """Also of what is sampled in other coordinates; both slopes share one field."""
+    _, result = straying
+    found = log_densities(result, draws=50)["prior"]
+    assert set(found["field"].to_numpy()) == {
+        *("mu_alpha", "mu_beta", "sigma_ou", "lkj_eta", "mu_x", "sigma_mu_x", "gamma_x"),
+        *("sigma_x", "sigma_meas", "noise_share", "sigma_lam"),
+        *("sigma_y", "sigma_u", "phi_u", "sigma_noise_ou"),
+    }
+    p, scale = result.posterior.sel(draw=found["draw"]), result.spec.priors
+    for field, by_hand in {
+        "mu_beta": -0.5 * (p["mu_beta"] ** 2 + p["beta_between"] ** 2) / scale.mu_beta**2,
+        "sigma_u": -0.5 * (p["sigma_u"] / scale.sigma_u) ** 2,
+        "phi_u": (scale.phi_u - 1) * np.log(p["phi_u"]),
+    }.items():
+        gap = found.sel(field=field) - by_hand
+        assert float(gap.max() - gap.min()) < 1e-8, field
