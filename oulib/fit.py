@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import sys
 import time
-import warnings
-from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import pandas as pd
 import pymc as pm
 import xarray as xr
 
 from oulib import cache
+from oulib.compiled import compiled_model
 from oulib.model import build_model
 from oulib.model.deviations import complete
 from oulib.panel import Panel
@@ -24,7 +21,7 @@ from oulib.spec import ModelSpec
 
 Sampler = Literal["nutpie", "pymc", "numpyro"]
 _HERE = Path(__file__).parent
-_CODE = (_HERE / "fit.py", _HERE / "model")
+_CODE = (_HERE / "fit.py", _HERE / "compiled.py", _HERE / "model")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +150,7 @@ def _with_nutpie(
     import nutpie
 
     start = time.perf_counter()
-    compiled = _compiled(model, spec)
+    compiled = compiled_model(model, spec)
     ready = time.perf_counter()
     tree = nutpie.sample(
         compiled,
@@ -167,64 +164,6 @@ def _with_nutpie(
         progress_bar=progress,
     )
     return tree, (ready - start, time.perf_counter() - ready)
-
-
-_COMPILED: OrderedDict[str, Any] = OrderedDict()
-_KEPT = 4  # compiled models held in memory
-
-
-def _compiled(model: pm.Model, spec: ModelSpec) -> Any:
-    """The compiled model, or one compiled before with this model's data put in.
-
-    What a panel brings (rows, scores, positions) is data of the model, so two panels share a
-    compiled model if their parameters have the same shapes; the number of rows may differ.
-    Explicit forms have a parameter a row.
-    """
-    import nutpie
-
-    shapes = {name: [int(n) for n in shape] for name, shape in model.eval_rv_shapes().items()}
-    # The observed nodes are as long as the data; what is left are the parameters.
-    shapes = {rv.name: shapes[rv.name] for rv in model.free_RVs}
-    # A variable that only some models have (an index of the outcomes seen) is part of the graph.
-    # So are the months that the score's common movement is sampled at.
-    graph = {
-        "shapes": shapes,
-        "data": sorted(variable.name for variable in model.data_vars),
-        "months": _places(model, "tau_month"),
-    }
-    # Numbers that are data of the model, too, are left out; that rho_x is fixed is not.
-    own = {"name": None, "delta": 0.0, "rho_x": None if spec.rho_x is None else 0.0}
-    key = json.dumps({**spec.to_dict(), **own, **graph}, sort_keys=True)
-    if key not in _COMPILED:
-        with warnings.catch_warnings():
-            # Without a C compiler on the machine PyTensor fuses fewer loops: the same model,
-            # sampled a little slower.  CONTRIBUTING.md says so; every fit need not.
-            warnings.filterwarnings("ignore", message="Loop fusion failed")
-            _COMPILED[key] = nutpie.compile_pymc_model(model), model
-        while len(_COMPILED) > _KEPT:
-            _COMPILED.popitem(last=False)
-    _COMPILED.move_to_end(key)
-    compiled, first = _COMPILED[key]
-    # Starting points are worked out by the model that was compiled, which is the store's from
-    # then on: it is given this model's data.
-    for variable in model.data_vars:
-        first[variable.name].set_value(variable.get_value())
-    # Data that no parameter's density depends on were not compiled in.
-    used = {variable.name for variable in compiled.shared_var_keys}
-    data = {v.name: v.get_value() for v in model.data_vars if v.name in used}
-    compiled = compiled.with_data(**data)
-    return replace(compiled, _coords={**compiled.coords, **_labels(model, compiled.coords)})
-
-
-def _places(model: pm.Model, dim: str) -> list[int]:
-    """Positions in the calendar of the months that ``dim`` is about."""
-    months = list(model.coords["month"])
-    return [months.index(label) for label in model.coords.get(dim, ())]
-
-
-def _labels(model: pm.Model, coords: Mapping[str, Any]) -> dict[str, Any]:
-    """This model's labels of the dims that a compiled model knows."""
-    return {dim: pd.Index(model.coords[dim]) for dim in coords if dim in model.coords}
 
 
 def _with_pymc(

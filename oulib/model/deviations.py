@@ -23,8 +23,9 @@ import pytensor.tensor as pt
 import xarray as xr
 from pytensor.tensor import TensorVariable
 
-from oulib.model import filter_kernel, filtering
+from oulib.model import filter_kernel, filtering, summed_kernel
 from oulib.model.groups import EFFECTS
+from oulib.model.line import Line
 from oulib.model.survey import given_survey, respondents, scores, unanswered
 from oulib.panel import Panel
 from oulib.spec import ModelSpec
@@ -65,6 +66,67 @@ def steps(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
     return first, np.where(first, 1.0, gap)
 
 
+def observe_summed(
+    panel: Panel,
+    line: Line,
+    strays: tuple[TensorVariable, TensorVariable],
+    sigma_y: TensorVariable,
+    spread: tuple[TensorVariable, TensorVariable],
+    y: TensorVariable,
+    dim: str,
+) -> None:
+    """Add the observed node ``productivity``: p(y_gt | y_g before t) with OU effects summed out.
+
+    Args:
+        panel: the panel.
+        line: the expected outcome at the population's mean effects.
+        strays: ``phi_u`` and ``sigma_u``, and ``sigma_y``, from :func:`parameters`.
+        sigma_y: see ``strays``.
+        spread: the OUs' sds of intercept and slope (effect), and their correlation.
+        y: the outcomes seen, (row), and ``dim`` their dim.
+        dim: see ``y``.
+    """
+    first_at, gap_at = steps(panel)
+    slot_at, before_at, since_at = summed_kernel.slots(first_at, gap_at)
+    slot = pm.Data("history", slot_at, dims=dim)
+    before, since = pm.Data("history_before", before_at), pm.Data("history_since", since_at)
+    rows = line.score.rows
+    x, _ = line.score.given_survey(within=line.within)
+
+    def logp(value: TensorVariable, x: TensorVariable, *params: TensorVariable) -> TensorVariable:
+        a, b, lam, factor, phi, sigma_u, sigma_y, sd, corr, *where = params
+        ou, month, slot, before, since, *extra = where
+        return summed_kernel.summed(
+            value - extra[0] if extra else value, ou, month, slot, x, before, since,
+            a, b, lam, factor, phi, sigma_u, sigma_y, sd, corr,
+        )  # fmt: skip
+
+    def draw(
+        *params: np.ndarray, rng: np.random.Generator, size: tuple[int, ...] | None = None
+    ) -> np.ndarray:
+        x, a, b, lam, factor, phi, sigma_u, sigma_y, sd, corr, ou, month, *rest = params
+        extra = rest[3:]
+        noise = simulate(rng, first_at, gap_at, phi, sigma_u, np.full(ou.shape, sigma_y**2))
+        root = np.array([[1, 0], [corr, np.sqrt(1 - corr**2)]])
+        effects = rng.standard_normal((a.size, 2)) @ (sd[:, None] * root).T
+        mean = (a + effects[:, 0])[ou] + lam[month] + (b + effects[:, 1])[ou] * x
+        return sum(extra, mean + factor[ou] * noise)
+
+    pm.CustomDist(
+        "productivity",
+        *(x, line.level, line.beta, line.lam, line.factor, *strays, sigma_y, *spread),
+        *(rows.ou, rows.month, slot, before, since, *line.extras),
+        logp=logp,
+        random=draw,
+        signature=(
+            "(row),(ou),(ou),(month),(ou),(),(),(),(effect),(),"
+            "(row),(row),(row),(slot),(slot)" + ",(row)" * len(line.extras) + "->(row)"
+        ),
+        observed=y,
+        dims=dim,
+    )
+
+
 def observe(
     panel: Panel,
     y: TensorVariable,
@@ -74,68 +136,47 @@ def observe(
     factor: TensorVariable,
     strays: tuple[TensorVariable, TensorVariable],
     variance: TensorVariable,
-    design: tuple[TensorVariable, TensorVariable, TensorVariable] | None = None,
 ) -> None:
     """Add the observed node ``productivity``: p(y_gt | y_g before t), a value a row.
 
     Args:
         panel: the panel.
         y: the outcomes seen, (row), and ``dim`` their dim.
-        mean: the expected outcome of each row, at the population's mean effects if those of the
-            OU are summed out.
+        dim: see ``y``.
+        mean: the expected outcome of each row.
         factor: kappa_g of each row.
         strays: ``phi_u`` and ``sigma_u``, from :func:`parameters`.
         variance: of the independent noise, before the factor, (row).
-        design: with effects summed out, what each row's slope multiplies, and the population's
-            sds and correlation.
     """
     first_at, gap_at = steps(panel)
     first = pm.Data("first_row", first_at, dims=dim)
     gap = pm.Data("months_since", gap_at, dims=dim)
-    start = pm.Data("ou_start", np.flatnonzero(first_at)[np.cumsum(first_at) - 1], dims=dim)
-    names = ("factor", "phi", "sigma_u", "variance", "first", "gap", "start", "x", "sd", "corr")
-    extra = () if design is None else design
-    core = ["(row)", "(row)", "()", "()", "(row)", "(row)", "(row)", "(row)"]
-    core += ["(row)", "(effect)", "()"][: len(extra)]
 
     def logp(value: TensorVariable, mean: TensorVariable, *params: Any) -> TensorVariable:
-        p = dict(zip(names, params, strict=False))
-        columns = [(value - mean) / p["factor"]]
-        if "x" in p:
-            columns += [1 / p["factor"], p["x"] / p["factor"]]
-        out, log_f = filtering.whiten(
-            pt.stack(columns, axis=1),
-            p["first"], p["gap"], p["phi"], p["sigma_u"] ** 2, p["variance"],
-        )  # fmt: skip
-        scale = -0.5 * (np.log(2 * np.pi) + log_f) - pt.log(p["factor"])
-        if "x" not in p:
-            return scale - 0.5 * out[:, 0] ** 2
-        total = _log_marginal(out, p["start"], p["sd"], p["corr"])
-        before = pt.concatenate([[0.0], total[:-1]])
-        return scale + total - pt.switch(p["first"], 0.0, before)
+        factor, phi, sigma_u, variance, first, gap = params
+        column = ((value - mean) / factor)[:, None]
+        out, log_f = filtering.whiten(column, first, gap, phi, sigma_u**2, variance)
+        return -0.5 * (np.log(2 * np.pi) + log_f + out[:, 0] ** 2) - pt.log(factor)
 
     def draw(
         mean: np.ndarray,
-        *params: np.ndarray,
+        factor: np.ndarray,
+        phi: np.ndarray,
+        sigma_u: np.ndarray,
+        variance: np.ndarray,
+        first: np.ndarray,
+        gap: np.ndarray,
         rng: np.random.Generator,
         size: tuple[int, ...] | None = None,
     ) -> np.ndarray:
-        p = dict(zip(names, params, strict=False))
-        noise = simulate(rng, p["first"], p["gap"], p["phi"], p["sigma_u"], p["variance"])
-        if "x" in p:
-            root = np.array([[1, 0], [p["corr"], np.sqrt(1 - p["corr"] ** 2)]])
-            factor = p["sd"][:, None] * root
-            ou = np.cumsum(p["first"]) - 1
-            effects = rng.standard_normal((ou.max() + 1, 2)) @ factor.T
-            mean = mean + effects[ou, 0] + effects[ou, 1] * p["x"]
-        return mean + p["factor"] * noise
+        return mean + factor * simulate(rng, first, gap, phi, sigma_u, variance)
 
     pm.CustomDist(
         "productivity",
-        mean, factor, *strays, variance, first, gap, start, *extra,
+        mean, factor, *strays, variance, first, gap,
         logp=logp,
         random=draw,
-        signature=",".join(core) + "->(row)",
+        signature="(row),(row),(),(),(row),(row),(row)->(row)",
         observed=y,
         dims=dim,
     )  # fmt: skip
@@ -156,28 +197,6 @@ def simulate(
         d = 0.0 if first[i] else phi ** gap[i]
         u[i] = (0.0 if first[i] else d * u[i - 1]) + stationary * np.sqrt(1 - d**2) * z[i]
     return u + np.sqrt(variance) * rng.standard_normal(first.shape)
-
-
-def _log_marginal(
-    out: TensorVariable, start: TensorVariable, sd: TensorVariable, corr: TensorVariable
-) -> TensorVariable:
-    """Log of the whitened rows' density up to each row of an OU, its effects summed out, (row).
-
-    With A = sum x x', b = sum x e and S = sum e^2 over the rows so far, x the whitened (1, m) and e
-    the whitened residual, it is -(S - b' (C^-1 + A)^-1 b + log det(I + C A)) / 2, C the covariance
-    of (alpha_g, beta_g); two by two, and written so that C may be singular.
-    """
-    e, one, m = out[:, 0], out[:, 1], out[:, 2]
-
-    def so_far(values: TensorVariable) -> TensorVariable:
-        total = pt.cumsum(values)
-        return total - (total[start] - values[start])
-
-    moments = tuple(map(so_far, (one * one, one * m, m * m, one * e, m * e)))
-    covariance = (sd[0] ** 2, corr * sd[0] * sd[1], sd[1] ** 2)
-    (mean_a, mean_b), _, det = _given(moments, covariance)
-    b1, b2 = moments[3:]
-    return -0.5 * (so_far(e * e) - b1 * mean_a - b2 * mean_b + pt.log(det))
 
 
 def _given(moments: tuple, covariance: tuple) -> tuple[tuple, tuple, Any]:

@@ -53,12 +53,6 @@ class Effects:
     between: TensorVariable | None
     spread: tuple[TensorVariable, TensorVariable] | None = None
 
-    def of(self, ou: TensorVariable, month: TensorVariable) -> TensorVariable:
-        """The part of the rows' expected outcome that the score has nothing to do with."""
-        if self.trend is None:
-            return self.alpha[ou]
-        return self.alpha[ou] + self.trend[ou] * self.time[month]
-
 
 @dataclass(frozen=True)
 class Population:
@@ -98,11 +92,12 @@ def add(
     within = spec.slope == "within"
     between = pm.Normal("beta_between", 0.0, spec.priors.mu_beta) if within else None
     if spec.effects_summed_out:
-        alpha, beta = (pt.zeros(len(panel.ous)) + people.means[name] for name in EFFECTS)
+        each = pt.zeros(pm.modelcontext(None).dim_lengths["ou"])
+        alpha, beta = (each + people.means[name] for name in EFFECTS)
         return Effects(alpha, beta, None, None, between, (people.sigma, people.chol[1, 0]))
     at = pm.Data("time", time(panel), dims="month") if spec.trend else None
     if spec.geometry == "level":
-        shift = 0.0 if covariates is None else _mean_by_ou(panel, covariates)
+        shift = 0.0 if covariates is None else _mean_by_ou(covariates)
         found = _level(panel, spec, people, score.mu_x_ou, between, shift)
     else:
         drawn = _correlated("ou", spec, people.sigma, people.chol, "ou")
@@ -323,9 +318,9 @@ def trend_centring(panel: Panel) -> np.ndarray:
     return np.where(clear, between / (between + error + 1e-300), 0.0)
 
 
-def _mean_by_ou(panel: Panel, values: TensorVariable) -> TensorVariable:
+def _mean_by_ou(values: TensorVariable) -> TensorVariable:
     """The mean of the rows' ``values`` by OU; 0 for an OU without rows."""
-    ou = pm.modelcontext(None)["ou_idx"]
-    counts = pt.zeros(len(panel.ous))
+    model = pm.modelcontext(None)
+    ou, counts = model["ou_idx"], pt.zeros(model.dim_lengths["ou"])
     totals = pt.inc_subtensor(counts[ou], values)
     return totals / pt.maximum(pt.inc_subtensor(counts[ou], 1.0), 1.0)

@@ -11,6 +11,8 @@ from pymc.distributions.transforms import ZeroSumTransform
 from pymc.logprob.transforms import Transform
 from pytensor.tensor import TensorVariable
 
+from oulib.model import row_kernels
+
 
 def add_iid(name: str) -> TensorVariable:
     """Month effects ``name[month]``, iid N(0, 1) and centred; spec 1.2.
@@ -34,9 +36,9 @@ def add_ar1(
     integrated out, so only the centred path is sampled; see :func:`centred_ar1_logp`.  ``along``
     chooses other coordinates for the sampler; the distribution is the same.
     """
-    months = len(pm.modelcontext(None).coords["month"])
     # The last parameters tell the distribution how long it is, and its coordinates where to be.
-    where = (np.zeros(months),) if along is None else (along.centre, along.phi, along.scale)
+    nothing = (pt.zeros(pm.modelcontext(None).dim_lengths["month"]),)
+    where = nothing if along is None else (along.centre, along.phi, along.scale)
     return pm.CustomDist(
         name,
         phi,
@@ -46,7 +48,7 @@ def add_ar1(
         random=_draw_centred_ar1,
         support_point=lambda rv, size, phi, sigma, centre, *_: centre - centre.mean(),
         signature=",".join(["()", "()", "(month)", *["()"] * (len(where) - 1)]) + "->(month)",
-        default_transform=ZeroSumTransform([-1]) if along is None else _AlongTransform(months),
+        default_transform=ZeroSumTransform([-1]) if along is None else _AlongTransform(),
         dims="month",
     )
 
@@ -75,41 +77,48 @@ class _AlongTransform(Transform):
     name = "along"
     ndim_supp = 1
 
-    def __init__(self, months: int) -> None:
-        self.months = months
+    def __init__(self) -> None:
         self.zero_sum = ZeroSumTransform([-1])
 
-    def _weight(self, phi: TensorVariable) -> TensorVariable:
-        return self.months - phi * (self.months - 1)  # the sum of 1, less phi times 1 shifted
+    @staticmethod
+    def _weight(months: TensorVariable, phi: TensorVariable) -> TensorVariable:
+        return months - phi * (months - 1)  # the sum of 1, less phi times 1 shifted
 
     def forward(self, value: TensorVariable, *inputs: TensorVariable) -> TensorVariable:
         centre, phi, scale = inputs[-3:]
         distance = value - centre
-        distance = distance - (distance.sum() - phi * distance[:-1].sum()) / self._weight(phi)
+        distance = distance - (distance.sum() - phi * distance[:-1].sum()) / self._weight(
+            value.shape[0], phi
+        )
         z = pt.concatenate([distance[:1], distance[1:] - phi * distance[:-1]]) / scale
         return self.zero_sum.forward(z)
 
     def backward(self, value: TensorVariable, *inputs: TensorVariable) -> TensorVariable:
         centre, phi, scale = inputs[-3:]
-        path = centre + accumulate(scale * self.zero_sum.backward(value), phi, self.months)
+        path = centre + accumulate(scale * self.zero_sum.backward(value), phi)
         return path - path.mean()
 
     def log_jac_det(self, value: TensorVariable, *inputs: TensorVariable) -> TensorVariable:
-        _, phi, scale = inputs[-3:]
-        return pt.log(self._weight(phi) / self.months) + (self.months - 1) * pt.log(scale)
+        centre, phi, scale = inputs[-3:]
+        months = centre.shape[0]
+        return pt.log(self._weight(months, phi) / months) + (months - 1) * pt.log(scale)
 
 
-def add_places(name: str, at: np.ndarray) -> None:
-    """Add the dim ``<name>_month`` of the months ``at`` (positions) that ``name`` is sampled at."""
-    model = pm.modelcontext(None)
-    model.add_coords({f"{name}_month": [model.coords["month"][t] for t in at]})
+def add_places(name: str, at: np.ndarray) -> TensorVariable:
+    """Add the dim ``<name>_month`` of the months ``at`` (positions) that ``name`` is sampled at.
+
+    Returns:
+        The positions, as data of the model.
+    """
+    model, dim = pm.modelcontext(None), f"{name}_month"
+    model.add_coords({dim: [model.coords["month"][t] for t in at]})
+    return pm.Data(f"{name}_at", at, dims=dim)
 
 
-def only_at(name: str, at: np.ndarray, values: TensorVariable) -> TensorVariable:
+def only_at(name: str, at: TensorVariable, values: TensorVariable) -> TensorVariable:
     """``name[month]``: ``values`` at the months ``at`` (positions), 0 in the others."""
-    length = len(pm.modelcontext(None).coords["month"])
-    path = pt.set_subtensor(pt.zeros(length)[at], values)
-    return pm.Deterministic(name, path, dims="month")
+    nothing = pt.zeros(pm.modelcontext(None).dim_lengths["month"])
+    return pm.Deterministic(name, pt.set_subtensor(nothing[at], values), dims="month")
 
 
 def add_iid_only_at(
@@ -121,11 +130,12 @@ def add_iid_only_at(
     centred where c is 1, as suits a movement that the data show clearly, non-centred where it is 0.
     """
     if len(at) < 2:  # a single effect that sums to zero
-        return only_at(name, at, pt.zeros(len(at)))
-    add_places(name, at)
+        nothing = pt.zeros(pm.modelcontext(None).dim_lengths["month"])
+        return pm.Deterministic(name, nothing, dims="month")
+    places = add_places(name, at)
     scale = by ** pm.Data(f"{name}_centring", c)
     raw = pm.ZeroSumNormal(f"{name}_seen", sigma=scale, dims=f"{name}_month")
-    return only_at(name, at, raw / scale)
+    return only_at(name, places, raw / scale)
 
 
 def add_ar1_between(
@@ -139,40 +149,54 @@ def add_ar1_between(
     one expect in between (conditioning by kriging); the result has the AR(1)'s distribution, and
     w its own.  ``at`` are positions of months, at least one, in order.
     """
-    model = pm.modelcontext(None)
-    length = len(model.coords["month"])
-    add_places(name, at)
-    gaps = np.diff(at).astype(float)
+    places = add_places(name, at)
     stationary = sigma / pt.sqrt(1 - phi**2)
     w = stationary * pm.CustomDist(
         f"{name}_seen",
         phi,
-        np.concatenate([[np.inf], gaps]),
+        pm.Data(f"{name}_gaps", np.concatenate([[np.inf], np.diff(at)]), dims=f"{name}_month"),
         logp=_spaced_ar1_logp,
         random=_draw_spaced_ar1,
-        support_point=lambda rv, size, phi, gaps: pt.zeros(len(at)),
+        support_point=lambda rv, size, phi, gaps: pt.zeros_like(gaps),
         signature="(),(n)->(n)",
         dims=f"{name}_month",
     )
     z = pm.Normal(f"z_{name}", dims="month")
     start = pt.concatenate([(stationary * z[0])[None], sigma * z[1:]])
-    path = accumulate(start, phi, length)
+    path = accumulate(start, phi)
 
+    left, right, to_left, to_right, span, outside = (
+        pm.Data(f"{name}_{part}", values, dims="month")
+        for part, values in _neighbours(at, len(pm.modelcontext(None).coords["month"])).items()
+    )
+    share = 1 - phi ** (2 * span)
+    from_left = (1 - outside) * phi**to_left * (1 - phi ** (2 * to_right)) / share
+    both = phi**to_right * (1 - phi ** (2 * to_left)) / share
+    from_right = outside * phi**to_right + (1 - outside) * both
+    miss = w - path[places]
+    path = path + from_left * miss[left] + from_right * miss[right]
+    return pm.Deterministic(name, path - path.mean(), dims="month")
+
+
+def _neighbours(at: np.ndarray, length: int) -> dict[str, np.ndarray]:
+    """Of each month, the seen months ``at`` around it (places in ``at``), and how far they are.
+
+    Beyond the first and the last seen month (``outside`` is 1) there is one neighbour, which is
+    called the right one; between two, both, ``span`` apart.
+    """
     t = np.arange(length)
     after = np.searchsorted(at, t)  # the first seen month at t or later
     right, left = np.minimum(after, len(at) - 1), np.maximum(after - 1, 0)
     outside = (after == 0) | (after == len(at))
-    to_left, to_right = np.abs(t - at[left]).astype(float), np.abs(at[right] - t).astype(float)
-    # Beyond the first and the last seen month there is one neighbour; between two, both.
-    span = np.where(outside, 1.0, at[right] - at[left])
-    share = 1 - phi ** (2 * span)
-    from_left = phi**to_left * (1 - phi ** (2 * to_right)) / share
-    from_right = phi**to_right * (1 - phi ** (2 * to_left)) / share
-    from_left = pt.switch(outside, 0.0, from_left)
-    from_right = pt.switch(outside, phi ** np.where(outside, to_right, 0.0), from_right)
-    miss = w - path[at]
-    path = path + from_left * miss[left] + from_right * miss[right]
-    return pm.Deterministic(name, path - path.mean(), dims="month")
+    # Where there is no left neighbour any distances do whose powers have derivatives.
+    return {
+        "left": left,
+        "right": right,
+        "to_left": np.where(outside, 1.0, np.abs(t - at[left])),
+        "to_right": np.abs(at[right] - t).astype(float),
+        "span": np.where(outside, 1.0, at[right] - at[left]),
+        "outside": outside.astype(float),
+    }
 
 
 def _spaced_ar1_logp(
@@ -201,17 +225,9 @@ def _draw_spaced_ar1(
     return path
 
 
-def accumulate(innovations: TensorVariable, phi: TensorVariable, length: int) -> TensorVariable:
-    """The path x_t = phi x_(t-1) + innovation_t of ``length`` steps, by doubling.
-
-    With B the shift by a step, 1 / (1 - phi B) = (1 + phi B)(1 + phi^2 B^2)(1 + phi^4 B^4)...,
-    so a handful of shifted sums do, and no loop over months.
-    """
-    path, shift = innovations, 1
-    while shift < length:
-        path = pt.concatenate([path[:shift], path[shift:] + phi**shift * path[:-shift]])
-        shift *= 2
-    return path
+def accumulate(innovations: TensorVariable, phi: TensorVariable) -> TensorVariable:
+    """The path x_t = phi x_(t-1) + innovation_t, as long as the innovations."""
+    return row_kernels.accumulate(innovations, phi)
 
 
 def _draw_centred_ar1(

@@ -8,10 +8,11 @@ import pytensor.tensor as pt
 from pytensor.tensor import TensorVariable
 from scipy import special
 
-from oulib.model import deviations, integration, months, noise
+from oulib.model import deviations, integration, months, noise, row_kernels
 from oulib.model.groups import Effects
+from oulib.model.line import Line
 from oulib.model.response import Response
-from oulib.model.survey import LatentScore
+from oulib.model.survey import LatentScore, given_survey, scores
 from oulib.panel import Panel
 from oulib.spec import ModelSpec
 
@@ -39,74 +40,96 @@ def add(
     lam = _months(panel, spec, score, effects, resemblance)
     noise_ou = noise.add(panel, spec)
     nu = _degrees_of_freedom(spec)
-    ou, month = model["ou_idx"], model["month_idx"]
-    values = panel.rows["y"].to_numpy()
+    values, dim = panel.rows["y"].to_numpy(), "row"
+    x_star = None
     if spec.latent != "integrated":
-        x_star = _sampled_score(spec, score)
+        x_star = _sampled_score(panel, spec, score)
         if response is not None:
             response.observe(response.offset + response.slope * x_star)
     if np.isnan(values).any():  # some outcomes are left out, to be predicted
-        seen = np.flatnonzero(~np.isnan(values))
+        seen, dim = np.flatnonzero(~np.isnan(values)), "outcome_row"
         values = values[seen]
-        model.add_coords({"outcome_row": seen})
-        at = pm.Data("outcome_idx", seen, dims="outcome_row")
-        ou, month, score = ou[at], month[at], score.at(at)
+        model.add_coords({dim: seen})
+        at = pm.Data("outcome_idx", seen, dims=dim)
+        score = score.at(at)
         covariates = None if covariates is None else covariates[at]
         response = None if response is None else response.only(at)
-        x_star = x_star[at] if spec.latent != "integrated" else None
-        dim = "outcome_row"
-    else:
-        dim = "row"
+        x_star = None if x_star is None else x_star[at]
     y = pm.Data("y", values, dims=dim)
-    intercept, beta = effects.of(ou, month) + lam[month], effects.beta[ou]
-    if covariates is not None:
-        intercept = intercept + covariates
-    x = score.mean
-    if effects.between is not None:  # beta acts on x* less what is expected of it
-        x = x - score.expected
-        intercept = intercept + effects.between * score.mu_x_ou[ou] - beta * score.expected
-    factor = None if noise_ou is None else noise_ou[ou]
-    scale = sigma_y if factor is None else sigma_y * factor
+    ou, month = score.rows.ou, score.rows.month
+    within = effects.between is not None  # beta acts on x* less what is expected of it
+    level = effects.alpha + effects.between * score.mu_x_ou if within else effects.alpha
+    extra = covariates
+    if effects.trend is not None:
+        trend = effects.trend[ou] * effects.time[month]
+        extra = trend if extra is None else extra + trend
+    factor = pt.ones_like(level) if noise_ou is None else noise_ou
+    line = Line(score, level, effects.beta, lam, within, extra, factor)
 
-    if strays is not None:
-        factor = pt.ones_like(y) if factor is None else factor
-        variance = pt.ones_like(y) * sigma_y**2
-        if spec.score == "latent":
-            variance = variance + beta**2 * score.var / factor**2
+    if strays is not None and effects.spread is not None:
+        deviations.observe_summed(panel, line, strays, sigma_y, effects.spread, y, dim)
+    elif strays is not None:
+        mean, loading = line.parts()
+        factor = factor[ou]
+        variance = pt.ones_like(y) * sigma_y**2 + (loading / factor) ** 2
         deviations.observe(
-            panel,
-            y,
-            dim,
-            mean=intercept + beta * score.mean,
-            factor=factor,
-            strays=strays,
-            variance=variance,
-            design=None if effects.spread is None else (x, *effects.spread),
+            panel, y, dim, mean=mean, factor=factor, strays=strays, variance=variance
         )
-    elif spec.latent != "integrated" or spec.score == "expected":
-        mean = intercept + beta * (score.mean if spec.score == "expected" else x_star)
+    elif x_star is not None or spec.score == "expected":
+        mean = line.parts()[0] if x_star is None else line.given(x_star)
+        scale = sigma_y if noise_ou is None else sigma_y * noise_ou[ou]
         if nu is None:
             pm.Normal("productivity", mu=mean, sigma=scale, observed=y, dims=dim)
         else:
             pm.StudentT("productivity", nu=nu, mu=mean, sigma=scale, observed=y, dims=dim)
     elif nu is None and response is None:
-        closed_form(score, intercept, beta, scale, y, dim)
+        closed_form(line, sigma_y, y, dim)
     else:
-        _by_quadrature(spec, score, intercept, beta, sigma_y, factor, nu, response, y, dim)
+        own = None if noise_ou is None else noise_ou[ou]
+        _by_quadrature(spec, *line.parts(), sigma_y, own, nu, response, y, dim)
 
 
-def closed_form(
-    score: LatentScore,
-    intercept: TensorVariable,
-    beta: TensorVariable,
-    sigma_y: TensorVariable,
-    y: TensorVariable,
-    dim: str,
-) -> None:
+def closed_form(line: Line, sigma_y: TensorVariable, y: TensorVariable, dim: str) -> None:
     """Add y_i given x'_i for a normal outcome: equation (2.9) (``eq-integrated``)."""
-    mean = intercept + beta * score.mean
-    sd = pt.sqrt(sigma_y**2 + beta**2 * score.var)
-    pm.Normal("productivity", mu=mean, sigma=sd, observed=y, dims=dim)
+    score, rows = line.score, line.score.rows
+
+    def logp(value: TensorVariable, *params: TensorVariable) -> TensorVariable:
+        a, b, lam, mu, shift, factor, sx, sm, sy, ou, month, n, x, lift, *extra = params
+        return row_kernels.normal(
+            value - extra[0] if extra else value, ou, month, n, x, lift,
+            a, b, lam, mu, shift, factor, sx, sm, sy, np.array(line.within),
+        )  # fmt: skip
+
+    def draw(
+        *params: np.ndarray, rng: np.random.Generator, size: tuple[int, ...] | None = None
+    ) -> np.ndarray:
+        a, b, lam, mu, shift, factor, sx, sm, sy, ou, month, n, x, lift, *extra = params
+        ou, month = (index.reshape(-1, index.shape[-1])[0] for index in (ou, month))
+        sx, sm, sy = (value[..., None] for value in (sx, sm, sy))
+        expected = mu[..., ou] + shift[..., month]
+        mean, var = given_survey(expected + lift, sx, sm, n, x)
+        if line.within:
+            mean = mean - expected
+        slope = b[..., ou]
+        centre = sum(extra, a[..., ou] + lam[..., month] + slope * mean)
+        spread = np.sqrt((sy * factor[..., ou]) ** 2 + slope**2 * var)
+        return centre + spread * rng.standard_normal(centre.shape)
+
+    pm.CustomDist(
+        "productivity",
+        *(line.level, line.beta, line.lam, score.mu_x_ou, score.movement, line.factor),
+        *(score.sigma_x, score.sigma_meas, sigma_y),
+        *(rows.ou, rows.month, rows.n, rows.x, rows.lift, *line.extras),
+        logp=logp,
+        random=draw,
+        signature=(
+            "(ou),(ou),(month),(ou),(month),(ou),(),(),(),"
+            + ",".join(["(row)"] * (5 + len(line.extras)))
+            + "->(row)"
+        ),
+        observed=y,
+        dims=dim,
+    )
 
 
 def _months(
@@ -150,9 +173,8 @@ def _degrees_of_freedom(spec: ModelSpec) -> TensorVariable | None:
 
 def _by_quadrature(
     spec: ModelSpec,
-    score: LatentScore,
-    intercept: TensorVariable,
-    beta: TensorVariable,
+    mean: TensorVariable,
+    loading: TensorVariable,
     sigma_y: TensorVariable,
     factor: TensorVariable | None,
     nu: TensorVariable | None,
@@ -166,7 +188,6 @@ def _by_quadrature(
     given the row's survey; without the response term the second factor is one.  A ``factor`` of
     the row's own scale divides residual and loading.
     """
-    sd = pt.sqrt(score.var)
     scales = (sigma_y,) if nu is None else (sigma_y, nu)
     own = () if factor is None else (factor,)
     answer = () if response is None else response.at
@@ -207,8 +228,8 @@ def _by_quadrature(
     core = ["(row)", "(row)", *["()"] * len(scales), *["(row)"] * len(own + answer)]
     pm.CustomDist(
         "productivity",
-        intercept + beta * score.mean,
-        beta * sd,
+        mean,
+        loading,
         *scales,
         *own,
         *answer,
@@ -220,21 +241,22 @@ def _by_quadrature(
     )
 
 
-def _sampled_score(spec: ModelSpec, score: LatentScore) -> TensorVariable:
+def _sampled_score(panel: Panel, spec: ModelSpec, score: LatentScore) -> TensorVariable:
     """The latent score as a parameter ``x_star[row]``, the witness of the integrated form."""
+    rows = score.rows
     if spec.latent == "explicit_informed":
         # p(x*) p(x' | x*) = p(x') p(x* | x'): the survey block holds the first factor, and the
         # second is sampled on its own scale.
         z = pm.Normal("z_x", dims="row")
-        return pm.Deterministic("x_star", score.mean + pt.sqrt(score.var) * z, dims="row")
+        mean, sd = score.given_survey()
+        return pm.Deterministic("x_star", mean + sd * z, dims="row")
     x_star = pm.Normal("x_star", score.prior_mean, score.sigma_x, dims="row")
-    model = pm.modelcontext(None)
-    seen = model["survey_idx"]
+    seen = pm.Data("survey_idx", panel.survey_rows, dims="survey_row")
     pm.Normal(
         "survey",
         mu=x_star[seen],
-        sigma=score.noise[seen],
-        observed=model["seen_score"],
+        sigma=score.sigma_meas / pt.sqrt(pt.maximum(rows.n[seen], 1)),
+        observed=pm.Data("seen_score", scores(panel)[panel.survey_rows], dims="survey_row"),
         dims="survey_row",
     )
     return x_star

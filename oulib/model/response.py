@@ -10,7 +10,7 @@ import pytensor.tensor as pt
 from pytensor.tensor import TensorVariable
 
 from oulib.errors import UserError
-from oulib.model import integration
+from oulib.model import integration, row_kernels
 from oulib.model.survey import LatentScore
 from oulib.panel import Panel
 from oulib.spec import ModelSpec
@@ -79,12 +79,13 @@ def add(panel: Panel, spec: ModelSpec, score: LatentScore) -> Response | None:
     else:  # data of the model, so that a grid of values is compiled once
         fixed = pm.Data("rho_x_fixed", np.asarray(spec.rho_x, dtype=float))
         slope = pm.Deterministic("rho_x", 1.0 * fixed)
-    offset = (
-        pm.Normal("rho_0", 0.0, prior.rho_0)
-        + _random_effect("rho_ou", "sigma_rho_ou", prior.sigma_rho, "ou")[model["ou_idx"]]
-        + _random_effect("rho_month", "sigma_rho_month", prior.sigma_rho, "wave")[wave]
+    by_ou = pm.Normal("rho_0", 0.0, prior.rho_0) + _random_effect(
+        "rho_ou", "sigma_rho_ou", prior.sigma_rho, "ou"
     )
-    at = (offset + slope * score.mean, slope * pt.sqrt(score.var), sign)
+    by_wave = _random_effect("rho_month", "sigma_rho_month", prior.sigma_rho, "wave")
+    ou, slopes = score.rows.ou, pt.ones_like(by_ou) * slope
+    at = (*row_kernels.lines(ou, wave, *score.given_survey(), by_ou, slopes, by_wave), sign)
+    offset = by_ou[ou] + by_wave[wave]
     response = Response(offset, slope, sign, at)
     if spec.latent == "integrated":
         # Summed for the answer that was given: the outcome needs the same sum, so it costs once.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,38 +11,71 @@ import pytensor.tensor as pt
 from pytensor.tensor import TensorVariable
 
 from oulib.errors import UserError
-from oulib.model import months
+from oulib.model import months, row_kernels
 from oulib.panel import Panel
 from oulib.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the data say of each row, as data of the model; all are (row).
+
+    ``n`` and ``x`` are the respondents and the score of the row's survey, 0 without one; ``lift``
+    is what is added by hand to the expected score.
+    """
+
+    ou: TensorVariable
+    month: TensorVariable
+    n: TensorVariable
+    x: TensorVariable
+    lift: TensorVariable
+
+    def at(self, rows: TensorVariable) -> Rows:
+        """Some of the rows."""
+        return Rows(*(getattr(self, each.name)[rows] for each in fields(self)))
 
 
 @dataclass(frozen=True)
 class LatentScore:
     """The latent score as the outcome needs it.
 
-    ``mean[row]`` and ``var[row]`` describe x* given the row's own survey, where there is one;
-    ``movement[month]`` is what the months add to the expected score;
-    ``prior_mean[row]`` and ``sigma_x`` describe it before any survey; ``expected[row]`` is what is
-    expected of the OU and the month, which is the prior mean but for the spec's ``delta`` where
-    nobody answered; ``mu_x_ou[ou]`` is each OU's mean score; ``noise[row]`` is the sd of a survey
-    around x*; ``reliability`` is that of a typical survey within its OU.
+    ``rows`` is what the data say of the rows at hand; ``movement[month]`` is what the months add to
+    the expected score; ``mu_x_ou[ou]`` is each OU's mean score; ``sigma_x`` and ``sigma_meas`` are
+    the sds of x* and of one respondent's answer; ``reliability`` is that of a typical survey
+    within its OU.
     """
 
-    mean: TensorVariable
-    var: TensorVariable
-    prior_mean: TensorVariable
-    expected: TensorVariable
-    sigma_x: TensorVariable
-    noise: TensorVariable
+    rows: Rows
     movement: TensorVariable
     mu_x_ou: TensorVariable
+    sigma_x: TensorVariable
+    sigma_meas: TensorVariable
     reliability: TensorVariable
 
     def at(self, rows: TensorVariable) -> LatentScore:
         """The scores of some rows."""
-        names = ("mean", "var", "prior_mean", "expected", "noise")
-        by_row = {name: getattr(self, name)[rows] for name in names}
-        return replace(self, **by_row)
+        return replace(self, rows=self.rows.at(rows))
+
+    @property
+    def expected(self) -> TensorVariable:
+        """What is expected of the row's OU and month, (row)."""
+        return self.mu_x_ou[self.rows.ou] + self.movement[self.rows.month]
+
+    @property
+    def prior_mean(self) -> TensorVariable:
+        """The mean of x* before any survey, with what was added by hand, (row)."""
+        return self.expected + self.rows.lift
+
+    def given_survey(self, *, within: bool = False) -> tuple[TensorVariable, TensorVariable]:
+        """Mean and sd of x* given the row's own survey, where there is one, (row).
+
+        The mean is less :attr:`expected` if ``within``: the OU's own departure.
+        """
+        r = self.rows
+        return row_kernels.scores(
+            r.ou, r.month, r.n, r.x, r.lift,
+            self.mu_x_ou, self.movement, self.sigma_x, self.sigma_meas, np.array(within),
+        )  # fmt: skip
 
 
 def given_survey(prior_mean: Any, sigma_x: Any, sigma_meas: Any, n: Any, x: Any) -> tuple:
@@ -85,26 +118,76 @@ def add(panel: Panel, spec: ModelSpec) -> LatentScore:
         root = pm.Data("respondents_root", root)
     sigma_x, sigma_meas = _scales(spec, root)
 
-    ou = pm.Data("ou_idx", panel.rows["ou_idx"].to_numpy(), dims="row")
-    month = pm.Data("month_idx", panel.rows["month_idx"].to_numpy(), dims="row")
-    n = pm.Data("respondents", respondents(panel), dims="row")
-    x = pm.Data("score", scores(panel), dims="row")
-    seen = pm.Data("survey_idx", panel.survey_rows, dims="survey_row")
-    seen_score = pm.Data("seen_score", scores(panel)[panel.survey_rows], dims="survey_row")
-    expected = mu_x_ou[ou] + shift[month]
-    prior_mean = expected + _silence(panel, spec)
-    mean, var = given_survey(prior_mean, sigma_x, sigma_meas, n, x)
-    noise = sigma_meas / pt.sqrt(pt.maximum(n, 1))
+    rows = Rows(
+        pm.Data("ou_idx", panel.rows["ou_idx"].to_numpy(), dims="row"),
+        pm.Data("month_idx", panel.rows["month_idx"].to_numpy(), dims="row"),
+        pm.Data("respondents", respondents(panel), dims="row"),
+        pm.Data("score", scores(panel), dims="row"),
+        pm.Data("score_lift", _lift(panel, spec), dims="row"),
+    )
+    score = LatentScore(
+        rows,
+        shift,
+        mu_x_ou,
+        sigma_x,
+        sigma_meas,
+        sigma_x**2 / (sigma_x**2 + (sigma_meas / root) ** 2),
+    )
     if spec.latent != "explicit":
-        pm.Normal(
-            "survey",
-            mu=prior_mean[seen],
-            sigma=pt.sqrt(sigma_x**2 + noise[seen] ** 2),
-            observed=seen_score,
-            dims="survey_row",
+        _observe(panel, score)
+    return score
+
+
+def _observe(panel: Panel, score: LatentScore) -> None:
+    """Add the observed node ``survey``: x'_i ~ N(m_i, sigma_x^2 + v_i); equation (2.7).
+
+    Nothing is lifted where a survey was answered.
+    """
+    seen = panel.survey_rows
+    ou, month, n = (
+        pm.Data(f"survey_{name}", values[seen], dims="survey_row")
+        for name, values in (
+            ("ou", panel.rows["ou_idx"].to_numpy()),
+            ("month", panel.rows["month_idx"].to_numpy()),
+            ("respondents", respondents(panel)),
         )
-    reliability = sigma_x**2 / (sigma_x**2 + (sigma_meas / root) ** 2)
-    return LatentScore(mean, var, prior_mean, expected, sigma_x, noise, shift, mu_x_ou, reliability)
+    )
+
+    def logp(
+        value: TensorVariable,
+        mu: TensorVariable,
+        shift: TensorVariable,
+        signal: TensorVariable,
+        noise: TensorVariable,
+        *where: TensorVariable,
+    ) -> TensorVariable:
+        return row_kernels.surveys(*where, value, mu, shift, signal, noise)
+
+    def draw(
+        mu: np.ndarray,
+        shift: np.ndarray,
+        signal: np.ndarray,
+        noise: np.ndarray,
+        ou: np.ndarray,
+        month: np.ndarray,
+        n: np.ndarray,
+        rng: np.random.Generator,
+        size: tuple[int, ...] | None = None,
+    ) -> np.ndarray:
+        ou, month = (index.reshape(-1, index.shape[-1])[0] for index in (ou, month))
+        sd = np.sqrt(signal[..., None] ** 2 + noise[..., None] ** 2 / np.maximum(n, 1))
+        mean = mu[..., ou] + shift[..., month]
+        return mean + sd * rng.standard_normal(mean.shape)
+
+    pm.CustomDist(
+        "survey",
+        *(score.mu_x_ou, score.movement, score.sigma_x, score.sigma_meas, ou, month, n),
+        logp=logp,
+        random=draw,
+        signature="(ou),(month),(),(),(row),(row),(row)->(row)",
+        observed=pm.Data("seen_score", scores(panel)[seen], dims="survey_row"),
+        dims="survey_row",
+    )
 
 
 def unanswered(panel: Panel) -> np.ndarray:
@@ -114,26 +197,21 @@ def unanswered(panel: Panel) -> np.ndarray:
     return planned & ~observed
 
 
-def _silence(panel: Panel, spec: ModelSpec) -> TensorVariable | float:
-    """What is added to the expected score of each row: ``delta`` where nobody answered.
+def _lift(panel: Panel, spec: ModelSpec) -> np.ndarray:
+    """What is added to the expected score of each row, (row): ``delta`` where nobody answered.
 
-    Data of the model, also where it is 0, so that a grid of shifts is compiled once.
+    Data of the model, so that a grid of shifts is compiled once.
 
     Raises:
         UserError: a shift was asked for, and the panel has no schedule.
     """
-    if not panel.has_schedule:
-        if spec.delta:
-            raise UserError(
-                f"The model {spec.name} shifts the scores behind planned surveys that nobody "
-                "answered, and the panel has no column 'scheduled': which months were planned "
-                "waves is never guessed. Add the column, or set delta to 0."
-            )
-        return 0.0
-    if spec.response:
-        return 0.0
-    silent = pm.Data("unanswered", unanswered(panel).astype(float), dims="row")
-    return pm.Data("delta", np.asarray(spec.delta, dtype=float)) * silent
+    if spec.delta and not panel.has_schedule:
+        raise UserError(
+            f"The model {spec.name} shifts the scores behind planned surveys that nobody "
+            "answered, and the panel has no column 'scheduled': which months were planned "
+            "waves is never guessed. Add the column, or set delta to 0."
+        )
+    return spec.delta * unanswered(panel).astype(float)
 
 
 def _common_movement(panel: Panel, spec: ModelSpec) -> TensorVariable:

@@ -1,0 +1,175 @@
+"""Functions of arrays that Numba compiles, with reverses of their own, as PyTensor operations.
+
+What is large in a model (a density of every row and what its derivatives add up to by OU and
+month) is one loop, compiled once on a machine and kept on disk by Numba; what PyTensor has to
+compile is only what calls it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numba
+import pytensor.tensor as pt
+from pytensor.gradient import DisconnectedType, disconnected_type
+from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.op import Op
+from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
+from pytensor.tensor import TensorVariable
+
+_DTYPES = {"f": "float64", "i": "int64", "b": "bool"}
+_KERNELS: dict[str, Kernel] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """A compiled function of arrays and its reverse.
+
+    Attributes:
+        name: what the operation is called.
+        forward: takes the inputs, returns one array or a tuple of them: the outputs, then what
+            only the reverse needs.
+        backward: takes the inputs, what ``forward`` kept for it and the outputs' cotangents;
+            returns the inputs' cotangents, of those in ``wanted``.
+        inputs: type and rank of each input, such as ``"f1"``: float, integer or boolean.
+        shapes: of each array that ``forward`` returns: for each axis the input and its axis that
+            it is as long as.
+        outputs: how many of those arrays are outputs.
+        wanted: positions of the inputs that have derivatives.
+    """
+
+    name: str
+    forward: Callable[..., Any]
+    backward: Callable[..., Any]
+    inputs: tuple[str, ...]
+    shapes: tuple[tuple[tuple[int, int], ...], ...]
+    wanted: tuple[int, ...]
+    outputs: int = 1
+
+    def __post_init__(self) -> None:
+        _KERNELS[self.name] = self
+
+    def __call__(self, *inputs: Any) -> TensorVariable | tuple[TensorVariable, ...]:
+        """The outputs for ``inputs``: one tensor, or a tuple."""
+        found = _Forward(self.name).make_node(*inputs).outputs[: self.outputs]
+        return found[0] if self.outputs == 1 else tuple(found)
+
+    @property
+    def code(self) -> int:
+        """Changes with the code of the kernel.
+
+        PyTensor keeps compiled functions between sessions; one with another kernel in it is stale.
+        """
+        files = {
+            Path(f.__code__.co_filename) for f in (self.forward.py_func, self.backward.py_func)
+        }
+        digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(files)))
+        return int(digest.hexdigest()[:12], 16)
+
+
+def _typed(inputs: Sequence[Any], types: Sequence[str]) -> list[TensorVariable]:
+    found = []
+    for value, kind in zip(inputs, types, strict=True):
+        tensor = pt.cast(pt.as_tensor(value), _DTYPES[kind[0]])
+        if tensor.ndim != int(kind[1]):
+            raise TypeError(f"an input of rank {tensor.ndim} where {kind[1]} is needed")
+        found.append(tensor)
+    return found
+
+
+def _results(types: Sequence[str]) -> list[TensorVariable]:
+    return [pt.tensor(dtype=_DTYPES[k[0]], shape=(None,) * int(k[1])) for k in types]
+
+
+class _Forward(Op):
+    __props__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.kernel = _KERNELS[name]
+
+    def make_node(self, *inputs: Any) -> Apply:
+        kernel = self.kernel
+        outputs = _results([f"f{len(shape)}" for shape in kernel.shapes])
+        return Apply(self, _typed(inputs, kernel.inputs), outputs)
+
+    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
+        _store(self.kernel.forward(*inputs), output_storage)
+
+    def infer_shape(self, node: Apply, shapes: list[tuple]) -> list[tuple]:
+        return [tuple(shapes[k][axis] for k, axis in shape) for shape in self.kernel.shapes]
+
+    def pullback(
+        self,
+        inputs: Sequence[Variable],
+        outputs: Sequence[Variable],
+        cotangents: Sequence[Variable],
+    ) -> list[Variable]:
+        kernel = self.kernel
+        given = [
+            pt.zeros_like(out) if isinstance(g.type, DisconnectedType) else g
+            for out, g in zip(outputs, cotangents, strict=True)
+        ][: kernel.outputs]
+        found = _Backward(self.name)(*inputs, *outputs[kernel.outputs :], *given)
+        found = iter(found if isinstance(found, list | tuple) else [found])
+        return [
+            next(found) if k in kernel.wanted else disconnected_type() for k in range(len(inputs))
+        ]
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        kernel = self.kernel
+        own = [[j < kernel.outputs for j in range(len(kernel.shapes))]]
+        none = [[False] * len(kernel.shapes)]
+        return [(own if k in kernel.wanted else none)[0] for k in range(len(kernel.inputs))]
+
+
+class _Backward(Op):
+    """The reverse of :class:`_Forward`; it has no derivatives of its own."""
+
+    __props__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.kernel = _KERNELS[name]
+
+    def make_node(self, *inputs: Any) -> Apply:
+        kernel = self.kernel
+        ranks = [f"f{len(shape)}" for shape in kernel.shapes]
+        types = [*kernel.inputs, *ranks[kernel.outputs :], *ranks[: kernel.outputs]]
+        outputs = _results([kernel.inputs[k] for k in kernel.wanted])
+        return Apply(self, _typed(inputs, types), outputs)
+
+    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
+        _store(self.kernel.backward(*inputs), output_storage)
+
+    def infer_shape(self, node: Apply, shapes: list[tuple]) -> list[tuple]:
+        return [shapes[k] for k in self.kernel.wanted]
+
+
+def _store(found: Any, output_storage: list[list[Any]]) -> None:
+    for storage, values in zip(
+        output_storage, found if isinstance(found, tuple) else (found,), strict=True
+    ):
+        storage[0] = values
+
+
+@register_funcify_default_op_cache_key(_Forward)
+def _compiled_forward(op: _Forward, node: Apply | None = None, **_: Any) -> Any:
+    return _calling(op.kernel.forward), op.kernel.code
+
+
+@register_funcify_default_op_cache_key(_Backward)
+def _compiled_backward(op: _Backward, node: Apply | None = None, **_: Any) -> Any:
+    return _calling(op.kernel.backward), op.kernel.code
+
+
+def _calling(function: Callable[..., Any]) -> Callable[..., Any]:
+    @numba.njit
+    def call(*inputs):  # noqa: ANN002, ANN202
+        return function(*inputs)
+
+    return call
