@@ -33,14 +33,16 @@ from typing import Any
 import nbformat
 import yaml
 from filelock import FileLock, Timeout
+from nbformat import NotebookNode
 
-from oulib import truth
+from oulib import schedule, truth
 from oulib.errors import UserError
 from oulib.files import write_atomically
 from oulib.folder import check_folder, make_folder
 from oulib.notebook import (
     ChapterFailed,
     GluedVerdict,
+    Kernels,
     did_not_finish,
     execute,
     plain,
@@ -48,6 +50,7 @@ from oulib.notebook import (
     verdicts,
 )
 from oulib.panel import Panel
+from oulib.schedule import Progress
 from oulib.source import source_root
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -61,6 +64,13 @@ _PAGE_LIBRARIES = [
     *("jupyter-book", "myst-nb", "myst-parser", "pydata-sphinx-theme", "sphinx"),
     *("sphinx-book-theme", "sphinx-design", "sphinx-external-toc", "sphinxcontrib-bibtex"),
 ]
+
+# The build ends with the run that started it, even if that was killed.
+_BUILD = """\
+import os, threading
+threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()
+from jupyter_book.cli.main import main
+main()"""
 
 
 class BuildError(Exception):
@@ -77,6 +87,16 @@ class Failure:
 
     def __str__(self) -> str:
         return f"{self.chapter} did not finish: {self.error} (the traceback is in {self.log})"
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A chapter: where it is staged, what its author wrote, and where it is kept when executed."""
+
+    name: str
+    path: Path
+    clean: NotebookNode
+    finished: Path
 
 
 @dataclass(frozen=True)
@@ -97,8 +117,9 @@ def run(
     covariates: Sequence[str] = (),
     settings: Mapping[str, float] | None = None,
     source: Path | None = None,
+    jobs: int = 1,
     report: Callable[[str], None] = lambda line: None,
-    bars: bool = False,
+    progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Book:
     """Execute the chapters on a panel and build the book in ``out``.
 
@@ -111,8 +132,9 @@ def run(
             and ``relevant`` and ``points`` of the findings) that shall differ from what the
             chapters say.
         source: folder with ``_toc.yml``; :func:`oulib.source.source_root` if None.
-        report: is told how it goes, a line at a time.
-        bars: show a progress bar for each chapter on standard error.
+        jobs: how many chapters run at once, sharing the cores; what is computed is the same.
+        report: is told what has been done, a line at a time.
+        progress: is told about once a second what runs now and how long it may take.
 
     Raises:
         UserError: the panel or ``out`` cannot be used; nothing was written.
@@ -125,7 +147,7 @@ def run(
     with _claimed(out):
         chapters = _stage(source, out / "source", panel)
         given = dict(settings or {}) | ({"covariates": list(covariates)} if covariates else {})
-        found, failures = _execute(chapters, out, panel, given, report, bars)
+        found, failures = _execute(chapters, out, panel, given, jobs, report, progress)
         warnings = _build(out, report)
     index = out / "html" / "index.html"
     return Book(index, tuple(found), tuple(failures), tuple(warnings))
@@ -201,43 +223,89 @@ def _execute(
     chapters: list[Path],
     out: Path,
     panel: Panel,
-    settings: Mapping[str, float],
+    settings: Mapping[str, Any],
+    jobs: int,
     report: Callable[[str], None],
-    bars: bool,
+    progress: Callable[[Progress], None],
 ) -> tuple[list[GluedVerdict], list[Failure]]:
     """Put each staged chapter's executed form, kept or new, in its place."""
     staged, keep = out / "source", out / _STATE / "chapters"
     common = _chapter_inputs(panel, settings)
-    found, failures, kept = [], [], set()
+    plans = {}
     for path in chapters:
         name = path.relative_to(staged).with_suffix("").as_posix()
-        log = out / "logs" / f"{path.stem}.txt"
-        log.unlink(missing_ok=True)
         clean = read_clean(path)
-        finished = keep / f"{_digest(name, nbformat.writes(clean), *common)}.ipynb"
-        kept.add(finished)
-        if finished.is_file():
+        key = _digest(name, nbformat.writes(clean), *common)
+        plans[name] = _Plan(name, path, clean, keep / f"{key}.ipynb")
+        (out / "logs" / f"{path.stem}.txt").unlink(missing_ok=True)
+    due = [name for name, plan in plans.items() if not plan.finished.is_file()]
+    for name in plans:
+        if name not in due:
             report(f"{name}: kept from the run before")
+    kernels, seconds, failures = Kernels(), _Durations(out), {}
+
+    def task(name: str) -> schedule.Task:
+        plan = plans[name]
+        panel_file = Path(os.path.relpath(staged / _PANEL, plan.path.parent)).as_posix()
+        parameters = {"panel_file": panel_file, "columns": None, **settings}
+
+        def work(cores: int, on_cell: Callable[[int], None]) -> NotebookNode:
+            more = {"cores": cores, "kernels": kernels, "on_cell": on_cell}
+            return execute(plan.clean, parameters, plan.path.parent, **more)
+
+        return schedule.Task(name, len(plan.clean.cells), work)
+
+    for done in schedule.run(
+        [task(name) for name in schedule.longest_first(due, seconds.known)],
+        jobs=jobs,
+        stop=kernels.end,
+        seconds=seconds.known,
+        done_before=len(plans) - len(due),
+        progress=progress,
+    ):
+        plan = plans[done.name]
+        if done.error is None:
+            write_atomically(plan.finished, nbformat.writes(done.result))
+            report(f"{done.name}: executed in {done.seconds:.0f} s")
+        elif isinstance(done.error, ChapterFailed):
+            failures[done.name] = _fail(plan, done.error, out)
+            report(f"{done.name}: failed after {done.seconds:.0f} s")
         else:
-            panel_file = Path(os.path.relpath(staged / _PANEL, path.parent)).as_posix()
-            parameters = {"panel_file": panel_file, "columns": None, **settings}
-            start = time.perf_counter()
-            try:
-                done = execute(clean, parameters, path.parent, bar=name if bars else None)
-            except ChapterFailed as error:
-                report(f"{name}: failed after {_seconds_since(start)}")
-                write_atomically(log, error.traceback + "\n")
-                failures.append(Failure(name, error, log))
-                page = did_not_finish(clean, error, path.parent)
-                path.write_text(nbformat.writes(page), encoding="utf-8")
-                continue
-            report(f"{name}: executed in {_seconds_since(start)}")
-            write_atomically(finished, nbformat.writes(done))
-        shutil.copyfile(finished, path)
-        found += verdicts(nbformat.read(finished, as_version=4))
-    for old in set(keep.glob("*.ipynb")) - kept:
+            raise done.error
+        seconds.write(done.name, done.seconds)
+    found = []
+    for name, plan in plans.items():
+        if name not in failures:
+            shutil.copyfile(plan.finished, plan.path)
+            found += verdicts(nbformat.read(plan.finished, as_version=4))
+    for old in set(keep.glob("*.ipynb")) - {plan.finished for plan in plans.values()}:
         old.unlink()
-    return found, failures
+    return found, [failures[name] for name in plans if name in failures]
+
+
+def _fail(plan: _Plan, error: ChapterFailed, out: Path) -> Failure:
+    """Leave the traceback in a log, and a note in the chapter's place."""
+    log = write_atomically(out / "logs" / f"{plan.path.stem}.txt", error.traceback + "\n")
+    page = did_not_finish(plan.clean, error, plan.path.parent)
+    plan.path.write_text(nbformat.writes(page), encoding="utf-8")
+    return Failure(plan.name, error, log)
+
+
+class _Durations:
+    """Seconds that each chapter took when it was last executed, kept from run to run."""
+
+    def __init__(self, out: Path) -> None:
+        self._file = out / _STATE / "seconds.json"
+        try:
+            found = json.loads(self._file.read_text(encoding="utf-8"))
+            self.known = {str(name): float(seconds) for name, seconds in found.items()}
+        except (OSError, ValueError, AttributeError, TypeError):  # none yet, or damaged
+            self.known = {}
+
+    def write(self, name: str, seconds: float) -> None:
+        """Remember what a chapter took."""
+        self.known[name] = seconds
+        write_atomically(self._file, json.dumps(self.known))
 
 
 def _chapter_inputs(panel: Panel, settings: Mapping[str, Any]) -> list[str]:
@@ -264,13 +332,15 @@ def _build(out: Path, report: Callable[[str], None]) -> list[str]:
         report("pages: kept from the run before")
         return []
     start = time.perf_counter()
-    with tempfile.TemporaryDirectory(dir=out / _STATE, prefix="build-") as aside:
+    with (
+        tempfile.TemporaryDirectory(dir=out / _STATE, prefix="build-") as aside,
+        _open_while_alive() as alive,
+    ):
         options = ["--path-output", aside, "-W", "--keep-going", "--nitpick"]
-        build = "from jupyter_book.cli.main import main; main()"
         done = subprocess.run(
-            [sys.executable, "-P", "-c", build, "build", str(staged), *options],
+            [sys.executable, "-P", "-c", _BUILD, "build", str(staged), *options],
             check=False,
-            stdin=subprocess.DEVNULL,
+            stdin=alive,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
@@ -291,6 +361,17 @@ def _build(out: Path, report: Callable[[str], None]) -> list[str]:
         write_atomically(stamp, key)
         return []
     return re.findall(r"^.*\b(?:WARNING|ERROR|CRITICAL)\b.*$", said, flags=re.MULTILINE) or [said]
+
+
+@contextmanager
+def _open_while_alive() -> Iterator[int]:
+    """A file descriptor to read from that ends when this process does, whatever ends it."""
+    reading, writing = os.pipe()
+    try:
+        yield reading
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 def _digest(*parts: str) -> str:

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from nbformat import v4
 
-from oulib import pipeline, truth
+from oulib import pipeline, schedule, truth
 from oulib.errors import UserError
 from oulib.notebook import ChapterFailed, did_not_finish, execute, publishable, read_clean, verdicts
 from oulib.offline import external_requests
@@ -39,7 +39,7 @@ display(
 GATED = """\
 import time
 from pathlib import Path
-Path({flags!r}, "begun").touch()
+Path({flags!r}, "begun-{name}").touch()
 while not Path({flags!r}, "go").exists():
     time.sleep(0.02)
 print("went on")"""
@@ -179,7 +179,13 @@ def test_a_failed_chapter_leaves_a_note_and_the_others(source, tmp_path):
     mended = pipeline.run(None, out, source=source, report=log.append)
     assert mended.failures == ()
     assert not failure.log.exists()
-    assert ["kept" in line for line in log] == [False, True, False]
+    # What is kept is said first.
+    assert [line.partition(":")[0] for line in log] == [
+        "notebooks/02-toy",
+        "notebooks/01-panel",
+        "pages",
+    ]
+    assert ["kept" in line for line in log] == [True, False, False]
 
 
 def test_a_warning_of_the_build_is_told_each_time(source, tmp_path):
@@ -224,12 +230,22 @@ def test_what_cannot_be_used_is_refused_and_nothing_is_written(source, tmp_path,
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def start(source: Path, out: Path) -> subprocess.Popen:
+def add_chapter(source: Path, name: str, notebook: nbformat.NotebookNode) -> None:
+    write_chapter(source, name, notebook)
+    with (source / "_toc.yml").open("a") as contents:
+        contents.write(f"  - file: notebooks/{name}\n")
+
+
+def gated(flags: Path, name: str) -> nbformat.NotebookNode:
+    return chapter("Toy", GATED.format(flags=str(flags), name=name))
+
+
+def start(source: Path, out: Path, *options: str) -> subprocess.Popen:
     program = (
         "import sys; from pathlib import Path; from oulib import cli, pipeline; "
         "pipeline.source_root = lambda: Path(sys.argv[1]); sys.exit(cli.main(sys.argv[2:]))"
     )
-    command = [sys.executable, "-c", program, str(source), "run", "--out", str(out)]
+    command = [sys.executable, "-c", program, str(source), "run", "--out", str(out), *options]
     # A shell that runs the tests in the background has them ignore what Ctrl-C sends.
     heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
@@ -241,34 +257,86 @@ def wait_for(flag: Path, process: subprocess.Popen) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_was_stopped_goes_on_where_it_was(source, tmp_path, monkeypatch, how):
     monkeypatch.setattr(pipeline, "_build", lambda *_: [])
     flags, out = tmp_path / "flags", tmp_path / "out"
     flags.mkdir()
-    write_chapter(source, "02-toy", chapter("Toy", GATED.format(flags=str(flags))))
-    with start(source, out) as process:
-        wait_for(flags / "begun", process)
+    write_chapter(source, "02-toy", gated(flags, "a"))
+    add_chapter(source, "03-toy", gated(flags, "b"))
+    with start(source, out, "--jobs", "2") as process:
+        # Both at once: neither can go on.
+        wait_for(flags / "begun-a", process)
+        wait_for(flags / "begun-b", process)
         with pytest.raises(UserError, match=f"Another run \\(process {process.pid}\\)"):
             pipeline.run(None, out, source=source)
         kernels = psutil.Process(process.pid).children(recursive=True)
+        assert len(kernels) >= 2
         process.send_signal(how)
         said = process.stderr.read()
-    if how == signal.SIGINT:
-        assert process.returncode == 130
+    if how != signal.SIGKILL:
+        assert process.returncode == 128 + how
         assert "Traceback" not in said
+        assert "Interrupted" in said
     assert psutil.wait_procs(kernels, timeout=60)[1] == []
 
-    # The page that had begun is still the clean one, without outputs.
-    halted = nbformat.read(out / "source" / "notebooks" / "02-toy.ipynb", as_version=4)
-    assert not any(cell.get("outputs") for cell in halted.cells)
+    # The pages that had begun are still the clean ones, without outputs.
+    for name in ("02-toy", "03-toy"):
+        halted = nbformat.read(out / "source" / "notebooks" / f"{name}.ipynb", as_version=4)
+        assert not any(cell.get("outputs") for cell in halted.cells)
     (flags / "go").touch()
     log = []
     book = pipeline.run(None, out, source=source, report=log.append)
-    assert ["kept" in line for line in log] == [True, False]
+    assert ["kept" in line for line in log] == [True, False, False]
     finished = nbformat.read(out / "source" / "notebooks" / "02-toy.ipynb", as_version=4)
     assert finished.cells[-1].outputs[0].text == "went on\n"
     assert book.failures == ()
+
+
+def test_a_build_ends_with_the_run_that_started_it(source, tmp_path):
+    (source / "_toc.yml").write_text("format: jb-book\nroot: book/preface\n")
+    flag = tmp_path / "begun"
+    waits = f"import time; open({str(flag)!r}, 'w').close(); time.sleep(600)\n"
+    (source / "book" / "waits.py").write_text("def setup(app):\n    " + waits)
+    config = "sphinx: {local_extensions: {waits: book}}\n"
+    (source / "_config.yml").write_text(config)
+    with start(source, tmp_path / "out") as process:
+        wait_for(flag, process)
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+    assert children
+    assert psutil.wait_procs(children, timeout=60)[1] == []
+
+
+def test_chapters_that_run_at_once_share_the_cores_and_say_the_same(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "_build", lambda *_: [])
+    monkeypatch.setattr(schedule, "usable_cores", lambda: 5)
+    cores = "import os\nprint(os.environ['OULIB_CORES'], os.getcwd()[-9:])"
+    for number in (3, 4, 5):
+        add_chapter(source, f"0{number}-more", chapter(f"Number {number}", f"{number}", cores))
+    here, seen = Path.cwd(), []
+    for jobs, out in ((1, tmp_path / "one"), (3, tmp_path / "three")):
+        book = pipeline.run(None, out, source=source, jobs=jobs, progress=seen.append)
+        assert [verdict.model for verdict in book.verdicts] == ["toy"]
+    assert Path.cwd() == here
+    assert max(len(progress.running) for progress in seen) == 3
+    assert {progress.total for progress in seen} == {5}
+    assert seen[-1].done == 4
+
+    def said(out: Path, name: str) -> list[str]:
+        file = out / "source" / "notebooks" / f"{name}.ipynb"
+        cells = nbformat.read(file, as_version=4).cells
+        return [
+            output.text
+            for cell in cells
+            for output in cell.get("outputs", ())
+            if output.get("text")
+        ]
+
+    assert said(tmp_path / "one", "03-more") == ["5 notebooks\n"]
+    assert said(tmp_path / "three", "03-more") == ["1 notebooks\n"]
+    same = "01-panel"
+    assert said(tmp_path / "one", same) == said(tmp_path / "three", same) != []
 
 
 def test_remains_of_a_build_are_cleared_and_not_taken_for_pages(made):
