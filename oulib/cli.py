@@ -120,18 +120,19 @@ def _run(args: argparse.Namespace) -> int:
     columns = _columns(args)
     from oulib import pipeline, schedule
 
+    what = {
+        "columns": columns,
+        "covariates": args.covariate,
+        "settings": _given(args, "draws", "tune", "chains", "seed", "relevant", "points"),
+    }
+    if args.explain:
+        print("\n".join(pipeline.explain(args.file, args.out, **what)))
+        return OK
     shown = _Status() if sys.stderr.isatty() else _Lines()
+    jobs = args.jobs or schedule.default_jobs()
+    shows = {"report": shown.say, "progress": shown.show}
     with _ended_by_sigterm(), shown:
-        book = pipeline.run(
-            args.file,
-            args.out,
-            columns=columns,
-            covariates=args.covariate,
-            settings=_given(args, "draws", "tune", "chains", "seed", "relevant", "points"),
-            jobs=args.jobs or schedule.default_jobs(),
-            report=shown.say,
-            progress=shown.show,
-        )
+        book = pipeline.run(args.file, args.out, **what, jobs=jobs, **shows)
     for failure in book.failures:
         _say(str(failure))
     for warning in book.warnings:
@@ -457,6 +458,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="chapters that run at once, sharing the cores; by default one a core, if there are "
         "2.5 GiB of memory for each",
+    )
+    run.add_argument(
+        "--explain",
+        action="store_true",
+        help="only say which chapters would be executed and why, and whether pages would be built",
     )
     run.add_argument("--strict", action="store_true", help="exit 3 if a gate is not passed")
     return parser

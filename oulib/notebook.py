@@ -12,8 +12,10 @@ import subprocess
 import sys
 import sysconfig
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from traceback import format_exception
@@ -83,13 +85,14 @@ class Kernels:
 
 
 def read_clean(path: Path) -> NotebookNode:
-    """The notebook without outputs, execution counts, cell ids and editors' metadata.
+    """The notebook without outputs, execution counts, cell ids and what editors or papermill add.
 
     What is left is what its author wrote, so that opening a chapter in an editor does not look
     like a change of the chapter.
     """
     notebook = v4.upgrade(nbformat.read(path, as_version=4))
     notebook.metadata = nbformat.from_dict({"kernelspec": _KERNELSPEC})
+    notebook.cells = [cell for cell in notebook.cells if not _injected(cell)]
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number + 1}"
         cell.metadata = _kept(cell.metadata)
@@ -170,13 +173,48 @@ def publishable(notebook: NotebookNode, folder: Path) -> NotebookNode:
     notebook.metadata = nbformat.from_dict({"kernelspec": _KERNELSPEC, "language_info": language})
     for cell in notebook.cells:
         cell.metadata = _kept(cell.metadata)
-        tags = cell.metadata.get("tags", [])
-        if "injected-parameters" in tags:
+        if _injected(cell):
             cell.id = "injected-parameters"
-            cell.metadata["tags"] = [*tags, "remove-cell"]
+            cell.metadata["tags"] = [*cell.metadata["tags"], "remove-cell"]
         for output in cell.get("outputs", []):
             _strip_machine(output, folder)
     return notebook
+
+
+def code_cells(notebook: NotebookNode) -> list[tuple[int, str]]:
+    """What a notebook's outputs depend on: each code cell's number, from 1, and what it is.
+
+    Captions and alternative texts belong to the prose, though they stand in a code cell's
+    metadata; the tags may change how it is executed.
+    """
+    return [
+        (number, json.dumps([cell.source, cell.metadata.get("tags", [])]))
+        for number, cell in enumerate(notebook.cells, start=1)
+        if cell.cell_type == "code"
+    ]
+
+
+def with_outputs(notebook: NotebookNode, executed: NotebookNode) -> NotebookNode:
+    """A clean ``notebook`` with the outputs that its code cells left when they were ``executed``.
+
+    Args:
+        notebook: as :func:`read_clean` leaves it; not changed.
+        executed: as :func:`execute` returns it, from the same code cells; its prose may be older.
+    """
+    page = deepcopy(notebook)
+    page.metadata = deepcopy(executed.metadata)
+    page.cells, done = [], deque(cell for cell in executed.cells if cell.cell_type == "code")
+    ours = deque(notebook.cells)
+    while ours or done:
+        if done and _injected(done[0]):
+            page.cells.append(deepcopy(done.popleft()))  # before the prose that follows its cell
+            continue
+        cell = deepcopy(ours.popleft())
+        if cell.cell_type == "code":
+            outcome = done.popleft()
+            cell.outputs, cell.execution_count = deepcopy(outcome.outputs), outcome.execution_count
+        page.cells.append(cell)
+    return page
 
 
 def did_not_finish(notebook: NotebookNode, failure: ChapterFailed, folder: Path) -> NotebookNode:
@@ -241,6 +279,11 @@ def _glued(notebook: NotebookNode) -> Iterator[tuple[str, Any]]:
 
 def _kept(metadata: Mapping[str, Any]) -> NotebookNode:
     return NotebookNode({key: metadata[key] for key in _KEPT_CELL_METADATA if key in metadata})
+
+
+def _injected(cell: NotebookNode) -> bool:
+    """Whether papermill put the cell there, to set parameters."""
+    return "injected-parameters" in cell.metadata.get("tags", [])
 
 
 def _title(notebook: NotebookNode) -> str:

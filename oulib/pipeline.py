@@ -5,10 +5,11 @@ What a run leaves in its folder::
     DIR/html/       the book; html/index.html opens it
     DIR/source/     what it was built from: executed chapters, prose, the panel
     DIR/logs/       what the build said, and the traceback of a chapter that failed
-    DIR/.oulib/     finished chapters and the lock; it marks the folder as ours
+    DIR/.oulib/     executed chapters and the lock; it marks the folder as ours
 
-A chapter is kept in a file named by everything that can change it, and that file appears whole or
-not at all; so a run that was stopped, however rudely, goes on where it was.
+A chapter is kept in a file named by everything that can change its outputs, and that file appears
+whole or not at all; so a run that was stopped, however rudely, goes on where it was.  Prose cannot
+change an output: it is put around those that are kept.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -36,25 +38,30 @@ from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 
 from oulib import schedule, truth
+from oulib.dependencies import Package
 from oulib.errors import UserError
 from oulib.files import write_atomically
 from oulib.folder import check_folder, make_folder
+from oulib.kept import Inputs, Kept, digest
 from oulib.notebook import (
     ChapterFailed,
     GluedVerdict,
     Kernels,
+    code_cells,
     did_not_finish,
     execute,
     plain,
     read_clean,
     verdicts,
+    with_outputs,
 )
 from oulib.panel import Panel
 from oulib.schedule import Progress
-from oulib.source import source_root
+from oulib.source import default_panel, source_root
 
 _PACKAGE = Path(__file__).resolve().parent
 _STATE = ".oulib"
+KEPT = "kept from the run before"
 _PANEL = Path("data", "panel.csv")
 _RESULT_LIBRARIES = [
     *("arviz", "ipykernel", "matplotlib", "numpy", "nutpie", "pandas", "papermill", "pymc"),
@@ -91,12 +98,29 @@ class Failure:
 
 @dataclass(frozen=True)
 class _Plan:
-    """A chapter: where it is staged, what its author wrote, and where it is kept when executed."""
+    """A chapter: where it is staged, what its author wrote, and why it has to be executed."""
 
     name: str
     path: Path
     clean: NotebookNode
-    finished: Path
+    parameters: Mapping[str, Any]
+    inputs: Inputs
+    kept: Kept
+    why: str
+
+    def task(self, kernels: Kernels) -> schedule.Task:
+        """Its execution."""
+
+        def work(cores: int, on_cell: Callable[[int], None]) -> NotebookNode:
+            more = {"cores": cores, "kernels": kernels, "on_cell": on_cell}
+            return execute(self.clean, self.parameters, self.path.parent, **more)
+
+        return schedule.Task(self.name, len(self.clean.cells), work)
+
+    def show(self) -> None:
+        """Put the page in its place: the prose of today around the outputs that are kept."""
+        page = with_outputs(self.clean, _read(self.kept.file(self.inputs)))
+        self.path.write_text(nbformat.writes(page), encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -115,7 +139,7 @@ def run(
     *,
     columns: Mapping[str, str] | None = None,
     covariates: Sequence[str] = (),
-    settings: Mapping[str, float] | None = None,
+    settings: Mapping[str, Any] | None = None,
     source: Path | None = None,
     jobs: int = 1,
     report: Callable[[str], None] = lambda line: None,
@@ -144,13 +168,50 @@ def run(
     out = Path(out).absolute()
     check_folder(out, lambda names: _STATE in names)
     panel = truth.load(panel_file or source / _PANEL, columns=columns, covariates=covariates)
+    given = dict(settings or {}) | ({"covariates": list(covariates)} if covariates else {})
     with _claimed(out):
-        chapters = _stage(source, out / "source", panel)
-        given = dict(settings or {}) | ({"covariates": list(covariates)} if covariates else {})
-        found, failures = _execute(chapters, out, panel, given, jobs, report, progress)
+        plans = _stage(source, out / "source", out, panel, given)
+        failures = _execute(plans, out, jobs, report, progress)
+        found = [verdict for plan in plans for verdict in verdicts(_read(plan.path))]
         warnings = _build(out, report)
     index = out / "html" / "index.html"
     return Book(index, tuple(found), tuple(failures), tuple(warnings))
+
+
+def explain(
+    panel_file: Path | None,
+    out: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    covariates: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    source: Path | None = None,
+) -> list[str]:
+    """What :func:`run` would do with the same arguments, and why; nothing is written.
+
+    Returns:
+        A line for each chapter, in the book's order, and one for the pages.
+
+    Raises:
+        UserError: the panel or ``out`` cannot be used.
+    """
+    source = source or source_root()
+    out = Path(out).absolute()
+    check_folder(out, lambda names: _STATE in names)
+    panel = truth.load(panel_file or source / _PANEL, columns=columns, covariates=covariates)
+    given = dict(settings or {}) | ({"covariates": list(covariates)} if covariates else {})
+    with tempfile.TemporaryDirectory() as aside:
+        staged = Path(aside, "source")
+        plans = _stage(source, staged, out, panel, given)
+        lines = [
+            f"{plan.name}: {f'to be executed ({plan.why})' if plan.why else KEPT}" for plan in plans
+        ]
+        if any(plan.why for plan in plans):
+            return [*lines, "pages: to be built (chapters are to be executed)"]
+        for plan in plans:
+            plan.show()
+        why = _why_build(staged, out)
+    return [*lines, f"pages: to be built ({why})" if why else f"pages: {KEPT}"]
 
 
 def pages(source: Path) -> list[Path]:
@@ -200,87 +261,65 @@ def _claimed(out: Path) -> Iterator[None]:
         lock.release()
 
 
-def _stage(source: Path, staged: Path, panel: Panel) -> list[Path]:
+def _stage(
+    source: Path, staged: Path, out: Path, panel: Panel, settings: Mapping[str, Any]
+) -> list[_Plan]:
     """Lay out a fresh book source; returns its chapters, clean, in the book's order."""
     listed = [page.relative_to(source) for page in pages(source)]
     shutil.rmtree(staged, ignore_errors=True)
 
     def not_ourselves(folder: str, names: list[str]) -> list[str]:
-        return [name for name in names if Path(folder, name).absolute() == staged.parent]
+        return [name for name in names if Path(folder, name).absolute() == out]
 
     shutil.copytree(source / "book", staged / "book", ignore=not_ourselves)
     for file in (Path("_config.yml"), Path("_toc.yml"), *listed):
         (staged / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / file, staged / file)
     truth.write(panel, staged / _PANEL)
-    chapters = [staged / file for file in listed if file.suffix == ".ipynb"]
-    for chapter in chapters:
-        chapter.write_text(nbformat.writes(read_clean(chapter)), encoding="utf-8")
-    return chapters
+    common = _Common(panel, settings, Kept(out / _STATE / "chapters"))
+    return [common.plan(staged, file) for file in listed if file.suffix == ".ipynb"]
 
 
 def _execute(
-    chapters: list[Path],
+    plans: list[_Plan],
     out: Path,
-    panel: Panel,
-    settings: Mapping[str, Any],
     jobs: int,
     report: Callable[[str], None],
     progress: Callable[[Progress], None],
-) -> tuple[list[GluedVerdict], list[Failure]]:
+) -> list[Failure]:
     """Put each staged chapter's executed form, kept or new, in its place."""
-    staged, keep = out / "source", out / _STATE / "chapters"
-    common = _chapter_inputs(panel, settings)
-    plans = {}
-    for path in chapters:
-        name = path.relative_to(staged).with_suffix("").as_posix()
-        clean = read_clean(path)
-        key = _digest(name, nbformat.writes(clean), *common)
-        plans[name] = _Plan(name, path, clean, keep / f"{key}.ipynb")
-        (out / "logs" / f"{path.stem}.txt").unlink(missing_ok=True)
-    due = [name for name, plan in plans.items() if not plan.finished.is_file()]
-    for name in plans:
-        if name not in due:
-            report(f"{name}: kept from the run before")
-    kernels, seconds, failures = Kernels(), _Durations(out), {}
-
-    def task(name: str) -> schedule.Task:
-        plan = plans[name]
-        panel_file = Path(os.path.relpath(staged / _PANEL, plan.path.parent)).as_posix()
-        parameters = {"panel_file": panel_file, "columns": None, **settings}
-
-        def work(cores: int, on_cell: Callable[[int], None]) -> NotebookNode:
-            more = {"cores": cores, "kernels": kernels, "on_cell": on_cell}
-            return execute(plan.clean, parameters, plan.path.parent, **more)
-
-        return schedule.Task(name, len(plan.clean.cells), work)
-
+    by_name = {plan.name: plan for plan in plans}
+    due = [plan.name for plan in plans if plan.why]
+    kernels, failures = Kernels(), {}
+    seconds = plans[0].kept.seconds if plans else {}
+    for plan in plans:
+        (out / "logs" / f"{plan.path.stem}.txt").unlink(missing_ok=True)
+        if plan.name not in due:
+            report(f"{plan.name}: {KEPT}")
     for done in schedule.run(
-        [task(name) for name in schedule.longest_first(due, seconds.known)],
+        [by_name[name].task(kernels) for name in schedule.longest_first(due, seconds)],
         jobs=jobs,
         stop=kernels.end,
-        seconds=seconds.known,
+        seconds=seconds,
         done_before=len(plans) - len(due),
         progress=progress,
     ):
-        plan = plans[done.name]
+        plan, took = by_name[done.name], f"{done.seconds:.0f} s ({by_name[done.name].why})"
         if done.error is None:
-            write_atomically(plan.finished, nbformat.writes(done.result))
-            report(f"{done.name}: executed in {done.seconds:.0f} s")
+            plan.kept.put(plan.inputs, done.result, done.seconds)
+            report(f"{done.name}: executed in {took}")
         elif isinstance(done.error, ChapterFailed):
+            plan.kept.put_failure(plan.inputs, str(done.error), done.seconds)
             failures[done.name] = _fail(plan, done.error, out)
-            report(f"{done.name}: failed after {done.seconds:.0f} s")
+            report(f"{done.name}: failed after {took}")
         else:
             raise done.error
-        seconds.write(done.name, done.seconds)
-    found = []
-    for name, plan in plans.items():
-        if name not in failures:
-            shutil.copyfile(plan.finished, plan.path)
-            found += verdicts(nbformat.read(plan.finished, as_version=4))
-    for old in set(keep.glob("*.ipynb")) - {plan.finished for plan in plans.values()}:
-        old.unlink()
-    return found, [failures[name] for name in plans if name in failures]
+    for plan in plans:
+        if plan.name not in failures:
+            plan.show()
+    if plans:
+        plans[0].kept.forget_all_but(plan.inputs for plan in plans)
+    return [failures[plan.name] for plan in plans if plan.name in failures]
 
 
 def _fail(plan: _Plan, error: ChapterFailed, out: Path) -> Failure:
@@ -291,33 +330,58 @@ def _fail(plan: _Plan, error: ChapterFailed, out: Path) -> Failure:
     return Failure(plan.name, error, log)
 
 
-class _Durations:
-    """Seconds that each chapter took when it was last executed, kept from run to run."""
+class _Common:
+    """What all chapters of a run have in common."""
 
-    def __init__(self, out: Path) -> None:
-        self._file = out / _STATE / "seconds.json"
-        try:
-            found = json.loads(self._file.read_text(encoding="utf-8"))
-            self.known = {str(name): float(seconds) for name, seconds in found.items()}
-        except (OSError, ValueError, AttributeError, TypeError):  # none yet, or damaged
-            self.known = {}
+    def __init__(self, panel: Panel, settings: Mapping[str, Any], kept: Kept) -> None:
+        known = panel.truth.to_dict() if panel.truth is not None else None
+        self._panel = digest(panel.fingerprint, json.dumps(known, sort_keys=True))
+        own = default_panel()
+        self._own_panel = _tree_digest(own.parent, [own, truth.truth_path(own)])
+        self._settings, self._kept = settings, kept
+        self._package = Package(_PACKAGE)
 
-    def write(self, name: str, seconds: float) -> None:
-        """Remember what a chapter took."""
-        self.known[name] = seconds
-        write_atomically(self._file, json.dumps(self.known))
+    def plan(self, staged: Path, file: Path) -> _Plan:
+        """What is to be done about the chapter ``file`` of the source in ``staged``."""
+        path, name = staged / file, file.with_suffix("").as_posix()
+        clean = read_clean(path)
+        path.write_text(nbformat.writes(clean), encoding="utf-8")
+        panel_file = Path(os.path.relpath(staged / _PANEL, path.parent)).as_posix()
+        parameters = {"panel_file": panel_file, "columns": None, **self._settings}
+        sources = [cell.source for cell in clean.cells if cell.cell_type == "code"]
+        # How a chapter is executed and cleaned is part of what it says.
+        uses = self._package.used_by(
+            *sources, f"from {__package__}.notebook import execute\nexecute"
+        )
+        numbers, cells = zip(*code_cells(clean), strict=True) if sources else ((), ())
+        inputs = Inputs(
+            name=name,
+            cells=[digest(cell) for cell in cells],
+            panel=self._panel,
+            own_panel=self._own_panel,
+            parameters=json.loads(json.dumps(parameters)),
+            versions=_versions({*_RESULT_LIBRARIES, *uses.libraries}),
+            code=uses.definitions,
+        )
+        why = self._kept.why_not(inputs, numbers)
+        if why and uses.unclear:
+            why += f"; it depends on all of {__package__}, because {uses.unclear[0]}"
+        return _Plan(name, path, clean, parameters, inputs, self._kept, why)
 
 
-def _chapter_inputs(panel: Panel, settings: Mapping[str, Any]) -> list[str]:
-    """Everything but its own text that a chapter's results depend on."""
-    known = panel.truth.to_dict() if panel.truth is not None else None
-    return [
-        panel.fingerprint,
-        json.dumps(known, sort_keys=True),
-        json.dumps(dict(settings), sort_keys=True),
-        _tree_digest(_PACKAGE, _PACKAGE.rglob("*.py")),
-        _versions(_RESULT_LIBRARIES),
-    ]
+def _why_build(staged: Path, out: Path) -> str:
+    """Why the pages of a staged source have to be built, or nothing if they are there."""
+    stamp = out / _STATE / "pages"
+    if not (out / "html" / "index.html").is_file():
+        return "new"
+    if not stamp.is_file():
+        return "the last build did not end without warnings"
+    return "" if stamp.read_text() == _pages_key(staged) else "their source changed"
+
+
+def _pages_key(staged: Path) -> str:
+    versions = json.dumps(_versions(_PAGE_LIBRARIES), sort_keys=True)
+    return digest(_tree_digest(staged, staged.rglob("*")), versions)
 
 
 def _build(out: Path, report: Callable[[str], None]) -> list[str]:
@@ -327,9 +391,8 @@ def _build(out: Path, report: Callable[[str], None]) -> list[str]:
     each time: a few seconds buy freedom from whatever an interrupted build left.
     """
     staged, html, stamp = out / "source", out / "html", out / _STATE / "pages"
-    key = _digest(_tree_digest(staged, staged.rglob("*")), _versions(_PAGE_LIBRARIES))
-    if stamp.is_file() and stamp.read_text() == key and (html / "index.html").is_file():
-        report("pages: kept from the run before")
+    if not _why_build(staged, out):
+        report(f"pages: {KEPT}")
         return []
     start = time.perf_counter()
     with (
@@ -358,7 +421,7 @@ def _build(out: Path, report: Callable[[str], None]) -> list[str]:
         built.rename(html)
     report(f"pages: built in {_seconds_since(start)}")
     if done.returncode == 0:
-        write_atomically(stamp, key)
+        write_atomically(stamp, _pages_key(staged))
         return []
     return re.findall(r"^.*\b(?:WARNING|ERROR|CRITICAL)\b.*$", said, flags=re.MULTILINE) or [said]
 
@@ -374,10 +437,6 @@ def _open_while_alive() -> Iterator[int]:
         os.close(writing)
 
 
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\x1e".join(parts).encode()).hexdigest()[:32]
-
-
 def _tree_digest(folder: Path, files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for file in sorted(files):
@@ -387,9 +446,23 @@ def _tree_digest(folder: Path, files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def _versions(libraries: Iterable[str]) -> str:
-    found = {name: version(name) for name in libraries}
-    return json.dumps({"python": platform.python_version(), **found})
+def _read(path: Path) -> NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def _versions(libraries: Iterable[str]) -> dict[str, str]:
+    """Versions of libraries, by the names of their distributions or of their modules."""
+    found = {name: _version(name) for name in libraries}
+    return {"python": platform.python_version(), **dict(sorted(found.items()))}
+
+
+@cache
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        owners = packages_distributions().get(name, [])
+        return ", ".join(version(owner) for owner in owners) or "unknown"
 
 
 def _seconds_since(start: float) -> str:

@@ -214,6 +214,16 @@ def test_run_hands_on_how_many_chapters_run_at_once(monkeypatch, capsys):
     assert [options["jobs"] for options in given] == [3, 7]
 
 
+def test_explain_prints_what_would_be_done_and_runs_nothing(monkeypatch, capsys):
+    given = []
+    lines = ["01-a: kept", "pages: kept"]
+    monkeypatch.setattr(pipeline, "run", lambda *_, **__: pytest.fail("it ran"))
+    monkeypatch.setattr(pipeline, "explain", lambda *a, **options: given.append(options) or lines)
+    assert status("run", "--out", "x", "--draws", 9, "--explain") == 0
+    assert capsys.readouterr() == ("01-a: kept\npages: kept\n", "")
+    assert given[0]["settings"] == {"draws": 9}
+
+
 STAGES = [
     Progress((Running("notebooks/01-a", 0.0, 0, 30),), 0, 3, None),
     Progress((Running("notebooks/01-a", 9.0, 7, 30),), 0, 3, None),

@@ -160,6 +160,160 @@ def test_only_what_changed_runs_again(made, monkeypatch):
     assert not any("kept" in line for line in log)
 
 
+def staged(out: Path, name: str) -> nbformat.NotebookNode:
+    return nbformat.read(out / "source" / "notebooks" / f"{name}.ipynb", as_version=4)
+
+
+def test_prose_is_put_around_the_outputs_that_are_kept(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "_build", lambda *_: [])
+    out, log = tmp_path / "out", []
+    pipeline.run(None, out, source=source)
+    before = staged(out, "01-panel")
+    changed = chapter("Another title", PANEL_CHAPTER)
+    changed.cells[2].metadata["mystnb"] = {"image": {"alt": "In other words."}}
+    changed.cells.insert(2, v4.new_markdown_cell("A sentence before the code."))
+    changed.cells.append(v4.new_markdown_cell("And one after it."))
+    write_chapter(source, "01-panel", changed)
+    pipeline.run(None, out, source=source, report=log.append)
+    assert all("kept" in line for line in log)
+    after = staged(out, "01-panel")
+    nbformat.validate(after)
+    assert [cell.source for cell in after.cells if cell.cell_type == "markdown"] == [
+        "# Another title",
+        "A sentence before the code.",
+        "And one after it.",
+    ]
+    assert after.cells[4].metadata["mystnb"] == {"image": {"alt": "In other words."}}
+    code, was = ([c for c in nb.cells if c.cell_type == "code"] for nb in (after, before))
+    assert [(c.source, c.outputs, c.execution_count) for c in code] == [
+        (c.source, c.outputs, c.execution_count) for c in was
+    ]
+    assert code[2].outputs
+    # The parameters that were injected are still beside those of the chapter, and hidden.
+    assert [cell.metadata.get("tags") for cell in after.cells[1:3]] == [
+        ["parameters"],
+        ["injected-parameters", "remove-cell"],
+    ]
+    # It is the page that an execution from nothing makes.
+    pipeline.run(None, tmp_path / "fresh", source=source)
+    assert staged(tmp_path / "fresh", "01-panel") == after
+
+
+def test_a_tag_is_part_of_the_code(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "_build", lambda *_: [])
+    pipeline.run(None, tmp_path / "out", source=source)
+    tagged = chapter("A toy model", VERDICT)
+    tagged.cells[2].metadata["tags"] = ["raises-exception"]
+    write_chapter(source, "02-toy", tagged)
+    lines = pipeline.explain(None, tmp_path / "out", source=source)
+    assert lines[1] == "notebooks/02-toy: to be executed (its code changed: cell 3)"
+
+
+@pytest.fixture
+def own_package(tmp_path, monkeypatch):
+    """A copy of the package's text in which things can be changed; what runs is the package."""
+    package = tmp_path / "copy" / "oulib"
+    shutil.copytree(ROOT / "oulib", package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(pipeline, "_PACKAGE", package)
+    return package
+
+
+def test_a_change_of_the_package_executes_the_chapters_that_use_it(
+    source, tmp_path, monkeypatch, own_package
+):
+    monkeypatch.setattr(pipeline, "_build", lambda *_: [])
+    out = tmp_path / "out"
+    write_chapter(source, "02-toy", chapter("Toy", "from oulib import words\nwords.count(3, 'x')"))
+    add_chapter(source, "03-odd", chapter("Odd", "%pwd\n1"))
+    pipeline.run(None, out, source=source)
+
+    def why(module: str, old: str, new: str) -> list[str]:
+        file = own_package / module
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new))
+        lines = pipeline.explain(None, out, source=source)
+        file.write_text(text)
+        return [line.partition(": ")[2] for line in lines[:3]]
+
+    everything = "because code cell 2 is not plain Python)"
+    kept = "kept from the run before"
+    first, second, third = why("words/text.py", "def count(", "def count(\n    # now\n")
+    assert (first, second) == (kept, "to be executed (oulib.words.text (count) changed)")
+    assert third.startswith("to be executed (oulib/words/text.py changed; it depends on all")
+    assert third.endswith(everything)
+    first, second, third = why("truth.py", "def load(", "def load(\n    # now\n")
+    assert (first, second) == ("to be executed (oulib.truth (load) changed)", kept)
+    assert third.endswith(everything)
+    # How a chapter is executed counts for all, and how this is told to the user for none.
+    lines = why("notebook.py", "def publishable(", "def publishable(\n    # now\n")
+    assert not any(line == kept for line in lines)
+    first, second, _ = why("cli.py", "def main(", "def main(\n    # now\n")
+    assert (first, second) == (kept, kept)
+
+
+def test_explaining_says_what_a_run_would_do_and_does_nothing(source, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+
+    def explain(**options: object) -> list[str]:
+        before = {file: file.stat().st_mtime_ns for file in sorted(tmp_path.rglob("*"))}
+        lines = pipeline.explain(None, out, source=source, **options)
+        assert {file: file.stat().st_mtime_ns for file in sorted(tmp_path.rglob("*"))} == before
+        names = [line.partition(": ")[0] for line in lines]
+        assert names == ["notebooks/01-panel", "notebooks/02-toy", "pages"]
+        return [line.partition(": ")[2] for line in lines]
+
+    new, kept = "to be executed (new)", "kept from the run before"
+    assert explain() == [new, new, "to be built (chapters are to be executed)"]
+    log = []
+    pipeline.run(None, out, source=source, report=log.append)
+    assert [line.endswith("(new)") for line in log] == [True, True, False]
+    assert explain() == [kept] * 3
+    assert explain(settings={"draws": 20})[0] == (
+        "to be executed (setting `draws` changed from the chapter's own to 20)"
+    )
+    (source / "book" / "preface.md").write_text("# Preface\n\nOther words.\n")
+    assert explain() == [kept, kept, "to be built (their source changed)"]
+    monkeypatch.setattr(pipeline, "_version", lambda name: "99" if name == "pymc" else "1")
+    assert "library versions changed: " in explain()[0]
+    monkeypatch.undo()
+    small = simulate("baseline", n_ou=6, n_site=2, n_month=12, wave_every=3, seed=2)
+    truth.write(small, source / "data" / "panel.csv")
+    assert explain()[:2] == ["to be executed (the panel changed)"] * 2
+
+
+def test_a_failure_is_the_reason_to_execute_again(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "_build", lambda *_: [])
+    write_chapter(source, "01-panel", chapter("The panel", "raise ValueError"))
+    pipeline.run(None, tmp_path / "out", source=source)
+    lines = pipeline.explain(None, tmp_path / "out", source=source)
+    assert lines[0] == "notebooks/01-panel: to be executed (failed last time)"
+    # Its prose is as it is now, even though the note keeps only the title.
+    write_chapter(source, "01-panel", chapter("Another title", "raise ValueError"))
+    pipeline.run(None, tmp_path / "out", source=source)
+    assert staged(tmp_path / "out", "01-panel").cells[0].source.startswith("# Another title")
+
+
+def test_the_longest_of_the_last_run_begin_first(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "_build", lambda *_: [])
+    out, log, seen = tmp_path / "out", [], []
+    pipeline.run(None, out, source=source, report=log.append, progress=seen.append)
+    assert [line.partition(":")[0] for line in log] == ["notebooks/01-panel", "notebooks/02-toy"]
+    assert seen[0].seconds_left is None
+    for file in (out / ".oulib" / "chapters").glob("*.json"):
+        record = json.loads(file.read_text())
+        record["seconds"] = {"notebooks/01-panel": 100.0, "notebooks/02-toy": 900.0}[
+            record["inputs"]["name"]
+        ]
+        file.write_text(json.dumps(record))
+    log.clear()
+    seen.clear()
+    more = {"report": log.append, "progress": seen.append, "settings": {"draws": 20}}
+    pipeline.run(None, out, source=source, **more)
+    assert [line.partition(":")[0] for line in log] == ["notebooks/02-toy", "notebooks/01-panel"]
+    assert 900 < seen[0].seconds_left <= 1000
+
+
 def test_a_failed_chapter_leaves_a_note_and_the_others(source, tmp_path):
     write_chapter(source, "01-panel", chapter("The panel", "1", f"raise ValueError({HOSTILE!r})"))
     book = pipeline.run(None, out := tmp_path / "out", source=source)
