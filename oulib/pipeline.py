@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
@@ -296,24 +296,27 @@ def _execute(
         (out / "logs" / f"{plan.path.stem}.txt").unlink(missing_ok=True)
         if plan.name not in due:
             report(f"{plan.name}: {KEPT}")
-    for done in schedule.run(
+    running = schedule.run(
         [by_name[name].task(kernels) for name in schedule.longest_first(due, seconds)],
         jobs=jobs,
         stop=kernels.end,
         seconds=seconds,
         done_before=len(plans) - len(due),
         progress=progress,
-    ):
-        plan, took = by_name[done.name], f"{done.seconds:.0f} s ({by_name[done.name].why})"
-        if done.error is None:
-            plan.kept.put(plan.inputs, done.result, done.seconds)
-            report(f"{done.name}: executed in {took}")
-        elif isinstance(done.error, ChapterFailed):
-            plan.kept.put_failure(plan.inputs, str(done.error), done.seconds)
-            failures[done.name] = _fail(plan, done.error, out)
-            report(f"{done.name}: failed after {took}")
-        else:
-            raise done.error
+    )
+    with closing(running):  # whatever happens between two chapters, the others end
+        for done in running:
+            plan = by_name[done.name]
+            took = f"{done.seconds:.0f} s ({plan.why})"
+            if done.error is None:
+                plan.kept.put(plan.inputs, done.result, done.seconds)
+                report(f"{done.name}: executed in {took}")
+            elif isinstance(done.error, ChapterFailed):
+                plan.kept.put_failure(plan.inputs, str(done.error), done.seconds)
+                failures[done.name] = _fail(plan, done.error, out)
+                report(f"{done.name}: failed after {took}")
+            else:
+                raise done.error
     for plan in plans:
         if plan.name not in failures:
             plan.show()
@@ -388,7 +391,8 @@ def _build(out: Path, report: Callable[[str], None]) -> list[str]:
     """Build the pages of the staged source, unless they are there; returns the build's warnings.
 
     The pages are built aside and put in place when they are whole.  They are built from nothing
-    each time: a few seconds buy freedom from whatever an interrupted build left.
+    each time: some seconds buy freedom from whatever an interrupted build left, and titles and
+    numbers that are true in every page that cites them.
     """
     staged, html, stamp = out / "source", out / "html", out / _STATE / "pages"
     if not _why_build(staged, out):

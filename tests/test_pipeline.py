@@ -447,6 +447,23 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(source, tmp_path, monkeypat
     assert book.failures == ()
 
 
+def test_whatever_happens_between_two_chapters_the_others_end(source, tmp_path, monkeypatch):
+    flags = tmp_path / "flags"
+    flags.mkdir()
+    write_chapter(source, "01-panel", gated(flags, "a"))
+    write_chapter(source, "02-toy", chapter("Toy", "1"))
+
+    def full(*_):
+        while not (flags / "begun-a").exists():
+            time.sleep(0.02)
+        raise OSError("no space left")
+
+    monkeypatch.setattr("oulib.kept.Kept.put", full)
+    with pytest.raises(OSError, match="no space left"):
+        pipeline.run(None, tmp_path / "out", source=source, jobs=2)
+    assert psutil.wait_procs(psutil.Process().children(), timeout=60)[1] == []
+
+
 def test_a_build_ends_with_the_run_that_started_it(source, tmp_path):
     (source / "_toc.yml").write_text("format: jb-book\nroot: book/preface\n")
     flag = tmp_path / "begun"
