@@ -184,12 +184,12 @@ def run(
             running.pop(name).thread.join()
             seen[name] = ended.seconds
             yield ended
-    finally:
-        if running:
-            stop()
-            deadline = time.monotonic() + _PATIENCE
-            for one in running.values():
-                one.thread.join(max(0.0, deadline - time.monotonic()))
+    except BaseException:  # an interruption, or the caller has left
+        stop()
+        deadline = time.monotonic() + _PATIENCE
+        for one in running.values():
+            one.thread.join(max(0.0, deadline - time.monotonic()))
+        raise
 
 
 class _Thread:
