@@ -7,9 +7,12 @@ needs is imported inside it, so that help and refusals come at once.
 from __future__ import annotations
 
 import argparse
+import shutil
+import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,13 +21,18 @@ from oulib.errors import UserError
 
 if TYPE_CHECKING:
     from oulib.panel import Panel
+    from oulib.schedule import Progress
 
-OK, BROKEN, USER_ERROR, GATE_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+OK, BROKEN, USER_ERROR, GATE_FAILED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 
 _EPILOG = """\
 exit status: 0 all well; 1 something broke (a chapter, the build of the pages); 2 a mistake in the
 options or the panel file, and nothing was written; 3 with --strict, a gate that was not passed;
-130 interrupted."""
+130 interrupted; 143 terminated."""
+
+
+class _Terminated(KeyboardInterrupt):
+    """The system asked this process to end; it ends as after Ctrl-C, with another status."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,9 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         _say(str(error))
         return USER_ERROR
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         _say("Interrupted. The same command again goes on from what is finished.")
-        return INTERRUPTED
+        return TERMINATED if isinstance(stop, _Terminated) else INTERRUPTED
     except Exception as error:
         if args.debug:
             traceback.print_exc()
@@ -110,17 +118,21 @@ def _fit(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     columns = _columns(args)
-    from oulib import pipeline
+    from oulib import pipeline, schedule
 
-    book = pipeline.run(
-        args.file,
-        args.out,
-        columns=columns,
-        covariates=args.covariate,
-        settings=_given(args, "draws", "tune", "chains", "seed", "relevant", "points"),
-        report=_say,
-        bars=sys.stderr.isatty(),
-    )
+    what = {
+        "columns": columns,
+        "covariates": args.covariate,
+        "settings": _given(args, "draws", "tune", "chains", "seed", "relevant", "points"),
+    }
+    if args.explain:
+        print("\n".join(pipeline.explain(args.file, args.out, **what)))
+        return OK
+    shown = _Status() if sys.stderr.isatty() else _Lines()
+    jobs = args.jobs or schedule.default_jobs()
+    shows = {"report": shown.say, "progress": shown.show}
+    with _ended_by_sigterm(), shown:
+        book = pipeline.run(args.file, args.out, **what, jobs=jobs, **shows)
     for failure in book.failures:
         _say(str(failure))
     for warning in book.warnings:
@@ -220,6 +232,81 @@ def _given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """A polite request to end is heeded as Ctrl-C is: by ending the children, too."""
+
+    def end(*_: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Lines(AbstractContextManager):
+    """How a run goes, in plain lines: one when a chapter has ended and one when others begin."""
+
+    def __init__(self) -> None:
+        self._last: set[str] = set()
+
+    def say(self, line: str) -> None:
+        _say(line)
+
+    def show(self, progress: Progress) -> None:
+        names = [one.name for one in progress.running]
+        if not set(names) <= self._last:
+            _say(f"Running {', '.join(names)}; {_counts(progress)}.")
+        self._last = set(names)
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class _Status(AbstractContextManager):
+    """How a run goes, in one line at the foot of a terminal, refreshed in place."""
+
+    def say(self, line: str) -> None:
+        self._write("")
+        _say(line)
+
+    def show(self, progress: Progress) -> None:
+        if not progress.running:
+            return
+        running = ", ".join(
+            f"{one.name.rpartition('/')[2]} (cell {one.step} of {one.steps}, {_span(one.seconds)})"
+            for one in progress.running
+        )
+        line = f"{_counts(progress)}; {running}"
+        width = shutil.get_terminal_size().columns - 1
+        self._write(line if len(line) <= width else line[: max(width - 1, 0)] + "…")
+
+    def __exit__(self, *_: object) -> None:
+        self._write("")
+
+    def _write(self, line: str) -> None:
+        sys.stderr.write(f"\r\x1b[K{line}")
+        sys.stderr.flush()
+
+
+def _counts(progress: Progress) -> str:
+    left = f"{progress.done} of {progress.total} chapters done, {progress.waiting} waiting"
+    if progress.seconds_left is None:
+        return left
+    return f"{left}, about {_span(progress.seconds_left)} left"
+
+
+def _span(seconds: float) -> str:
+    """A time in the unit that tells most: seconds, minutes, or hours and minutes."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
@@ -364,6 +451,18 @@ def _parser() -> argparse.ArgumentParser:
         metavar="POINTS",
         help="change of the raw survey score that effects are stated for (chapter 8); by default "
         "the sd of an OU's own scores",
+    )
+    run.add_argument(
+        "--jobs",
+        type=_whole(1),
+        metavar="N",
+        help="chapters that run at once, sharing the cores; by default one a core, if there are "
+        "2.5 GiB of memory for each",
+    )
+    run.add_argument(
+        "--explain",
+        action="store_true",
+        help="only say which chapters would be executed and why, and whether pages would be built",
     )
     run.add_argument("--strict", action="store_true", help="exit 3 if a gate is not passed")
     return parser

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
 import re
+import signal
+import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from traceback import format_exception
@@ -54,14 +61,38 @@ class GluedVerdict:
         return not (self.passed or self.expected_to_fail)
 
 
+class Kernels:
+    """The kernels of the chapters that run, so that another thread can end them all."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._processes: list[subprocess.Popen] = []
+        self._ended = False
+
+    def add(self, process: subprocess.Popen) -> None:
+        """Count a kernel that has just been started; if all were ended meanwhile, end it, too."""
+        with self._lock:
+            self._processes.append(process)
+            if self._ended:
+                _kill(process)
+
+    def end(self) -> None:
+        """End all kernels and what they started, and those that are yet to come."""
+        with self._lock:
+            self._ended = True
+            for process in self._processes:
+                _kill(process)
+
+
 def read_clean(path: Path) -> NotebookNode:
-    """The notebook without outputs, execution counts, cell ids and editors' metadata.
+    """The notebook without outputs, execution counts, cell ids and what editors or papermill add.
 
     What is left is what its author wrote, so that opening a chapter in an editor does not look
     like a change of the chapter.
     """
     notebook = v4.upgrade(nbformat.read(path, as_version=4))
     notebook.metadata = nbformat.from_dict({"kernelspec": _KERNELSPEC})
+    notebook.cells = [cell for cell in notebook.cells if not _injected(cell)]
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number + 1}"
         cell.metadata = _kept(cell.metadata)
@@ -75,15 +106,22 @@ def execute(
     parameters: Mapping[str, Any],
     folder: Path,
     *,
-    bar: str | None = None,
+    cores: int | None = None,
+    kernels: Kernels | None = None,
+    on_cell: Callable[[int], None] = lambda number: None,
 ) -> NotebookNode:
     """Run a clean ``notebook`` with papermill in ``folder``; returns it fit to publish.
+
+    It may be called in several threads at once: the folder is the kernel's alone and not that of
+    this process.
 
     Args:
         notebook: as :func:`read_clean` leaves it; not changed.
         parameters: values for its cell tagged ``parameters``.
         folder: the kernel's working directory.
-        bar: label of a progress bar on standard error; no bar without it.
+        cores: how many cores the chapter should use, told to the kernel as ``OULIB_CORES``.
+        kernels: where its kernel is counted, to be ended from another thread.
+        on_cell: told the number of each code cell that begins, counted from 1 in the source.
 
     Raises:
         ChapterFailed: a cell raised, or the kernel died.
@@ -94,18 +132,20 @@ def execute(
 
     # It warns of parameters that a chapter sets two to a line, which it does not parse.
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    progress = {"desc": bar, "unit": "cell", "file": sys.stderr} if bar else False
+    env = {} if cores is None else {"OULIB_CORES": str(cores)}
     try:
         executed = papermill.execute_notebook(
             notebook,
             None,
             parameters=dict(parameters),
             kernel_name="python3",
-            cwd=folder,
-            progress_bar=progress,
+            progress_bar=False,
             start_timeout=180,
-            kernel_manager_class=_own_kernel(),
+            kernel_manager_class=_own_kernel(env, kernels or Kernels()),
             iopub_timeout=120,
+            # And not papermill's ``cwd``, which changes that of the whole process.
+            resources={"metadata": {"path": str(folder)}},
+            on_cell_start=lambda cell, cell_index: on_cell(_number_in_source(notebook, cell_index)),
         )
     except PapermillExecutionError as error:
         text = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
@@ -118,6 +158,8 @@ def execute(
     except Exception as error:  # such as an output that no notebook may hold
         text = f"{type(error).__name__}: {error}"
         raise ChapterFailed(text, traceback="".join(format_exception(error))) from error
+    finally:
+        _close_loop_of_thread()
     return publishable(executed, folder)
 
 
@@ -131,13 +173,48 @@ def publishable(notebook: NotebookNode, folder: Path) -> NotebookNode:
     notebook.metadata = nbformat.from_dict({"kernelspec": _KERNELSPEC, "language_info": language})
     for cell in notebook.cells:
         cell.metadata = _kept(cell.metadata)
-        tags = cell.metadata.get("tags", [])
-        if "injected-parameters" in tags:
+        if _injected(cell):
             cell.id = "injected-parameters"
-            cell.metadata["tags"] = [*tags, "remove-cell"]
+            cell.metadata["tags"] = [*cell.metadata["tags"], "remove-cell"]
         for output in cell.get("outputs", []):
             _strip_machine(output, folder)
     return notebook
+
+
+def code_cells(notebook: NotebookNode) -> list[tuple[int, str]]:
+    """What a notebook's outputs depend on: each code cell's number, from 1, and what it is.
+
+    Captions and alternative texts belong to the prose, though they stand in a code cell's
+    metadata; the tags may change how it is executed.
+    """
+    return [
+        (number, json.dumps([cell.source, cell.metadata.get("tags", [])]))
+        for number, cell in enumerate(notebook.cells, start=1)
+        if cell.cell_type == "code"
+    ]
+
+
+def with_outputs(notebook: NotebookNode, executed: NotebookNode) -> NotebookNode:
+    """A clean ``notebook`` with the outputs that its code cells left when they were ``executed``.
+
+    Args:
+        notebook: as :func:`read_clean` leaves it; not changed.
+        executed: as :func:`execute` returns it, from the same code cells; its prose may be older.
+    """
+    page = deepcopy(notebook)
+    page.metadata = deepcopy(executed.metadata)
+    page.cells, done = [], deque(cell for cell in executed.cells if cell.cell_type == "code")
+    ours = deque(notebook.cells)
+    while ours or done:
+        if done and _injected(done[0]):
+            page.cells.append(deepcopy(done.popleft()))  # before the prose that follows its cell
+            continue
+        cell = deepcopy(ours.popleft())
+        if cell.cell_type == "code":
+            outcome = done.popleft()
+            cell.outputs, cell.execution_count = deepcopy(outcome.outputs), outcome.execution_count
+        page.cells.append(cell)
+    return page
 
 
 def did_not_finish(notebook: NotebookNode, failure: ChapterFailed, folder: Path) -> NotebookNode:
@@ -204,6 +281,11 @@ def _kept(metadata: Mapping[str, Any]) -> NotebookNode:
     return NotebookNode({key: metadata[key] for key in _KEPT_CELL_METADATA if key in metadata})
 
 
+def _injected(cell: NotebookNode) -> bool:
+    """Whether papermill put the cell there, to set parameters."""
+    return "injected-parameters" in cell.metadata.get("tags", [])
+
+
 def _title(notebook: NotebookNode) -> str:
     """The chapter's heading, with the label before it that other pages may refer to."""
     for cell in notebook.cells:
@@ -242,8 +324,8 @@ def _without_paths(text: str, folder: Path) -> str:
     return text
 
 
-def _own_kernel() -> type:
-    """A kernel manager whose only kernel is this interpreter.
+def _own_kernel(more_env: Mapping[str, str], kernels: Kernels) -> type:
+    """A kernel manager whose only kernel is this interpreter, counted among ``kernels``.
 
     The machine may have a kernelspec called python3 that points to another Python: the user's own
     comes before the environment's in Jupyter's search path.
@@ -255,7 +337,7 @@ def _own_kernel() -> type:
     # The kernel's own log goes to the terminal, and tells a reader nothing: a chapter's warnings
     # and errors come as outputs.
     spec = get_kernel_dict(extra_arguments=["--log-level=CRITICAL"])
-    env = {}
+    env = dict(more_env)
     if Path(sysconfig.get_path("purelib")) != _PACKAGE_ROOT:  # run from a checkout
         places = [str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")]
         env["PYTHONPATH"] = os.pathsep.join(filter(None, places))
@@ -265,4 +347,25 @@ def _own_kernel() -> type:
         def kernel_spec(self) -> KernelSpec:
             return KernelSpec(**spec, env=env)
 
+        async def start_kernel(self, **options: Any) -> None:
+            await super().start_kernel(**options)
+            kernels.add(self.provisioner.process)
+
     return ThisInterpreter
+
+
+def _kill(process: subprocess.Popen) -> None:
+    """End a kernel and its children: it leads a group of its own."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _close_loop_of_thread() -> None:
+    """Close the event loop that the kernel's client made for this thread and leaves open."""
+    if threading.current_thread() is not threading.main_thread():
+        try:
+            loop = asyncio.get_event_loop()
+        except RuntimeError:  # it came to none
+            return
+        loop.close()

@@ -5,10 +5,11 @@ What a run leaves in its folder::
     DIR/html/       the book; html/index.html opens it
     DIR/source/     what it was built from: executed chapters, prose, the panel
     DIR/logs/       what the build said, and the traceback of a chapter that failed
-    DIR/.oulib/     finished chapters and the lock; it marks the folder as ours
+    DIR/.oulib/     executed chapters and the lock; it marks the folder as ours
 
-A chapter is kept in a file named by everything that can change it, and that file appears whole or
-not at all; so a run that was stopped, however rudely, goes on where it was.
+A chapter is kept in a file named by everything that can change its outputs, and that file appears
+whole or not at all; so a run that was stopped, however rudely, goes on where it was.  Prose cannot
+change an output: it is put around those that are kept.
 """
 
 from __future__ import annotations
@@ -24,34 +25,43 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import yaml
 from filelock import FileLock, Timeout
+from nbformat import NotebookNode
 
-from oulib import truth
+from oulib import schedule, truth
+from oulib.dependencies import Package
 from oulib.errors import UserError
 from oulib.files import write_atomically
 from oulib.folder import check_folder, make_folder
+from oulib.kept import Inputs, Kept, digest
 from oulib.notebook import (
     ChapterFailed,
     GluedVerdict,
+    Kernels,
+    code_cells,
     did_not_finish,
     execute,
     plain,
     read_clean,
     verdicts,
+    with_outputs,
 )
 from oulib.panel import Panel
-from oulib.source import source_root
+from oulib.schedule import Progress
+from oulib.source import default_panel, source_root
 
 _PACKAGE = Path(__file__).resolve().parent
 _STATE = ".oulib"
+KEPT = "kept from the run before"
 _PANEL = Path("data", "panel.csv")
 _RESULT_LIBRARIES = [
     *("arviz", "ipykernel", "matplotlib", "numpy", "nutpie", "pandas", "papermill", "pymc"),
@@ -61,6 +71,13 @@ _PAGE_LIBRARIES = [
     *("jupyter-book", "myst-nb", "myst-parser", "pydata-sphinx-theme", "sphinx"),
     *("sphinx-book-theme", "sphinx-design", "sphinx-external-toc", "sphinxcontrib-bibtex"),
 ]
+
+# The build ends with the run that started it, even if that was killed.
+_BUILD = """\
+import os, threading
+threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()
+from jupyter_book.cli.main import main
+main()"""
 
 
 class BuildError(Exception):
@@ -80,6 +97,33 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class _Plan:
+    """A chapter: where it is staged, what its author wrote, and why it has to be executed."""
+
+    name: str
+    path: Path
+    clean: NotebookNode
+    parameters: Mapping[str, Any]
+    inputs: Inputs
+    kept: Kept
+    why: str
+
+    def task(self, kernels: Kernels) -> schedule.Task:
+        """Its execution."""
+
+        def work(cores: int, on_cell: Callable[[int], None]) -> NotebookNode:
+            more = {"cores": cores, "kernels": kernels, "on_cell": on_cell}
+            return execute(self.clean, self.parameters, self.path.parent, **more)
+
+        return schedule.Task(self.name, len(self.clean.cells), work)
+
+    def show(self) -> None:
+        """Put the page in its place: the prose of today around the outputs that are kept."""
+        page = with_outputs(self.clean, _read(self.kept.file(self.inputs)))
+        self.path.write_text(nbformat.writes(page), encoding="utf-8")
+
+
+@dataclass(frozen=True)
 class Book:
     """A built book: its first page, the verdicts in it, and what went wrong on the way."""
 
@@ -95,10 +139,11 @@ def run(
     *,
     columns: Mapping[str, str] | None = None,
     covariates: Sequence[str] = (),
-    settings: Mapping[str, float] | None = None,
+    settings: Mapping[str, Any] | None = None,
     source: Path | None = None,
+    jobs: int = 1,
     report: Callable[[str], None] = lambda line: None,
-    bars: bool = False,
+    progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Book:
     """Execute the chapters on a panel and build the book in ``out``.
 
@@ -111,8 +156,9 @@ def run(
             and ``relevant`` and ``points`` of the findings) that shall differ from what the
             chapters say.
         source: folder with ``_toc.yml``; :func:`oulib.source.source_root` if None.
-        report: is told how it goes, a line at a time.
-        bars: show a progress bar for each chapter on standard error.
+        jobs: how many chapters run at once, sharing the cores; what is computed is the same.
+        report: is told what has been done, a line at a time.
+        progress: is told about once a second what runs now and how long it may take.
 
     Raises:
         UserError: the panel or ``out`` cannot be used; nothing was written.
@@ -122,13 +168,50 @@ def run(
     out = Path(out).absolute()
     check_folder(out, lambda names: _STATE in names)
     panel = truth.load(panel_file or source / _PANEL, columns=columns, covariates=covariates)
+    given = dict(settings or {}) | ({"covariates": list(covariates)} if covariates else {})
     with _claimed(out):
-        chapters = _stage(source, out / "source", panel)
-        given = dict(settings or {}) | ({"covariates": list(covariates)} if covariates else {})
-        found, failures = _execute(chapters, out, panel, given, report, bars)
+        plans = _stage(source, out / "source", out, panel, given)
+        failures = _execute(plans, out, jobs, report, progress)
+        found = [verdict for plan in plans for verdict in verdicts(_read(plan.path))]
         warnings = _build(out, report)
     index = out / "html" / "index.html"
     return Book(index, tuple(found), tuple(failures), tuple(warnings))
+
+
+def explain(
+    panel_file: Path | None,
+    out: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    covariates: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    source: Path | None = None,
+) -> list[str]:
+    """What :func:`run` would do with the same arguments, and why; nothing is written.
+
+    Returns:
+        A line for each chapter, in the book's order, and one for the pages.
+
+    Raises:
+        UserError: the panel or ``out`` cannot be used.
+    """
+    source = source or source_root()
+    out = Path(out).absolute()
+    check_folder(out, lambda names: _STATE in names)
+    panel = truth.load(panel_file or source / _PANEL, columns=columns, covariates=covariates)
+    given = dict(settings or {}) | ({"covariates": list(covariates)} if covariates else {})
+    with tempfile.TemporaryDirectory() as aside:
+        staged = Path(aside, "source")
+        plans = _stage(source, staged, out, panel, given)
+        lines = [
+            f"{plan.name}: {f'to be executed ({plan.why})' if plan.why else KEPT}" for plan in plans
+        ]
+        if any(plan.why for plan in plans):
+            return [*lines, "pages: to be built (chapters are to be executed)"]
+        for plan in plans:
+            plan.show()
+        why = _why_build(staged, out)
+    return [*lines, f"pages: to be built ({why})" if why else f"pages: {KEPT}"]
 
 
 def pages(source: Path) -> list[Path]:
@@ -178,99 +261,153 @@ def _claimed(out: Path) -> Iterator[None]:
         lock.release()
 
 
-def _stage(source: Path, staged: Path, panel: Panel) -> list[Path]:
+def _stage(
+    source: Path, staged: Path, out: Path, panel: Panel, settings: Mapping[str, Any]
+) -> list[_Plan]:
     """Lay out a fresh book source; returns its chapters, clean, in the book's order."""
     listed = [page.relative_to(source) for page in pages(source)]
     shutil.rmtree(staged, ignore_errors=True)
 
     def not_ourselves(folder: str, names: list[str]) -> list[str]:
-        return [name for name in names if Path(folder, name).absolute() == staged.parent]
+        return [name for name in names if Path(folder, name).absolute() == out]
 
     shutil.copytree(source / "book", staged / "book", ignore=not_ourselves)
     for file in (Path("_config.yml"), Path("_toc.yml"), *listed):
         (staged / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / file, staged / file)
     truth.write(panel, staged / _PANEL)
-    chapters = [staged / file for file in listed if file.suffix == ".ipynb"]
-    for chapter in chapters:
-        chapter.write_text(nbformat.writes(read_clean(chapter)), encoding="utf-8")
-    return chapters
+    common = _Common(panel, settings, Kept(out / _STATE / "chapters"))
+    return [common.plan(staged, file) for file in listed if file.suffix == ".ipynb"]
 
 
 def _execute(
-    chapters: list[Path],
+    plans: list[_Plan],
     out: Path,
-    panel: Panel,
-    settings: Mapping[str, float],
+    jobs: int,
     report: Callable[[str], None],
-    bars: bool,
-) -> tuple[list[GluedVerdict], list[Failure]]:
+    progress: Callable[[Progress], None],
+) -> list[Failure]:
     """Put each staged chapter's executed form, kept or new, in its place."""
-    staged, keep = out / "source", out / _STATE / "chapters"
-    common = _chapter_inputs(panel, settings)
-    found, failures, kept = [], [], set()
-    for path in chapters:
-        name = path.relative_to(staged).with_suffix("").as_posix()
-        log = out / "logs" / f"{path.stem}.txt"
-        log.unlink(missing_ok=True)
+    by_name = {plan.name: plan for plan in plans}
+    due = [plan.name for plan in plans if plan.why]
+    kernels, failures = Kernels(), {}
+    seconds = plans[0].kept.seconds if plans else {}
+    for plan in plans:
+        (out / "logs" / f"{plan.path.stem}.txt").unlink(missing_ok=True)
+        if plan.name not in due:
+            report(f"{plan.name}: {KEPT}")
+    running = schedule.run(
+        [by_name[name].task(kernels) for name in schedule.longest_first(due, seconds)],
+        jobs=jobs,
+        stop=kernels.end,
+        seconds=seconds,
+        done_before=len(plans) - len(due),
+        progress=progress,
+    )
+    with closing(running):  # whatever happens between two chapters, the others end
+        for done in running:
+            plan = by_name[done.name]
+            took = f"{done.seconds:.0f} s ({plan.why})"
+            if done.error is None:
+                plan.kept.put(plan.inputs, done.result, done.seconds)
+                report(f"{done.name}: executed in {took}")
+            elif isinstance(done.error, ChapterFailed):
+                plan.kept.put_failure(plan.inputs, str(done.error), done.seconds)
+                failures[done.name] = _fail(plan, done.error, out)
+                report(f"{done.name}: failed after {took}")
+            else:
+                raise done.error
+    for plan in plans:
+        if plan.name not in failures:
+            plan.show()
+    if plans:
+        plans[0].kept.forget_all_but(plan.inputs for plan in plans)
+    return [failures[plan.name] for plan in plans if plan.name in failures]
+
+
+def _fail(plan: _Plan, error: ChapterFailed, out: Path) -> Failure:
+    """Leave the traceback in a log, and a note in the chapter's place."""
+    log = write_atomically(out / "logs" / f"{plan.path.stem}.txt", error.traceback + "\n")
+    page = did_not_finish(plan.clean, error, plan.path.parent)
+    plan.path.write_text(nbformat.writes(page), encoding="utf-8")
+    return Failure(plan.name, error, log)
+
+
+class _Common:
+    """What all chapters of a run have in common."""
+
+    def __init__(self, panel: Panel, settings: Mapping[str, Any], kept: Kept) -> None:
+        known = panel.truth.to_dict() if panel.truth is not None else None
+        self._panel = digest(panel.fingerprint, json.dumps(known, sort_keys=True))
+        own = default_panel()
+        self._own_panel = _tree_digest(own.parent, [own, truth.truth_path(own)])
+        self._settings, self._kept = settings, kept
+        self._package = Package(_PACKAGE)
+
+    def plan(self, staged: Path, file: Path) -> _Plan:
+        """What is to be done about the chapter ``file`` of the source in ``staged``."""
+        path, name = staged / file, file.with_suffix("").as_posix()
         clean = read_clean(path)
-        finished = keep / f"{_digest(name, nbformat.writes(clean), *common)}.ipynb"
-        kept.add(finished)
-        if finished.is_file():
-            report(f"{name}: kept from the run before")
-        else:
-            panel_file = Path(os.path.relpath(staged / _PANEL, path.parent)).as_posix()
-            parameters = {"panel_file": panel_file, "columns": None, **settings}
-            start = time.perf_counter()
-            try:
-                done = execute(clean, parameters, path.parent, bar=name if bars else None)
-            except ChapterFailed as error:
-                report(f"{name}: failed after {_seconds_since(start)}")
-                write_atomically(log, error.traceback + "\n")
-                failures.append(Failure(name, error, log))
-                page = did_not_finish(clean, error, path.parent)
-                path.write_text(nbformat.writes(page), encoding="utf-8")
-                continue
-            report(f"{name}: executed in {_seconds_since(start)}")
-            write_atomically(finished, nbformat.writes(done))
-        shutil.copyfile(finished, path)
-        found += verdicts(nbformat.read(finished, as_version=4))
-    for old in set(keep.glob("*.ipynb")) - kept:
-        old.unlink()
-    return found, failures
+        path.write_text(nbformat.writes(clean), encoding="utf-8")
+        panel_file = Path(os.path.relpath(staged / _PANEL, path.parent)).as_posix()
+        parameters = {"panel_file": panel_file, "columns": None, **self._settings}
+        sources = [cell.source for cell in clean.cells if cell.cell_type == "code"]
+        # How a chapter is executed and cleaned is part of what it says.
+        uses = self._package.used_by(
+            *sources, f"from {__package__}.notebook import execute\nexecute"
+        )
+        numbers, cells = zip(*code_cells(clean), strict=True) if sources else ((), ())
+        inputs = Inputs(
+            name=name,
+            cells=[digest(cell) for cell in cells],
+            panel=self._panel,
+            own_panel=self._own_panel,
+            parameters=json.loads(json.dumps(parameters)),
+            versions=_versions({*_RESULT_LIBRARIES, *uses.libraries}),
+            code=uses.definitions,
+        )
+        why = self._kept.why_not(inputs, numbers)
+        if why and uses.unclear:
+            why += f"; it depends on all of {__package__}, because {uses.unclear[0]}"
+        return _Plan(name, path, clean, parameters, inputs, self._kept, why)
 
 
-def _chapter_inputs(panel: Panel, settings: Mapping[str, Any]) -> list[str]:
-    """Everything but its own text that a chapter's results depend on."""
-    known = panel.truth.to_dict() if panel.truth is not None else None
-    return [
-        panel.fingerprint,
-        json.dumps(known, sort_keys=True),
-        json.dumps(dict(settings), sort_keys=True),
-        _tree_digest(_PACKAGE, _PACKAGE.rglob("*.py")),
-        _versions(_RESULT_LIBRARIES),
-    ]
+def _why_build(staged: Path, out: Path) -> str:
+    """Why the pages of a staged source have to be built, or nothing if they are there."""
+    stamp = out / _STATE / "pages"
+    if not (out / "html" / "index.html").is_file():
+        return "new"
+    if not stamp.is_file():
+        return "the last build did not end without warnings"
+    return "" if stamp.read_text() == _pages_key(staged) else "their source changed"
+
+
+def _pages_key(staged: Path) -> str:
+    versions = json.dumps(_versions(_PAGE_LIBRARIES), sort_keys=True)
+    return digest(_tree_digest(staged, staged.rglob("*")), versions)
 
 
 def _build(out: Path, report: Callable[[str], None]) -> list[str]:
     """Build the pages of the staged source, unless they are there; returns the build's warnings.
 
     The pages are built aside and put in place when they are whole.  They are built from nothing
-    each time: a few seconds buy freedom from whatever an interrupted build left.
+    each time: some seconds buy freedom from whatever an interrupted build left, and titles and
+    numbers that are true in every page that cites them.
     """
     staged, html, stamp = out / "source", out / "html", out / _STATE / "pages"
-    key = _digest(_tree_digest(staged, staged.rglob("*")), _versions(_PAGE_LIBRARIES))
-    if stamp.is_file() and stamp.read_text() == key and (html / "index.html").is_file():
-        report("pages: kept from the run before")
+    if not _why_build(staged, out):
+        report(f"pages: {KEPT}")
         return []
     start = time.perf_counter()
-    with tempfile.TemporaryDirectory(dir=out / _STATE, prefix="build-") as aside:
+    with (
+        tempfile.TemporaryDirectory(dir=out / _STATE, prefix="build-") as aside,
+        _open_while_alive() as alive,
+    ):
         options = ["--path-output", aside, "-W", "--keep-going", "--nitpick"]
-        build = "from jupyter_book.cli.main import main; main()"
         done = subprocess.run(
-            [sys.executable, "-P", "-c", build, "build", str(staged), *options],
+            [sys.executable, "-P", "-c", _BUILD, "build", str(staged), *options],
             check=False,
-            stdin=subprocess.DEVNULL,
+            stdin=alive,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
@@ -288,13 +425,20 @@ def _build(out: Path, report: Callable[[str], None]) -> list[str]:
         built.rename(html)
     report(f"pages: built in {_seconds_since(start)}")
     if done.returncode == 0:
-        write_atomically(stamp, key)
+        write_atomically(stamp, _pages_key(staged))
         return []
     return re.findall(r"^.*\b(?:WARNING|ERROR|CRITICAL)\b.*$", said, flags=re.MULTILINE) or [said]
 
 
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\x1e".join(parts).encode()).hexdigest()[:32]
+@contextmanager
+def _open_while_alive() -> Iterator[int]:
+    """A file descriptor to read from that ends when this process does, whatever ends it."""
+    reading, writing = os.pipe()
+    try:
+        yield reading
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 def _tree_digest(folder: Path, files: Iterable[Path]) -> str:
@@ -306,9 +450,23 @@ def _tree_digest(folder: Path, files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def _versions(libraries: Iterable[str]) -> str:
-    found = {name: version(name) for name in libraries}
-    return json.dumps({"python": platform.python_version(), **found})
+def _read(path: Path) -> NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def _versions(libraries: Iterable[str]) -> dict[str, str]:
+    """Versions of libraries, by the names of their distributions or of their modules."""
+    found = {name: _version(name) for name in libraries}
+    return {"python": platform.python_version(), **dict(sorted(found.items()))}
+
+
+@cache
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        owners = packages_distributions().get(name, [])
+        return ", ".join(version(owner) for owner in owners) or "unknown"
 
 
 def _seconds_since(start: float) -> str:

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from oulib import pipeline, truth
+from oulib import pipeline, schedule, truth
 from oulib.cli import main
 from oulib.notebook import ChapterFailed, GluedVerdict
+from oulib.schedule import Progress, Running
 from oulib.simulate import simulate
 from oulib.spec import MODELS
 
@@ -98,6 +99,7 @@ def test_a_bad_panel_is_described_without_a_traceback(tmp_path, capsys, text, wo
         (["run", "F", "--out", "F"], ["not a folder"]),
         (["run", "F", "--out", "IN"], ["did not make"]),
         (["run", "F", "--out", "O", "--seed", str(2**32)], ["--seed"]),
+        (["run", "F", "--out", "O", "--jobs", "0"], ["--jobs", "at least 1"]),
         (["run", "F", "--out", "O", "--column", "survey"], ["--column", "NAME=COLUMN"]),
         (["run", "F", "--out", "O", "--column", "=x"], ["NAME=COLUMN"]),
         (["run", "nowhere.csv", "--out", "O"], ["nowhere.csv"]),
@@ -201,6 +203,70 @@ def test_the_exit_status_of_run(monkeypatch, capsys, made, strict, expected, wor
     assert printed.splitlines()[-1] == "/x/index.html"
     for word in words:
         assert word in said
+
+
+def test_run_hands_on_how_many_chapters_run_at_once(monkeypatch, capsys):
+    given = []
+    monkeypatch.setattr(pipeline, "run", lambda *_, **options: given.append(options) or book())
+    monkeypatch.setattr(schedule, "default_jobs", lambda: 7)
+    assert status("run", "--out", "x", "--jobs", 3) == 0
+    assert status("run", "--out", "x") == 0
+    assert [options["jobs"] for options in given] == [3, 7]
+
+
+def test_explain_prints_what_would_be_done_and_runs_nothing(monkeypatch, capsys):
+    given = []
+    lines = ["01-a: kept", "pages: kept"]
+    monkeypatch.setattr(pipeline, "run", lambda *_, **__: pytest.fail("it ran"))
+    monkeypatch.setattr(pipeline, "explain", lambda *a, **options: given.append(options) or lines)
+    assert status("run", "--out", "x", "--draws", 9, "--explain") == 0
+    assert capsys.readouterr() == ("01-a: kept\npages: kept\n", "")
+    assert given[0]["settings"] == {"draws": 9}
+
+
+STAGES = [
+    Progress((Running("notebooks/01-a", 0.0, 0, 30),), 0, 3, None),
+    Progress((Running("notebooks/01-a", 9.0, 7, 30),), 0, 3, None),
+    Progress(
+        (Running("notebooks/01-a", 130.0, 9, 30), Running("notebooks/02-b", 0, 1, 20)), 0, 3, 7500.0
+    ),
+    Progress((Running("notebooks/02-b", 4.0, 2, 20),), 1, 3, 80.0),
+    Progress((), 3, 3, 0.0),
+]
+
+
+def run_in_stages(monkeypatch) -> None:
+    def staged(*_, report, progress, **__):
+        for stage in STAGES:
+            progress(stage)
+        report("pages: built")
+        return book()
+
+    monkeypatch.setattr(pipeline, "run", staged)
+    assert status("run", "--out", "x") == 0
+
+
+def test_progress_is_told_in_plain_lines_where_there_is_no_terminal(monkeypatch, capsys):
+    run_in_stages(monkeypatch)
+    assert capsys.readouterr().err.splitlines() == [
+        "Running notebooks/01-a; 0 of 3 chapters done, 2 waiting.",
+        "Running notebooks/01-a, notebooks/02-b; 0 of 3 chapters done, 1 waiting, "
+        "about 2 h 05 min left.",
+        "pages: built",
+    ]
+
+
+def test_progress_is_one_line_at_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "70")
+    run_in_stages(monkeypatch)
+    first, *rest = capsys.readouterr().err.split("\r\x1b[K")
+    assert first == ""
+    assert rest[0] == "0 of 3 chapters done, 2 waiting; 01-a (cell 0 of 30, 0 s)"
+    assert rest[2] == "0 of 3 chapters done, 1 waiting, about 2 h 05 min left; 01-a (cell 9…"
+    assert "about 80 s left; 02-b (cell 2 of" in rest[3]
+    assert all(len(line) <= 69 and "\n" not in line for line in rest[:4])
+    assert rest[4:] == ["pages: built\n", ""]
 
 
 def test_what_nobody_expected_is_said_in_a_sentence(monkeypatch, capsys):

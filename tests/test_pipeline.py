@@ -15,7 +15,7 @@ import psutil
 import pytest
 from nbformat import v4
 
-from oulib import pipeline, truth
+from oulib import pipeline, schedule, truth
 from oulib.errors import UserError
 from oulib.notebook import ChapterFailed, did_not_finish, execute, publishable, read_clean, verdicts
 from oulib.offline import external_requests
@@ -39,7 +39,7 @@ display(
 GATED = """\
 import time
 from pathlib import Path
-Path({flags!r}, "begun").touch()
+Path({flags!r}, "begun-{name}").touch()
 while not Path({flags!r}, "go").exists():
     time.sleep(0.02)
 print("went on")"""
@@ -160,6 +160,160 @@ def test_only_what_changed_runs_again(made, monkeypatch):
     assert not any("kept" in line for line in log)
 
 
+def staged(out: Path, name: str) -> nbformat.NotebookNode:
+    return nbformat.read(out / "source" / "notebooks" / f"{name}.ipynb", as_version=4)
+
+
+def test_prose_is_put_around_the_outputs_that_are_kept(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "_build", lambda *_: [])
+    out, log = tmp_path / "out", []
+    pipeline.run(None, out, source=source)
+    before = staged(out, "01-panel")
+    changed = chapter("Another title", PANEL_CHAPTER)
+    changed.cells[2].metadata["mystnb"] = {"image": {"alt": "In other words."}}
+    changed.cells.insert(2, v4.new_markdown_cell("A sentence before the code."))
+    changed.cells.append(v4.new_markdown_cell("And one after it."))
+    write_chapter(source, "01-panel", changed)
+    pipeline.run(None, out, source=source, report=log.append)
+    assert all("kept" in line for line in log)
+    after = staged(out, "01-panel")
+    nbformat.validate(after)
+    assert [cell.source for cell in after.cells if cell.cell_type == "markdown"] == [
+        "# Another title",
+        "A sentence before the code.",
+        "And one after it.",
+    ]
+    assert after.cells[4].metadata["mystnb"] == {"image": {"alt": "In other words."}}
+    code, was = ([c for c in nb.cells if c.cell_type == "code"] for nb in (after, before))
+    assert [(c.source, c.outputs, c.execution_count) for c in code] == [
+        (c.source, c.outputs, c.execution_count) for c in was
+    ]
+    assert code[2].outputs
+    # The parameters that were injected are still beside those of the chapter, and hidden.
+    assert [cell.metadata.get("tags") for cell in after.cells[1:3]] == [
+        ["parameters"],
+        ["injected-parameters", "remove-cell"],
+    ]
+    # It is the page that an execution from nothing makes.
+    pipeline.run(None, tmp_path / "fresh", source=source)
+    assert staged(tmp_path / "fresh", "01-panel") == after
+
+
+def test_a_tag_is_part_of_the_code(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "_build", lambda *_: [])
+    pipeline.run(None, tmp_path / "out", source=source)
+    tagged = chapter("A toy model", VERDICT)
+    tagged.cells[2].metadata["tags"] = ["raises-exception"]
+    write_chapter(source, "02-toy", tagged)
+    lines = pipeline.explain(None, tmp_path / "out", source=source)
+    assert lines[1] == "notebooks/02-toy: to be executed (its code changed: cell 3)"
+
+
+@pytest.fixture
+def own_package(tmp_path, monkeypatch):
+    """A copy of the package's text in which things can be changed; what runs is the package."""
+    package = tmp_path / "copy" / "oulib"
+    shutil.copytree(ROOT / "oulib", package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(pipeline, "_PACKAGE", package)
+    return package
+
+
+def test_a_change_of_the_package_executes_the_chapters_that_use_it(
+    source, tmp_path, monkeypatch, own_package
+):
+    monkeypatch.setattr(pipeline, "_build", lambda *_: [])
+    out = tmp_path / "out"
+    write_chapter(source, "02-toy", chapter("Toy", "from oulib import words\nwords.count(3, 'x')"))
+    add_chapter(source, "03-odd", chapter("Odd", "%pwd\n1"))
+    pipeline.run(None, out, source=source)
+
+    def why(module: str, old: str, new: str) -> list[str]:
+        file = own_package / module
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new))
+        lines = pipeline.explain(None, out, source=source)
+        file.write_text(text)
+        return [line.partition(": ")[2] for line in lines[:3]]
+
+    everything = "because code cell 2 is not plain Python)"
+    kept = "kept from the run before"
+    first, second, third = why("words/text.py", "def count(", "def count(\n    # now\n")
+    assert (first, second) == (kept, "to be executed (oulib.words.text (count) changed)")
+    assert third.startswith("to be executed (oulib/words/text.py changed; it depends on all")
+    assert third.endswith(everything)
+    first, second, third = why("truth.py", "def load(", "def load(\n    # now\n")
+    assert (first, second) == ("to be executed (oulib.truth (load) changed)", kept)
+    assert third.endswith(everything)
+    # How a chapter is executed counts for all, and how this is told to the user for none.
+    lines = why("notebook.py", "def publishable(", "def publishable(\n    # now\n")
+    assert not any(line == kept for line in lines)
+    first, second, _ = why("cli.py", "def main(", "def main(\n    # now\n")
+    assert (first, second) == (kept, kept)
+
+
+def test_explaining_says_what_a_run_would_do_and_does_nothing(source, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+
+    def explain(**options: object) -> list[str]:
+        before = {file: file.stat().st_mtime_ns for file in sorted(tmp_path.rglob("*"))}
+        lines = pipeline.explain(None, out, source=source, **options)
+        assert {file: file.stat().st_mtime_ns for file in sorted(tmp_path.rglob("*"))} == before
+        names = [line.partition(": ")[0] for line in lines]
+        assert names == ["notebooks/01-panel", "notebooks/02-toy", "pages"]
+        return [line.partition(": ")[2] for line in lines]
+
+    new, kept = "to be executed (new)", "kept from the run before"
+    assert explain() == [new, new, "to be built (chapters are to be executed)"]
+    log = []
+    pipeline.run(None, out, source=source, report=log.append)
+    assert [line.endswith("(new)") for line in log] == [True, True, False]
+    assert explain() == [kept] * 3
+    assert explain(settings={"draws": 20})[0] == (
+        "to be executed (setting `draws` changed from the chapter's own to 20)"
+    )
+    (source / "book" / "preface.md").write_text("# Preface\n\nOther words.\n")
+    assert explain() == [kept, kept, "to be built (their source changed)"]
+    monkeypatch.setattr(pipeline, "_version", lambda name: "99" if name == "pymc" else "1")
+    assert "library versions changed: " in explain()[0]
+    monkeypatch.undo()
+    small = simulate("baseline", n_ou=6, n_site=2, n_month=12, wave_every=3, seed=2)
+    truth.write(small, source / "data" / "panel.csv")
+    assert explain()[:2] == ["to be executed (the panel changed)"] * 2
+
+
+def test_a_failure_is_the_reason_to_execute_again(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "_build", lambda *_: [])
+    write_chapter(source, "01-panel", chapter("The panel", "raise ValueError"))
+    pipeline.run(None, tmp_path / "out", source=source)
+    lines = pipeline.explain(None, tmp_path / "out", source=source)
+    assert lines[0] == "notebooks/01-panel: to be executed (failed last time)"
+    # Its prose is as it is now, even though the note keeps only the title.
+    write_chapter(source, "01-panel", chapter("Another title", "raise ValueError"))
+    pipeline.run(None, tmp_path / "out", source=source)
+    assert staged(tmp_path / "out", "01-panel").cells[0].source.startswith("# Another title")
+
+
+def test_the_longest_of_the_last_run_begin_first(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "_build", lambda *_: [])
+    out, log, seen = tmp_path / "out", [], []
+    pipeline.run(None, out, source=source, report=log.append, progress=seen.append)
+    assert [line.partition(":")[0] for line in log] == ["notebooks/01-panel", "notebooks/02-toy"]
+    assert seen[0].seconds_left is None
+    for file in (out / ".oulib" / "chapters").glob("*.json"):
+        record = json.loads(file.read_text())
+        record["seconds"] = {"notebooks/01-panel": 100.0, "notebooks/02-toy": 900.0}[
+            record["inputs"]["name"]
+        ]
+        file.write_text(json.dumps(record))
+    log.clear()
+    seen.clear()
+    more = {"report": log.append, "progress": seen.append, "settings": {"draws": 20}}
+    pipeline.run(None, out, source=source, **more)
+    assert [line.partition(":")[0] for line in log] == ["notebooks/02-toy", "notebooks/01-panel"]
+    assert 900 < seen[0].seconds_left <= 1000
+
+
 def test_a_failed_chapter_leaves_a_note_and_the_others(source, tmp_path):
     write_chapter(source, "01-panel", chapter("The panel", "1", f"raise ValueError({HOSTILE!r})"))
     book = pipeline.run(None, out := tmp_path / "out", source=source)
@@ -179,7 +333,13 @@ def test_a_failed_chapter_leaves_a_note_and_the_others(source, tmp_path):
     mended = pipeline.run(None, out, source=source, report=log.append)
     assert mended.failures == ()
     assert not failure.log.exists()
-    assert ["kept" in line for line in log] == [False, True, False]
+    # What is kept is said first.
+    assert [line.partition(":")[0] for line in log] == [
+        "notebooks/02-toy",
+        "notebooks/01-panel",
+        "pages",
+    ]
+    assert ["kept" in line for line in log] == [True, False, False]
 
 
 def test_a_warning_of_the_build_is_told_each_time(source, tmp_path):
@@ -224,12 +384,22 @@ def test_what_cannot_be_used_is_refused_and_nothing_is_written(source, tmp_path,
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def start(source: Path, out: Path) -> subprocess.Popen:
+def add_chapter(source: Path, name: str, notebook: nbformat.NotebookNode) -> None:
+    write_chapter(source, name, notebook)
+    with (source / "_toc.yml").open("a") as contents:
+        contents.write(f"  - file: notebooks/{name}\n")
+
+
+def gated(flags: Path, name: str) -> nbformat.NotebookNode:
+    return chapter("Toy", GATED.format(flags=str(flags), name=name))
+
+
+def start(source: Path, out: Path, *options: str) -> subprocess.Popen:
     program = (
         "import sys; from pathlib import Path; from oulib import cli, pipeline; "
         "pipeline.source_root = lambda: Path(sys.argv[1]); sys.exit(cli.main(sys.argv[2:]))"
     )
-    command = [sys.executable, "-c", program, str(source), "run", "--out", str(out)]
+    command = [sys.executable, "-c", program, str(source), "run", "--out", str(out), *options]
     # A shell that runs the tests in the background has them ignore what Ctrl-C sends.
     heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
@@ -241,34 +411,105 @@ def wait_for(flag: Path, process: subprocess.Popen) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_was_stopped_goes_on_where_it_was(source, tmp_path, monkeypatch, how):
     monkeypatch.setattr(pipeline, "_build", lambda *_: [])
     flags, out = tmp_path / "flags", tmp_path / "out"
     flags.mkdir()
-    write_chapter(source, "02-toy", chapter("Toy", GATED.format(flags=str(flags))))
-    with start(source, out) as process:
-        wait_for(flags / "begun", process)
+    write_chapter(source, "02-toy", gated(flags, "a"))
+    add_chapter(source, "03-toy", gated(flags, "b"))
+    with start(source, out, "--jobs", "2") as process:
+        # Both at once: neither can go on.
+        wait_for(flags / "begun-a", process)
+        wait_for(flags / "begun-b", process)
         with pytest.raises(UserError, match=f"Another run \\(process {process.pid}\\)"):
             pipeline.run(None, out, source=source)
         kernels = psutil.Process(process.pid).children(recursive=True)
+        assert len(kernels) >= 2
         process.send_signal(how)
         said = process.stderr.read()
-    if how == signal.SIGINT:
-        assert process.returncode == 130
+    if how != signal.SIGKILL:
+        assert process.returncode == 128 + how
         assert "Traceback" not in said
+        assert "Interrupted" in said
     assert psutil.wait_procs(kernels, timeout=60)[1] == []
 
-    # The page that had begun is still the clean one, without outputs.
-    halted = nbformat.read(out / "source" / "notebooks" / "02-toy.ipynb", as_version=4)
-    assert not any(cell.get("outputs") for cell in halted.cells)
+    # The pages that had begun are still the clean ones, without outputs.
+    for name in ("02-toy", "03-toy"):
+        halted = nbformat.read(out / "source" / "notebooks" / f"{name}.ipynb", as_version=4)
+        assert not any(cell.get("outputs") for cell in halted.cells)
     (flags / "go").touch()
     log = []
     book = pipeline.run(None, out, source=source, report=log.append)
-    assert ["kept" in line for line in log] == [True, False]
+    assert ["kept" in line for line in log] == [True, False, False]
     finished = nbformat.read(out / "source" / "notebooks" / "02-toy.ipynb", as_version=4)
     assert finished.cells[-1].outputs[0].text == "went on\n"
     assert book.failures == ()
+
+
+def test_whatever_happens_between_two_chapters_the_others_end(source, tmp_path, monkeypatch):
+    flags = tmp_path / "flags"
+    flags.mkdir()
+    write_chapter(source, "01-panel", gated(flags, "a"))
+    write_chapter(source, "02-toy", chapter("Toy", "1"))
+
+    def full(*_):
+        while not (flags / "begun-a").exists():
+            time.sleep(0.02)
+        raise OSError("no space left")
+
+    monkeypatch.setattr("oulib.kept.Kept.put", full)
+    # The error is held, and with it what it passed through: nothing ends by being forgotten.
+    with pytest.raises(OSError, match="no space left") as held:
+        pipeline.run(None, tmp_path / "out", source=source, jobs=2)
+    assert psutil.wait_procs(psutil.Process().children(), timeout=60)[1] == []
+    del held
+
+
+def test_a_build_ends_with_the_run_that_started_it(source, tmp_path):
+    (source / "_toc.yml").write_text("format: jb-book\nroot: book/preface\n")
+    flag = tmp_path / "begun"
+    waits = f"import time; open({str(flag)!r}, 'w').close(); time.sleep(600)\n"
+    (source / "book" / "waits.py").write_text("def setup(app):\n    " + waits)
+    config = "sphinx: {local_extensions: {waits: book}}\n"
+    (source / "_config.yml").write_text(config)
+    with start(source, tmp_path / "out") as process:
+        wait_for(flag, process)
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+    assert children
+    assert psutil.wait_procs(children, timeout=60)[1] == []
+
+
+def test_chapters_that_run_at_once_share_the_cores_and_say_the_same(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "_build", lambda *_: [])
+    monkeypatch.setattr(schedule, "usable_cores", lambda: 5)
+    cores = "import os\nprint(os.environ['OULIB_CORES'], os.getcwd()[-9:])"
+    for number in (3, 4, 5):
+        add_chapter(source, f"0{number}-more", chapter(f"Number {number}", f"{number}", cores))
+    here, seen = Path.cwd(), []
+    for jobs, out in ((1, tmp_path / "one"), (3, tmp_path / "three")):
+        book = pipeline.run(None, out, source=source, jobs=jobs, progress=seen.append)
+        assert [verdict.model for verdict in book.verdicts] == ["toy"]
+    assert Path.cwd() == here
+    assert max(len(progress.running) for progress in seen) == 3
+    assert {progress.total for progress in seen} == {5}
+    assert seen[-1].done == 4
+
+    def said(out: Path, name: str) -> list[str]:
+        file = out / "source" / "notebooks" / f"{name}.ipynb"
+        cells = nbformat.read(file, as_version=4).cells
+        return [
+            output.text
+            for cell in cells
+            for output in cell.get("outputs", ())
+            if output.get("text")
+        ]
+
+    assert said(tmp_path / "one", "03-more") == ["5 notebooks\n"]
+    assert said(tmp_path / "three", "03-more") == ["1 notebooks\n"]
+    same = "01-panel"
+    assert said(tmp_path / "one", same) == said(tmp_path / "three", same) != []
 
 
 def test_remains_of_a_build_are_cleared_and_not_taken_for_pages(made):
