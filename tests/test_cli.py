@@ -156,6 +156,7 @@ def test_fit_leaves_draws_table_and_verdict(panel, tmp_path, capsys, monkeypatch
     printed, said = capsys.readouterr()
     assert printed.split() == [str(tmp_path / "fit" / name) for name in names]
     assert "The gate was not passed" in said
+    assert "Each chain has 50 draws." in said
     assert sorted(path.name for path in (tmp_path / "fit").iterdir()) == names
 
     with xr.open_datatree(tmp_path / "fit" / "fit.nc") as tree:
@@ -201,6 +202,19 @@ def test_the_exit_status_of_run(monkeypatch, capsys, made, strict, expected, wor
     assert printed.splitlines()[-1] == "/x/index.html"
     for word in words:
         assert word in said
+
+
+def test_draws_are_a_number_or_as_many_as_it_takes(monkeypatch):
+    settings = []
+
+    def run(*_, **given):
+        settings.append(given["settings"])
+        return book()
+
+    monkeypatch.setattr(pipeline, "run", run)
+    for draws in ("auto", "250"):
+        assert status("run", "--out", "x", "--draws", draws) == 0
+    assert settings == [{"draws": "auto"}, {"draws": 250}]
 
 
 def test_what_nobody_expected_is_said_in_a_sentence(monkeypatch, capsys):
