@@ -7,11 +7,15 @@ a finished fit is :mod:`oulib.checks`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import arviz as az
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.fft import irfft, rfft
+from scipy.special import ndtri
+from scipy.stats import rankdata
 
 from oulib.model.groups import EFFECTS, TREND
 from oulib.spec import ModelSpec
@@ -73,18 +77,113 @@ def summary(posterior: xr.Dataset) -> pd.DataFrame:
     """A row per scalar of the posterior under its public name.
 
     Index labels spell the place out (``alpha[OU-07]``, ``lam[2024-03]``); columns are ``mean``,
-    ``sd``, ``mcse_mean``, ``q5``, ``q95``, ``ess_bulk``, ``ess_tail`` and ``r_hat``.
+    ``sd``, ``mcse_mean``, ``q5``, ``q95``, ``ess_bulk``, ``ess_tail`` (of those two quantiles) and
+    ``r_hat``.  The numbers are ArviZ's, which goes through the scalars one by one; here many are
+    worked out together.
     """
-    drawn = posterior[[name for name in NAMES if name in posterior]]
-    # A correlation matrix's diagonal is constant: its R-hat is 0 / 0, and is left blank.
-    with np.errstate(invalid="ignore"):
-        table = az.summary(drawn, ci_prob=0.9, ci_kind="eti", round_to="none", kind="all")
-        # ArviZ's own tail ESS is that of other quantiles than the two reported here.
-        tail = az.ess(drawn, method="tail", prob=(0.05, 0.95))
-    table = table.rename(columns={"eti90_lb": "q5", "eti90_ub": "q95"})
-    table["ess_tail"] = np.concatenate([np.ravel(tail[name].to_numpy()) for name in drawn])
-    columns = ["mean", "sd", "mcse_mean", "q5", "q95", "ess_bulk", "ess_tail", "r_hat"]
-    return table[columns].astype(float).rename_axis("parameter")
+    tables = [_table(posterior[name]) for name in NAMES if name in posterior]
+    return pd.concat(tables).rename_axis("parameter")
+
+
+def _table(draws: xr.DataArray) -> pd.DataFrame:
+    """The rows of :func:`summary` of one variable."""
+    places = [dim for dim in draws.dims if dim not in ("chain", "draw")]
+    values = draws.transpose("chain", "draw", *places).to_numpy()
+    labels = [str(draws.name)]
+    if places:
+        index = product(*(draws[dim].to_numpy() for dim in places))
+        labels = [f"{draws.name}[{', '.join(map(str, place))}]" for place in index]
+    values = values.reshape(*values.shape[:2], len(labels)).astype(float)
+    parts = [
+        _columns(values[..., start : start + _TOGETHER])
+        for start in range(0, len(labels), _TOGETHER)
+    ]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return pd.DataFrame(columns, index=labels)
+
+
+_TOGETHER = 64  # scalars worked out together: what bounds the memory that transforms take
+
+
+def _columns(values: np.ndarray) -> dict[str, np.ndarray]:
+    """Statistics of scalars from their draws, (chain, draw, scalar); each (scalar).
+
+    Draws that are not all finite have no diagnostics, and a single chain no R-hat.  Those of a
+    constant have none either, and as many effective draws as draws.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        halves = _halves(values)
+        ranked, folded = _normalised(halves), _normalised(_folded(halves))
+        unsound = np.where(np.isfinite(values).all(axis=(0, 1)), 0.0, np.nan)
+        alone = np.nan if len(values) < 2 else 0.0
+        q5, q95 = np.quantile(values, [0.05, 0.95], axis=(0, 1))
+        tails = [effective(_halves((values <= q).astype(float))) for q in (q5, q95)]
+        sd = values.std(axis=(0, 1), ddof=1)
+        return {
+            "mean": values.mean(axis=(0, 1)),
+            "sd": sd,
+            "mcse_mean": sd / np.sqrt(effective(halves)) + unsound,
+            "q5": q5,
+            "q95": q95,
+            "ess_bulk": effective(ranked) + unsound,
+            "ess_tail": np.minimum(*tails) + unsound,
+            "r_hat": np.fmax(spread(ranked), spread(folded)) + unsound + alone,
+        }
+
+
+def _halves(values: np.ndarray) -> np.ndarray:
+    """Each chain as two, its first and its second half, without the middle draw if there is one."""
+    half = values.shape[1] // 2
+    return np.concatenate([values[:, :half], values[:, -half:]])
+
+
+def _folded(values: np.ndarray) -> np.ndarray:
+    """Distances from the median, which tell chains of unequal width."""
+    return np.abs(values - np.median(values, axis=(0, 1)))
+
+
+def _normalised(values: np.ndarray) -> np.ndarray:
+    """Normal scores of the ranks over all chains."""
+    flat = values.reshape(-1, values.shape[-1])
+    scores = ndtri((rankdata(flat, axis=0) - 0.375) / (len(flat) + 0.25))
+    return scores.reshape(values.shape)
+
+
+def spread(values: np.ndarray) -> np.ndarray:
+    """R-hat: the spread of all chains over that within each, (scalar)."""
+    draws = values.shape[1]
+    between = draws * values.mean(axis=1).var(axis=0, ddof=1)
+    within = values.var(axis=1, ddof=1).mean(axis=0)
+    return np.sqrt((between / within + draws - 1) / draws)
+
+
+def effective(values: np.ndarray) -> np.ndarray:
+    """Effective number of draws for the mean of ``values``, (chain, draw, scalar); (scalar).
+
+    Autocorrelations are summed in pairs for as long as the pairs are positive, and never let grow
+    (Geyer's initial monotone sequence; Vehtari et al., 2021, after Stan).
+    """
+    chains, draws, scalars = values.shape
+    spectrum = rfft(values - values.mean(axis=1, keepdims=True), 2 * draws, axis=1)
+    covariance = irfft(np.abs(spectrum) ** 2, 2 * draws, axis=1)[:, :draws].mean(axis=0) / draws
+    within = covariance[0] * draws / (draws - 1)
+    total = covariance[0] + (values.mean(axis=1).var(axis=0, ddof=1) if chains > 1 else 0.0)
+    rho = 1 - (within - covariance) / total
+    rho[0] = 1.0
+    pairs = rho[: draws // 2 * 2].reshape(-1, 2, scalars).sum(axis=1)[: max((draws - 1) // 2, 1)]
+    ends = pairs <= 0
+    ends[-1] = True
+    end = ends.argmax(axis=0)
+    counted = np.arange(len(pairs))[:, None] < end
+    monotone = np.where(counted, np.minimum.accumulate(pairs, axis=0), 0.0)
+    # Of the pair that ends the sum, the first is counted once, if it is positive (or the pair is).
+    last = np.take_along_axis(rho, 2 * end[None], axis=0)[0]
+    sound = (last > 0) | (np.take_along_axis(pairs, end[None], axis=0)[0] >= 0)
+    last = np.where(sound, last, 0.0)
+    size = chains * draws
+    time = np.maximum(2 * monotone.sum(axis=0) + last - 1, 1 / np.log10(size))
+    constant = np.ptp(values, axis=(0, 1)) < np.finfo(float).resolution
+    return np.where(constant, size, size / time)
 
 
 def constants(posterior: xr.Dataset, spec: ModelSpec) -> list[str]:

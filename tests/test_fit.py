@@ -112,8 +112,8 @@ def test_another_seed_gives_other_draws(fitted, informed):
 
 @pytest.fixture(scope="module")
 def auto(fitted):
-    """The question of ``fitted`` with the number of draws left open."""
-    return fit(fitted.panel, fitted.spec, replace(fitted.sampling, draws="auto"))
+    """The question of ``fitted`` with the number of draws left open, and another seed."""
+    return fit(fitted.panel, fitted.spec, replace(fitted.sampling, draws="auto", seed=2))
 
 
 def same_draws(one, other, draws):
@@ -143,8 +143,10 @@ def test_a_fit_of_a_given_length_was_not_looked_at(fitted):
     assert check(fitted).draws == DRAWS
 
 
-def test_the_draws_are_the_first_of_longer_chains(auto, fitted):
-    same_draws(auto, fitted, min(auto.looks[-1].draws, DRAWS))
+@pytest.mark.parametrize("draws", [400, LENGTHS[-1]])
+def test_the_draws_are_the_first_of_longer_chains(auto, draws):
+    given = fit(auto.panel, auto.spec, replace(auto.sampling, draws=draws))
+    same_draws(auto, given, min(auto.looks[-1].draws, draws))
 
 
 def test_looking_leaves_no_trace_in_the_draws(auto, empty_cache, monkeypatch):
