@@ -44,7 +44,7 @@ class Sampling:
     """
 
     draws: int | Literal["auto"] = AUTO
-    tune: int = 1000
+    tune: int = 500
     chains: int = 4
     seed: int = 20261122
     target_accept: float = 0.9
