@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from html import escape
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 from IPython.display import HTML, Markdown, display
@@ -22,6 +22,7 @@ from oulib.checks import HYPERPARAMETERS, Verdict, check, hyperparameters, summa
 from oulib.compare import compare, steps
 from oulib.errors import UserError
 from oulib.fit import Fit, Sampling, fit
+from oulib.looks import AUTO
 from oulib.panel import Panel
 from oulib.source import default_panel
 from oulib.spec import LADDER, ROBUST, ModelSpec
@@ -94,7 +95,7 @@ def open_chapter(
     columns: Mapping[str, str] | None = None,
     covariates: Sequence[str] | None = None,
     *,
-    draws: int,
+    draws: int | Literal["auto"],
     tune: int,
     chains: int,
     seed: int,
@@ -107,6 +108,23 @@ def open_chapter(
     path = default_panel() if panel_file is None else Path(panel_file).resolve()
     panel = truth.load(path, columns=columns, covariates=covariates or ())
     return Chapter(panel, Sampling(draws=draws, tune=tune, chains=chains, seed=seed))
+
+
+def at_most(
+    given: int | Literal["auto"], most: int, *, auto: int | Literal["auto"] | None = None
+) -> int | Literal["auto"]:
+    """A number of draws for a fit that shall have no more than ``most``.
+
+    It is ``auto``, or else ``most``, where all fits are given as many as it takes.
+    """
+    if given == AUTO:
+        return most if auto is None else auto
+    return min(given, most)
+
+
+def times(given: int | Literal["auto"], factor: float) -> int | Literal["auto"]:
+    """``factor`` times the draws that all fits are given; as many as it takes stays so."""
+    return given if given == AUTO else max(int(factor * given), 1)
 
 
 def say(*sentences: str) -> None:
@@ -138,7 +156,10 @@ def gate(result: Fit | Inapplicable, *, expected_to_fail: bool = False) -> Verdi
         glue(f"verdict_{result.spec.name}", {**verdict.to_dict(), "expected_to_fail": True})
         return verdict
     seconds = result.seconds
-    timing = f"Compiled in {seconds['compile']:.0f} s and sampled in {seconds['sample']:.0f} s."
+    timing = (
+        f"{words.length(verdict)} Compiled in {seconds['compile']:.0f} s and sampled in "
+        f"{seconds['sample']:.0f} s."
+    )
     if verdict.passed:
         body = f"<p>Every check passed. {timing}</p>"
         banner("The gate is open", body, kind="tip")

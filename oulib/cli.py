@@ -89,7 +89,7 @@ def _simulate(args: argparse.Namespace) -> int:
 
 
 def _fit(args: argparse.Namespace) -> int:
-    from oulib import results, truth
+    from oulib import results, truth, words
     from oulib.checks import check
     from oulib.fit import Sampling, fit
     from oulib.folder import check_folder
@@ -108,6 +108,7 @@ def _fit(args: argparse.Namespace) -> int:
     given = _given(args, "draws", "tune", "chains", "seed", "target_accept", "sampler")
     fitted = fit(panel, spec, Sampling(**given))
     verdict = check(fitted)
+    _say(words.length(verdict))
     for failed in verdict.failed:
         _say(f"{failed.name} is {failed.value:.4g}, the limit {failed.threshold:.4g}.")
     _say(f"The gate was {'passed' if verdict.passed else 'not passed'}.")
@@ -393,7 +394,12 @@ def _parser() -> argparse.ArgumentParser:
         )
 
     def sampling(sub: Any) -> None:
-        sub.add_argument("--draws", type=_whole(4), metavar="N", help="draws kept, per chain")
+        sub.add_argument(
+            "--draws",
+            type=lambda text: text if text == "auto" else _whole(4)(text),
+            metavar="N",
+            help="draws kept, per chain; auto, the default, is as many as the gate takes",
+        )
         sub.add_argument("--tune", type=_whole(1), metavar="N", help="warm-up draws, per chain")
         sub.add_argument("--chains", type=_whole(1), metavar="N")
         seed(sub)

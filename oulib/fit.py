@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pymc as pm
 import xarray as xr
 
 from oulib import cache
 from oulib.compiled import compiled_model
+from oulib.errors import UserError
+from oulib.looks import AUTO, LENGTHS, Look, look
 from oulib.model import build_model
 from oulib.model.deviations import complete
 from oulib.panel import Panel
@@ -22,22 +27,36 @@ from oulib.spec import ModelSpec
 Sampler = Literal["nutpie", "pymc", "numpyro"]
 _HERE = Path(__file__).parent
 _CODE = (_HERE / "fit.py", _HERE / "compiled.py", _HERE / "model")
+_RULE = (_HERE / "looks.py", _HERE / "diagnostics.py")  # what decides on the number of draws
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
     """How to sample: draws and warm-up per chain, chains, seed, target acceptance, sampler.
 
-    A trajectory has at most 2 ** ``max_depth`` steps.
+    With ``draws="auto"`` chains are as long as it takes to pass the gate, up to the last of
+    :data:`oulib.looks.LENGTHS`.  A trajectory has at most 2 ** ``max_depth`` steps.
+
+    Raises:
+        UserError: ``draws`` is a text other than "auto".
     """
 
-    draws: int = 2000
-    tune: int = 1000
+    draws: int | Literal["auto"] = AUTO
+    tune: int = 500
     chains: int = 4
     seed: int = 20261122
     target_accept: float = 0.9
     max_depth: int = 10
     sampler: Sampler = "nutpie"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.draws, str) and self.draws != AUTO:
+            raise UserError(f"draws={self.draws!r}: give a whole number of draws, or {AUTO!r}.")
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Draws a chain at which sampling may end."""
+        return LENGTHS if self.draws == AUTO else (self.draws,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +64,8 @@ class Fit:
     """A sampled model: what was asked, and the draws.
 
     ``tree`` is ArviZ's DataTree with the groups ``posterior``, ``sample_stats`` and
-    ``observed_data``; its attributes record the question, the seeds, the versions and the
-    seconds spent compiling and sampling.
+    ``observed_data``; its attributes record the question, the seeds, the versions, the looks that
+    ended sampling and the seconds spent compiling, sampling and looking.
     """
 
     panel: Panel
@@ -66,6 +85,12 @@ class Fit:
         return {
             stage: float(self.tree.attrs[f"{stage}_seconds"]) for stage in ("compile", "sample")
         }
+
+    @property
+    def looks(self) -> tuple[Look, ...]:
+        """What the chains were like where they might have ended; none if a length was given."""
+        found = json.loads(self.tree.attrs.get("looks", "[]"))
+        return tuple(Look(**{**one, "failed": tuple(one["failed"])}) for one in found)
 
     def integrated(self) -> tuple[pm.Model, xr.Dataset]:
         """The model with the latent score integrated out, and this fit's draws of its variables.
@@ -92,11 +117,16 @@ def fit(
     Args:
         panel: the data.
         spec: the model.
-        sampling: draws, chains, seed and sampler; :class:`Sampling`'s defaults if not given.
+        sampling: draws, chains, seed and sampler; :class:`Sampling`'s defaults if not given,
+            under which chains are as long as it takes.
         progress: show a progress bar; by default only where standard error is a terminal.
 
     Returns:
-        The fit.  The same panel, spec, sampling and library versions give the same draws.
+        The fit.  The same panel, spec, sampling and library versions give the same draws, on as
+        many cores as there are (or as the variable ``OULIB_CORES`` allows).
+
+    Raises:
+        UserError: ``OULIB_CORES`` is not a whole number above 0.
     """
     sampling = sampling or Sampling()
     key = fit_key(panel, spec, sampling)
@@ -112,19 +142,35 @@ def fit_key(panel: Panel, spec: ModelSpec, sampling: Sampling) -> str:
         "spec": {k: v for k, v in spec.to_dict().items() if k != "name"},
         "sampling": asdict(sampling),
     }
-    return cache.key_of(question, _CODE)
+    return cache.key_of(question, _CODE + (_RULE if sampling.draws == AUTO else ()))
 
 
 def _sample(panel: Panel, spec: ModelSpec, sampling: Sampling, progress: bool) -> xr.DataTree:
-    model = build_model(panel, spec)
+    cores = _cores(sampling)
+    model, clock = build_model(panel, spec), _Clock()
     if sampling.sampler == "nutpie":
-        tree, seconds = _with_nutpie(model, spec, sampling, progress)
-    else:
-        tree, seconds = _with_pymc(model, sampling, progress)
-    drawn = tree["posterior"].to_dataset()
-    tree["posterior"] = xr.DataTree(complete(panel, spec, drawn, seed=sampling.seed))
-    groups = ("posterior", "sample_stats")
-    kept = xr.DataTree.from_dict({group: _storable(tree[group].to_dataset()) for group in groups})
+        with clock.of("compile"):
+            compiled = compiled_model(model, spec)
+        chains = _by_nutpie(compiled, sampling, cores, progress)
+    else:  # they compile inside the call, so that is not told apart
+        chains = _by_pymc(model, sampling, progress)
+    looks: list[Look] = []
+    with closing(chains):
+        for length in sampling.lengths:
+            with clock.of("sample"):
+                tree = next(chains)
+                drawn, stats = (
+                    tree[group].to_dataset().isel(draw=slice(length))
+                    for group in ("posterior", "sample_stats")
+                )
+                drawn = complete(panel, spec, drawn, seed=sampling.seed)
+            if sampling.draws != AUTO:
+                break
+            with clock.of("look"):
+                looks.append(look(drawn, stats, spec, max_depth=sampling.max_depth))
+            if looks[-1].outcome != "more":
+                break
+    kept = xr.DataTree.from_dict({"posterior": _storable(drawn), "sample_stats": _storable(stats)})
     kept["observed_data"] = xr.DataTree(
         xr.Dataset(
             {"productivity": ("row", panel.rows["y"].to_numpy())},
@@ -135,55 +181,108 @@ def _sample(panel: Panel, spec: ModelSpec, sampling: Sampling, progress: bool) -
         "model": spec.name,
         "spec": json.dumps(spec.to_dict()),
         "sampling": json.dumps(asdict(sampling)),
+        "looks": json.dumps([asdict(one) for one in looks]),
         "panel": panel.fingerprint,
         "standardisation": json.dumps(asdict(panel.scale)),
         "versions": json.dumps(cache.versions()),
-        "compile_seconds": seconds[0],
-        "sample_seconds": seconds[1],
+        **{f"{stage}_seconds": seconds for stage, seconds in clock.seconds.items()},
     }
     return kept
 
 
-def _with_nutpie(
-    model: pm.Model, spec: ModelSpec, sampling: Sampling, progress: bool
-) -> tuple[xr.DataTree, tuple[float, float]]:
+class _Clock:
+    """Seconds spent in each stage."""
+
+    def __init__(self) -> None:
+        self.seconds = {"compile": 0.0, "sample": 0.0, "look": 0.0}
+
+    @contextmanager
+    def of(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] += time.perf_counter() - start
+
+
+def _by_nutpie(
+    compiled: Any, sampling: Sampling, cores: int | None, progress: bool
+) -> Iterator[xr.DataTree]:
+    """The draws so far when every chain has ``sampling.lengths[0]`` of them, then [1] and so on.
+
+    Chains may be ahead of the length, and of each other; what they draw does not depend on when
+    they are looked at.  They stand still while the caller looks, and end when it wants no more.
+    """
     import nutpie
 
-    start = time.perf_counter()
-    compiled = compiled_model(model, spec)
-    ready = time.perf_counter()
-    tree = nutpie.sample(
+    lengths, finished = sampling.lengths, [0] * sampling.chains
+
+    def count(chains: Sequence[Any]) -> None:
+        finished[:] = [chain.finished_draws - sampling.tune for chain in chains]
+
+    background = nutpie.sample(
         compiled,
-        draws=sampling.draws,
+        draws=lengths[-1],
         tune=sampling.tune,
         chains=sampling.chains,
+        cores=cores,
         seed=sampling.seed,
         target_accept=sampling.target_accept,
         maxdepth=sampling.max_depth,
         save_warmup=False,
         progress_bar=progress,
+        progress_callback=count if len(lengths) > 1 else None,
+        blocking=False,
     )
-    return tree, (ready - start, time.perf_counter() - ready)
+    whole = None
+    try:
+        for length in lengths:
+            # The count runs ahead of what is stored by one draw.
+            while whole is None and (length == lengths[-1] or min(finished) <= length):
+                try:
+                    whole = background.wait(timeout=0.1)
+                except TimeoutError:
+                    continue
+            if whole is None:
+                background.pause()
+                yield background.inspect()
+                background.resume()
+            else:
+                yield whole
+    finally:  # also where the user interrupts: half a fit must not be taken for one
+        background.cancel()
 
 
-def _with_pymc(
-    model: pm.Model, sampling: Sampling, progress: bool
-) -> tuple[xr.DataTree, tuple[float, float]]:
-    """PyMC's own NUTS, or numpyro's; both compile inside the call, so that is not told apart."""
+def _cores(sampling: Sampling) -> int | None:
+    """Chains that run at a time; None for nutpie's own choice.
+
+    To be looked at they must run abreast, if need be in turns on fewer cores; chains of a given
+    length need not, and keep to the number that ``OULIB_CORES`` allows.
+    """
+    given = os.environ.get("OULIB_CORES", "")
+    if given and not (given.isdecimal() and int(given) > 0):
+        raise UserError(f"OULIB_CORES={given}: the number of cores must be a whole number above 0.")
+    if len(sampling.lengths) > 1:
+        return sampling.chains
+    return min(int(given), sampling.chains) if given else None
+
+
+def _by_pymc(model: pm.Model, sampling: Sampling, progress: bool) -> Iterator[xr.DataTree]:
+    """Draws by PyMC's own NUTS, or numpyro's, of each of ``sampling.lengths``.
+
+    Neither can go on where it stopped: every length is sampled from the start.
+    """
     depth = "max_treedepth" if sampling.sampler == "pymc" else "max_tree_depth"
-    start = time.perf_counter()
-    tree = pm.sample(
-        draws=sampling.draws,
-        tune=sampling.tune,
-        chains=sampling.chains,
-        random_seed=sampling.seed,
-        nuts_sampler=sampling.sampler,
-        nuts={"target_accept": sampling.target_accept, depth: sampling.max_depth},
-        progressbar=progress,
-        compute_convergence_checks=False,
-        model=model,
-    )
-    return tree, (0.0, time.perf_counter() - start)
+    for length in sampling.lengths:
+        yield pm.sample(
+            draws=length,
+            tune=sampling.tune,
+            chains=sampling.chains,
+            random_seed=sampling.seed,
+            nuts_sampler=sampling.sampler,
+            nuts={"target_accept": sampling.target_accept, depth: sampling.max_depth},
+            progressbar=progress,
+            compute_convergence_checks=False,
+            model=model,
+        )
 
 
 def _storable(dataset: xr.Dataset) -> xr.Dataset:

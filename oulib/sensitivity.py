@@ -76,7 +76,7 @@ def refit_verdict(fit: Fit, labels: Sequence[str] = ("mu_beta",)) -> Verdict:
             checks.append(_named(one, -values, -ess, values < ess))
         else:
             checks.append(one)
-    return Verdict(model=fit.spec.name, checks=tuple(checks))
+    return replace(whole, checks=tuple(checks))
 
 
 def _named(one: Check, values: pd.Series, threshold: float, beyond: pd.Series) -> Check:

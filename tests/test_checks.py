@@ -13,6 +13,7 @@ from conftest import DRAWS
 
 from oulib import chapter, check
 from oulib.checks import Thresholds, labels_in, summarise
+from oulib.diagnostics import summary
 
 ALL = ["r_hat", "ess_bulk", "ess_tail", "divergences", "bfmi", "tree_depth"]
 
@@ -86,6 +87,71 @@ def test_summary_labels_are_where_the_numbers_belong(fitted, panel):
     assert not any(label.startswith(("z_", "level_ou", "chol", "signed")) for label in table.index)
     columns = ["mean", "sd", "mcse_mean", "q5", "q95", "ess_bulk", "ess_tail", "r_hat"]
     assert list(table) == columns
+
+
+def scalars(chains: int, draws: int) -> xr.Dataset:
+    """Draws that autocorrelate to every degree, and some that no formula likes."""
+    rng = np.random.default_rng([chains, draws])
+    phi = np.linspace(-0.9, 0.999, 60)
+    z = rng.standard_normal((chains, draws, phi.size))
+    for t in range(1, draws):
+        z[:, t] = phi * z[:, t - 1] + np.sqrt(1 - phi**2) * z[:, t]
+    z[..., 5] = 3.0  # a constant
+    z[0, 3, 6] = np.nan
+    z[..., 8] = np.round(z[..., 8])  # ties
+    z[0, :, 9] += 3
+    z[..., 10] = np.where(np.arange(draws) % 2, 1.0, -1.0)
+    z[0, :, 11] = 1.0  # one chain that is stuck
+    square = np.ones((chains, draws, 2, 2))
+    square[..., 0, 1] = square[..., 1, 0] = rng.random((chains, draws))
+    return xr.Dataset(
+        {
+            "alpha": (("chain", "draw", "ou"), z),
+            "mu_beta": (("chain", "draw"), z[..., 20]),
+            "corr_ou": (("chain", "draw", "effect", "effect_bis"), square),
+        },
+        coords={
+            "ou": [f"OU-{i}" for i in range(phi.size)],
+            "effect": ["alpha", "beta"],
+            "effect_bis": ["alpha", "beta"],
+        },
+    )
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(
+    ("chains", "draws"), [(4, 500), (3, 301), (2, 40), (4, 9), (4, 8), (2, 2000)]
+)
+def test_the_summary_is_arviz_s(chains, draws):
+    """All scalars at once, against ArviZ one by one."""
+    posterior = scalars(chains, draws)
+    found = summary(posterior)
+    names = ["mu_beta", "corr_ou", "alpha"]  # in the order of oulib.diagnostics.NAMES
+    expected = az.summary(
+        posterior[names], ci_prob=0.9, ci_kind="eti", round_to="none", kind="all"
+    ).astype(float)
+    tail = az.ess(posterior[names], method="tail", prob=(0.05, 0.95))
+    expected["ess_tail"] = np.concatenate([np.ravel(tail[name]) for name in names])
+    assert found.index.tolist() == expected.index.tolist()
+    theirs = {"q5": "eti90_lb", "q95": "eti90_ub"}
+    for column in found:
+        np.testing.assert_allclose(
+            found[column], expected[theirs.get(column, column)], rtol=1e-9, err_msg=column
+        )
+
+
+def test_a_single_chain_has_no_r_hat():
+    found = summary(scalars(1, 300))
+    assert found["r_hat"].isna().all()
+    assert found.loc["mu_beta", "ess_bulk"] > 100
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_infinite_draws_have_no_diagnostics():
+    posterior = scalars(4, 300)
+    posterior["mu_beta"][1, 4] = np.inf
+    found = summary(posterior).loc["mu_beta"]
+    assert found[["mcse_mean", "ess_bulk", "ess_tail", "r_hat"]].isna().all()
 
 
 def test_chains_that_disagree(fitted):

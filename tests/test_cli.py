@@ -158,6 +158,7 @@ def test_fit_leaves_draws_table_and_verdict(panel, tmp_path, capsys, monkeypatch
     printed, said = capsys.readouterr()
     assert printed.split() == [str(tmp_path / "fit" / name) for name in names]
     assert "The gate was not passed" in said
+    assert "Each chain has 50 draws." in said
     assert sorted(path.name for path in (tmp_path / "fit").iterdir()) == names
 
     with xr.open_datatree(tmp_path / "fit" / "fit.nc") as tree:
@@ -267,6 +268,19 @@ def test_progress_is_one_line_at_a_terminal(monkeypatch, capsys):
     assert "about 80 s left; 02-b (cell 2 of" in rest[3]
     assert all(len(line) <= 69 and "\n" not in line for line in rest[:4])
     assert rest[4:] == ["pages: built\n", ""]
+
+
+def test_draws_are_a_number_or_as_many_as_it_takes(monkeypatch):
+    settings = []
+
+    def run(*_, **given):
+        settings.append(given["settings"])
+        return book()
+
+    monkeypatch.setattr(pipeline, "run", run)
+    for draws in ("auto", "250"):
+        assert status("run", "--out", "x", "--draws", draws) == 0
+    assert settings == [{"draws": "auto"}, {"draws": 250}]
 
 
 def test_what_nobody_expected_is_said_in_a_sentence(monkeypatch, capsys):

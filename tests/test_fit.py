@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
+import importlib
 import json
+import threading
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -11,8 +14,9 @@ import pytest
 import xarray as xr
 from conftest import DRAWS, INTEGRATED, frame_of
 
-from oulib import Panel, Priors, Sampling, cache, check, fit
+from oulib import Panel, Priors, Sampling, UserError, cache, check, fit
 from oulib.fit import fit_key
+from oulib.looks import LENGTHS
 
 
 @pytest.fixture
@@ -101,6 +105,112 @@ def test_attributes_record_the_question(fitted, panel):
 def test_another_seed_gives_other_draws(fitted, informed):
     assert fit_key(fitted.panel, fitted.spec, Sampling(seed=2)) != fitted.key
     assert not fitted.posterior["mu_beta"].equals(informed.posterior["mu_beta"])
+
+
+# As many draws as it takes.
+
+
+@pytest.fixture(scope="module")
+def auto(fitted):
+    """The question of ``fitted`` with the number of draws left open, and another seed."""
+    return fit(fitted.panel, fitted.spec, replace(fitted.sampling, draws="auto", seed=2))
+
+
+def same_draws(one, other, draws):
+    for group in ("posterior", "sample_stats"):
+        mine, theirs = (f.tree[group].to_dataset().isel(draw=slice(draws)) for f in (one, other))
+        assert set(mine) == set(theirs)
+        for name in mine:
+            np.testing.assert_array_equal(mine[name], theirs[name], err_msg=name)
+
+
+def test_sampling_ends_at_the_first_length_that_suffices(auto):
+    assert tuple(look.draws for look in auto.looks) == LENGTHS[: len(auto.looks)]
+    assert [look.outcome for look in auto.looks] == ["more"] * (len(auto.looks) - 1) + ["enough"]
+    assert all(look.failed for look in auto.looks[:-1])
+    for group in ("posterior", "sample_stats"):
+        assert auto.tree[group].sizes["draw"] == auto.looks[-1].draws < LENGTHS[-1]
+    verdict = check(auto)
+    assert verdict.passed
+    assert verdict.looks == auto.looks
+    assert verdict.draws == auto.looks[-1].draws
+    seen = auto.looks[-1].values
+    assert all(seen[check.name] == check.value for check in verdict.checks)
+
+
+def test_a_fit_of_a_given_length_was_not_looked_at(fitted):
+    assert fitted.looks == ()
+    assert check(fitted).draws == DRAWS
+
+
+@pytest.mark.parametrize("draws", [400, LENGTHS[-1]])
+def test_the_draws_are_the_first_of_longer_chains(auto, draws):
+    given = fit(auto.panel, auto.spec, replace(auto.sampling, draws=draws))
+    same_draws(auto, given, min(auto.looks[-1].draws, draws))
+
+
+def test_looking_leaves_no_trace_in_the_draws(auto, empty_cache, monkeypatch):
+    """Whatever the timing, and whatever the variable says."""
+    monkeypatch.setenv("OULIB_CORES", "1")
+    again = fit(auto.panel, auto.spec, auto.sampling)
+    assert again.key == auto.key
+    assert again.looks == auto.looks
+    same_draws(again, auto, None)
+
+
+def test_draws_do_not_depend_on_the_cores(fitted, empty_cache, monkeypatch):
+    monkeypatch.setenv("OULIB_CORES", "1")
+    again = fit(fitted.panel, fitted.spec, fitted.sampling)
+    assert again.key == fitted.key
+    assert again.tree.attrs["sample_seconds"] != fitted.tree.attrs["sample_seconds"]
+    same_draws(again, fitted, None)
+
+
+@pytest.mark.parametrize("cores", ["0", "-1", "two", "1.5"])
+def test_cores_must_be_a_whole_number(panel, empty_cache, monkeypatch, cores):
+    monkeypatch.setenv("OULIB_CORES", cores)
+    with pytest.raises(UserError, match="OULIB_CORES"):
+        fit(panel, INTEGRATED, Sampling())
+    assert not empty_cache.exists()
+
+
+def test_sampling_ends_early_where_no_more_draws_would_help(fitted):
+    """Long steps after a short warm-up diverge."""
+    careless = replace(fitted.sampling, draws="auto", target_accept=0.3, tune=20)
+    found = fit(fitted.panel, fitted.spec, careless)
+    assert [look.outcome for look in found.looks] == ["in vain"]
+    assert "divergences" in found.looks[0].failed
+    assert found.posterior.sizes["draw"] == LENGTHS[0]
+
+
+def test_an_interrupted_fit_is_not_stored(fitted, empty_cache):
+    """nutpie hands out what there is when it is interrupted, which is not what was asked for."""
+    alarm = threading.Timer(2.0, _thread.interrupt_main)
+    alarm.start()
+    with pytest.raises(KeyboardInterrupt):
+        fit(fitted.panel, fitted.spec, replace(fitted.sampling, draws=1_000_000))
+    alarm.join()
+    assert not empty_cache.exists() or files(empty_cache) == []
+
+
+def test_samplers_that_cannot_go_on_start_again():
+    with pm.Model() as model:
+        pm.Normal("mu_beta", shape=2)
+    sampling = Sampling(sampler="pymc", chains=2, tune=100)
+    chains = importlib.import_module("oulib.fit")._by_pymc(model, sampling, False)
+    assert [next(chains)["posterior"].sizes["draw"] for _ in range(2)] == list(LENGTHS[:2])
+
+
+def test_the_rule_is_part_of_the_question_where_it_decides(panel, tmp_path, monkeypatch):
+    module = importlib.import_module("oulib.fit")
+    keys = {}
+    for rule in ("LENGTHS = (500,)", "LENGTHS = (600,)"):
+        (tmp_path / "looks.py").write_text(rule)
+        monkeypatch.setattr(module, "_RULE", (tmp_path / "looks.py",))
+        for draws in ("auto", 500):
+            keys.setdefault(draws, set()).add(fit_key(panel, INTEGRATED, Sampling(draws=draws)))
+    assert (len(keys["auto"]), len(keys[500])) == (2, 1)
+    assert not keys["auto"] & keys[500]
 
 
 SAMPLINGS = (

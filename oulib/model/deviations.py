@@ -228,7 +228,10 @@ def complete(panel: Panel, spec: ModelSpec, posterior: xr.Dataset, *, seed: int)
     site, silent = panel.site_idx, spec.delta * unanswered(panel)[at]
     gamma_x = value.get("gamma_x", np.full(samples, spec.priors.gamma_x_fixed))
     corr = value["corr_ou"][:, 0, 1] if "corr_ou" in value else np.zeros(samples)
-    z = np.random.default_rng(seed).standard_normal((samples, size, 2))
+    # A stream a chain, so that a chain's first draws are the same however many follow.
+    shape = (p.sizes["sample"] // posterior.sizes["chain"], size, 2)
+    streams = [np.random.default_rng([seed, chain]) for chain in range(posterior.sizes["chain"])]
+    z = np.concatenate([stream.standard_normal(shape) for stream in streams])
     found = np.empty_like(z)
     for k in range(samples):
         effects = np.array([value["mu_alpha"][k], value["mu_beta"][k]]) + np.zeros((size, 2))

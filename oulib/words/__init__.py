@@ -29,6 +29,7 @@ from oulib.words.fit import (
     forms,
     gain,
     learnt,
+    length,
     loo,
     ou_slopes,
     population_slope,

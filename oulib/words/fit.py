@@ -23,6 +23,7 @@ CHECK_NAMES = {
     "bfmi": "BFMI",
     "tree_depth": "saturated trees",
     "quadrature": "quadrature error",
+    "mcse": "Monte Carlo error",
 }
 
 
@@ -43,6 +44,18 @@ def failures(verdict: Verdict) -> list[str]:
                 text += f" {count(len(ous), 'OU is', 'OUs are')} affected: {names(ous)}."
         sentences.append(f"{text} {check.advice}")
     return sentences
+
+
+def length(verdict: Verdict) -> str:
+    """How many draws a chain has, and, where that was not given, how it was found."""
+    if not verdict.looks:
+        return f"Each chain has {count(verdict.draws, 'draw')}."
+    steps = []
+    for look in verdict.looks:
+        short = f"{look.draws:,} fell short ({', '.join(CHECK_NAMES[one] for one in look.failed)})"
+        steps.append(short if look.failed else f"{look.draws:,} were enough")
+    end = {"in vain": ", and more of the same chains could not help", "more": ", the most tried"}
+    return f"Draws a chain: {', '.join(steps)}{end.get(verdict.looks[-1].outcome, '')}."
 
 
 def population_slope(fit: Fit) -> str:

@@ -12,9 +12,13 @@ from oulib.words.text import count, number, percent
 
 def setting(sampling: Sampling) -> str:
     """How a page was computed; its parameter cell shows the defaults only."""
+    first, last = sampling.lengths[0], sampling.lengths[-1]
+    draws = (
+        f"{last:,} draws" if first == last else f"{first:,} to {last:,} draws, as many as it takes,"
+    )
     return (
-        f"This page was computed with {count(sampling.chains, 'chain')} of {sampling.draws:,} "
-        f"draws after {sampling.tune:,} of warm-up, and the seed {sampling.seed}."
+        f"This page was computed with {count(sampling.chains, 'chain')} of {draws} "
+        f"after {sampling.tune:,} of warm-up, and the seed {sampling.seed}."
     )
 
 
