@@ -23,6 +23,7 @@ from typing import Any
 import numba
 import numpy as np
 import pytensor.tensor as pt
+from numba.extending import overload
 from pytensor.gradient import DisconnectedType, disconnected_type
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.op import Op
@@ -53,8 +54,7 @@ def evaluate(
 ) -> np.ndarray:
     """:func:`log_outcome` of arrays of any shapes that broadcast; ``nu`` is inf for a normal."""
     given = np.broadcast_arrays(residual, loading, sigma, nu, offset, slope, sign)
-    flat = [np.ascontiguousarray(values, dtype=float).ravel() for values in given]
-    value = kernel.values(*flat, step).reshape(given[0].shape)
+    value = kernel.values(*(x.ravel() for x in given), step).reshape(given[0].shape)
     nu = np.asarray(nu, dtype=float)
     finite = np.where(np.isinf(nu), 1.0, nu)
     heavy = special.gammaln((finite + 1) / 2) - special.gammaln(finite / 2)
@@ -80,10 +80,8 @@ class _LogMean(Op):
         return Apply(self, tensors, [pt.dvector() for _ in range(7)])
 
     def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
-        r, c, sigma, nu, u, v, sign = inputs
-        found = kernel.rows(r, c, float(sigma), float(nu), u, v, sign, self.step)
-        for storage, values in zip(output_storage, found, strict=True):
-            storage[0] = values.copy()
+        for storage, values in zip(output_storage, kernel.rows(*inputs, self.step), strict=True):
+            storage[0] = values
 
     def infer_shape(self, node: Apply, shapes: list[tuple]) -> list[tuple]:
         return [shapes[0]] * 7
@@ -94,10 +92,7 @@ class _LogMean(Op):
         outputs: Sequence[Variable],
         cotangents: Sequence[Variable],
     ) -> list[Variable]:
-        if not all(isinstance(g.type, DisconnectedType) for g in cotangents[1:]):
-            raise NotImplementedError("second derivatives of a row's integral")
-        _, *slopes = outputs
-        back = [cotangents[0] * slope for slope in slopes]
+        back = _back(outputs, cotangents)
         back[2], back[3] = pt.sum(back[2]), pt.sum(back[3])  # the scalars sigma and nu
         return [*back, disconnected_type()]
 
@@ -105,16 +100,87 @@ class _LogMean(Op):
         return [[True] * 7] * 6 + [[False] * 7]
 
 
+class _LogChance(Op):
+    """The chance of every row's answer, averaged over t, as an operation with its derivatives.
+
+    Inputs u, v, sign (row); outputs the log chance, 0 without an answer, and its derivatives by u
+    and v, (row) each.  It is what :class:`_LogMean` has for outcomes that say nothing, for less.
+    """
+
+    __props__ = ("step",)
+    gufunc_signature = "(n),(n),(n)->(n),(n),(n)"
+
+    def __init__(self, step: float) -> None:
+        self.step = step
+
+    def make_node(self, *inputs: Any) -> Apply:
+        tensors = [pt.cast(pt.as_tensor(value), "float64") for value in inputs]
+        return Apply(self, tensors, [pt.dvector() for _ in range(3)])
+
+    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
+        for storage, values in zip(output_storage, kernel.answers(*inputs, self.step), strict=True):
+            storage[0] = values
+
+    def infer_shape(self, node: Apply, shapes: list[tuple]) -> list[tuple]:
+        return [shapes[0]] * 3
+
+    def pullback(
+        self,
+        inputs: Sequence[Variable],
+        outputs: Sequence[Variable],
+        cotangents: Sequence[Variable],
+    ) -> list[Variable]:
+        return [*_back(outputs, cotangents), disconnected_type()]
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        return [[True] * 3] * 2 + [[False] * 3]
+
+
+def _back(outputs: Sequence[Variable], cotangents: Sequence[Variable]) -> list[Variable]:
+    """The cotangents of the inputs of an operation that returns its value and its derivatives."""
+    if not all(isinstance(g.type, DisconnectedType) for g in cotangents[1:]):
+        raise NotImplementedError("second derivatives of a row's integral")
+    return [cotangents[0] * slope for slope in outputs[1:]]
+
+
+def _plain(values: np.ndarray) -> np.ndarray:
+    """``values`` as the kernel was compiled for: contiguous and writable, whatever came in."""
+    return np.array(values)
+
+
+@overload(_plain)
+def _compiled_plain(values):  # noqa: ANN001, ANN202 - Numba compares the signatures
+    if values.layout == "C" and values.mutable:
+        return lambda values: values
+    return lambda values: values.copy()
+
+
 @register_funcify_default_op_cache_key(_LogMean)
-def _compiled(op: _LogMean, node: Apply | None = None, **_: Any) -> Any:
-    step, rows = op.step, kernel.rows
+def _compiled_mean(op: _LogMean, node: Apply | None = None, **_: Any) -> Any:
+    step, summed, plain = op.step, kernel.summed, _plain
 
     @numba.njit
     def log_mean(r, c, sigma, nu, u, v, sign):  # noqa: ANN001, ANN202
-        found = rows(r, c, sigma.item(), nu.item(), u, v, sign, step)
+        scale, shape = np.full(1, sigma.item()), np.full(1, nu.item())
+        answer = plain(u), plain(v), plain(sign)
+        found = summed(plain(r), plain(c), scale, shape, *answer, step, True)
         return found[0], found[1], found[2], found[3], found[4], found[5], found[6]
 
     return log_mean, _KERNEL
+
+
+@register_funcify_default_op_cache_key(_LogChance)
+def _compiled_chance(op: _LogChance, node: Apply | None = None, **_: Any) -> Any:
+    step, summed, plain = op.step, kernel.summed, _plain
+
+    @numba.njit
+    def log_chance(u, v, sign):  # noqa: ANN001, ANN202
+        none, one, normal = np.zeros(u.shape[0]), np.full(1, 1.0), np.full(1, np.inf)
+        answer = plain(u), plain(v), plain(sign)
+        found = summed(none, none, one, normal, *answer, step, False)
+        return found[0], found[5], found[6]
+
+    return log_chance, _KERNEL
 
 
 def log_outcome(
@@ -154,6 +220,4 @@ def log_response(
     offset: TensorVariable, slope: TensorVariable, sign: TensorVariable, *, step: float = STEP
 ) -> TensorVariable:
     """log E[P(R | x*)] of every row, x* normal; arguments as in :func:`log_outcome`."""
-    none = pt.zeros_like(offset)  # an outcome at its mean, whatever x* is: f is its constant
-    one, normal = pt.constant(1.0), pt.constant(np.inf)
-    return _LogMean(step)(none, none, one, normal, offset, slope, sign)[0]
+    return _LogChance(step)(offset, slope, sign)[0]
