@@ -44,8 +44,8 @@ from numba.core import registry, types
 from numba.core.ccallback import CFunc
 from numba.core.compiler import CompileResult
 from numba.core.compiler_lock import global_compiler_lock
-from nutpie.compile_pymc import CompiledPyMCModel, address_as_void_pointer
 from numba.core.runtime import rtsys
+from nutpie.compile_pymc import CompiledPyMCModel, address_as_void_pointer
 from platformdirs import user_cache_path
 from pymc.initial_point import make_initial_point_fn
 from pymc.pytensorf import compile as compile_function
