@@ -75,6 +75,158 @@ def test_derivatives_against_differences() -> None:
             assert found[k] == pytest.approx(slope, rel=2e-3, abs=2e-4), (case, k)
 
 
+def peak_and_width(r, c, nu, u, v, sign):
+    """Where the integrand peaks and how wide it is there, and how far the last step went."""
+    new = 0.5 * c * r / (1 + c * c)
+    for _ in range(2):
+        t = new
+        tight = c * c * (nu + 1) / (nu + (r - c * t) ** 2) if np.isfinite(nu) else c * c
+        other = sign * sign * special.expit(-sign * (u + v * t))
+        curve = v * v * other * (1 - other)
+        pull = tight * r / c if c else 0.0
+        width = (1 + tight + curve) ** -0.5
+        new = (pull + sign * v * other + curve * t) * width**2
+    return new, width, new - t
+
+
+def nodes(r, c, nu, u, v, sign, step):
+    """Nodes of one row and the logs of their weights, r and c in units of sigma."""
+    peak, width, moved = peak_and_width(r, c, nu, u, v, sign)
+    outcome = abs(c) * (6 + 12 / nu) if np.isfinite(nu) else 0.0
+    answer = abs(v) * (3.5 + 1.1 * abs(v)) if sign else 0.0
+    more, less = max(outcome, answer), min(outcome, answer)
+    needed = 1 if c == 0 and sign == 0 else max(3, np.ceil(0.9 / step * (1.6 + more + 0.2 * less)))
+    if needed <= 14 and abs(moved) < 0.25 * width:
+        x, weight = np.polynomial.hermite_e.hermegauss(int(needed))
+        return peak + width * x, np.log(weight) + 0.5 * x**2 + np.log(width)
+    centre = c * r / (1 + c * c)
+    low, high = min(0, centre) - 4.5, max(0, centre) + 4.5
+    low, high = low - abs(v) * (sign * v < 0), high + abs(v) * (sign * v > 0)
+    v = v if sign else 0.0
+    count = int(min((high - low) * np.sqrt(1 + c * c + 0.25 * v * v) / step + 2, 2000))
+    t, h = np.linspace(low, high, count, retstep=True)
+    return t, np.full(count, np.log(h))
+
+
+def plainly(r, c, sigma, nu, u, v, sign, step=0.9):
+    """What the kernel sums for one row, by the textbook's formulas, and the size of the terms.
+
+    A derivative may be a small difference of large terms, and is known to their size only; (2, 7).
+    """
+    t, log_weight = nodes(r / sigma, c / sigma, nu, u, v, sign, step)
+    z = (r - c * t) / sigma
+    log_f = -0.5 * (nu + 1) * np.log1p(z * z / nu) if np.isfinite(nu) else -0.5 * z * z
+    slope = -(nu + 1) * z / (nu + z * z) if np.isfinite(nu) else -z
+    by_nu = -0.5 * np.log1p(z * z / nu) - 0.5 * slope * z / nu if np.isfinite(nu) else 0 * z
+    logit = sign * (u + v * t)
+    log_chance = -np.logaddexp(0, -logit) if sign else 0 * t
+    other = sign * special.expit(-logit) if sign else 0 * t
+    log_terms = log_weight - 0.5 * t * t - 0.5 * np.log(2 * np.pi) + log_f + log_chance
+    value = special.logsumexp(log_terms)
+    weight = np.exp(log_terms - value)
+    slopes = slope / sigma, -slope * t / sigma, -(1 + slope * z) / sigma, by_nu, other, other * t
+    return np.array(
+        [
+            [value - np.log(sigma), *(weight @ slope for slope in slopes)],
+            [1.0, *(weight @ abs(slope) for slope in slopes)],
+        ]
+    )
+
+
+def agree(found, rows, step=0.9):
+    """Whether results (7, row) are those of the plain formulas for ``rows`` of arguments."""
+    expected, size = np.moveaxis([plainly(*row, step) for row in rows], 0, -1)
+    return np.all(abs(found - expected) <= 1e-8 * abs(expected) + 1e-10 * (size + 1))
+
+
+def many_rows(n, seed):
+    """r, c, u, v and sign of rows that are central, outlying, flat, steep and extreme."""
+    rng = np.random.default_rng(seed)
+    r = rng.choice([1.0, -1.0], n) * np.exp(rng.uniform(np.log(1e-3), np.log(1e3), n))
+    c = rng.choice([0.0, 0.1, 1.0, 5.0, 50.0], n) * rng.uniform(-1, 1, n)
+    u, v = rng.uniform(-30, 30, n), rng.choice([0.0, 0.2, 1.0, 10.0], n) * rng.uniform(-1, 1, n)
+    return r, c, u, v, rng.choice([-1.0, 0.0, 0.0, 1.0], n)
+
+
+@pytest.mark.parametrize("nu", [2.01, 3.0, 7.5, 60.0, 3e3, 1e6, np.inf])
+@pytest.mark.parametrize(("sigma", "step"), [(1.0, 0.9), (0.3, 0.9), (2.5, 0.4)])
+def test_the_kernel_against_the_plain_formulas(nu: float, sigma: float, step: float) -> None:
+    r, c, u, v, sign = many_rows(400, seed=int(nu) if np.isfinite(nu) else 0)
+    found = kernel.rows(r, c, sigma, nu, u, v, sign, step)
+    scales = 400 * [sigma], 400 * [nu]
+    assert agree(found, zip(r, c, *scales, u, v, sign, strict=True), step)
+
+
+def test_every_row_has_a_scale_of_its_own() -> None:
+    r, c, u, v, sign = many_rows(300, seed=1)
+    rng = np.random.default_rng(2)
+    sigma, nu = rng.uniform(0.2, 2, 300), rng.choice([2.1, 6.0, 40.0, np.inf], 300)
+    found = kernel.values(r, c, sigma, nu, u, v, sign, 0.9)
+    expected = [plainly(*row)[0, 0] for row in zip(r, c, sigma, nu, u, v, sign, strict=True)]
+    np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-10)
+
+
+def test_a_row_is_the_same_among_any_others() -> None:
+    rows = many_rows(200, seed=3)
+    among = kernel.rows(rows[0], rows[1], 0.7, 4.0, *rows[2:], 0.9)
+    for i in range(0, 200, 17):
+        r, c, u, v, sign = (x[i : i + 1] for x in rows)
+        np.testing.assert_array_equal(
+            kernel.rows(r, c, 0.7, 4.0, u, v, sign, 0.9)[:, 0], among[:, i]
+        )
+
+
+def test_the_chance_of_an_answer_alone() -> None:
+    _, _, u, v, sign = many_rows(300, seed=4)
+    found = np.zeros((7, 300))
+    found[[0, 5, 6]] = kernel.answers(u, v, sign, 0.9)
+    found[3] = -1  # the derivative by a sigma of 1 of an outcome at its mean
+    nothing = 300 * [(0.0, 0.0, 1.0, np.inf)]
+    assert agree(
+        found, ((*a, *b) for a, b in zip(nothing, zip(u, v, sign, strict=True), strict=True))
+    )
+
+
+@pytest.mark.parametrize("nu", [2.01, 4.0, 7.0, 30.0, 1e3, np.inf])
+def test_the_rules_around_the_peak_err_little(nu: float) -> None:
+    rng = np.random.default_rng(5)
+    n = 500
+    c, v = rng.uniform(-1.6, 1.6, n), rng.uniform(-2, 2, n)
+    r, u = np.sqrt(1 + c * c) * rng.standard_t(3, n), rng.normal(0, 3, n)
+    sign = rng.choice([-1.0, 0.0, 1.0], n)
+    found, fine = (kernel.rows(r, c, 1.0, nu, u, v, sign, step) for step in (0.9, 0.05))
+    peaked = [
+        len(nodes(*row, 0.9)[0]) <= 14 for row in zip(r, c, n * [nu], u, v, sign, strict=True)
+    ]
+    assert np.mean(peaked) > 0.5
+    errors = np.abs(found - fine)[:, peaked]
+    assert errors[0].max() < 2e-5
+    assert errors[1:].max() < 5e-4
+    # the finer rule is the even one, and as good as exact
+    some = rng.choice(n, 10)
+    exact = [by_grid(*row) for row in zip(r, c, n * [1.0], n * [nu], u, v, sign, strict=True)]
+    constant = stats.norm.logpdf(0) if np.isinf(nu) else stats.t(nu).logpdf(0)
+    np.testing.assert_allclose(fine[0][some] + constant, np.array(exact)[some], atol=1e-5)
+
+
+@pytest.mark.parametrize("nu", [4.0, np.inf])
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [*((k, np.nan) for k in range(6)), *((k, np.inf) for k in (0, 1, 2)), (0, 1e200), (2, 0.0)],
+)
+def test_what_cannot_be_summed_is_not_a_number(nu: float, place: int, value: float) -> None:
+    given = [0.3, 0.5, 0.7, nu, 0.2, 0.4]
+    given[place] = value
+    assert np.isnan(kernel.values(*given, 1.0, 0.9)).all()
+
+
+def test_answers_that_are_next_to_impossible() -> None:
+    u = np.array([-1e3, 1e3, -80.0])
+    sign = np.array([1.0, -1.0, 1.0])
+    found = kernel.answers(u, np.zeros(3), sign, 0.9)
+    np.testing.assert_allclose(found, [sign * u, sign, 0 * u], rtol=1e-12, atol=1e-12)
+
+
 def test_a_row_that_does_not_load_on_the_score_is_exact() -> None:
     found = integration.evaluate(1.3, 0.0, 0.7, 4.0, 0.0, 0.0, 0.0)
     assert found == pytest.approx(stats.t(4).logpdf(1.3 / 0.7) - np.log(0.7), abs=1e-12)

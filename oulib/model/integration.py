@@ -7,10 +7,16 @@ With x* = mean + sd t and t standard normal, the density of a row is
 where r is the outcome's residual at the mean score, c = beta sd, f a Student-t or a normal
 density, and u + v t the logit of answering a planned survey.
 
-The trapezoidal rule converges geometrically for such integrands once its step is a fraction of
-their width (Trefethen and Weideman, 2014), so every row takes a step from its own width, and as
-many nodes as its range then needs.  Gauss-Hermite nodes stand at fixed
-places, and err by several per cent where the outcome loads strongly on the score.
+Most rows' integrands are nearly normal: they take Gauss-Hermite nodes around their own peak and
+scaled to its width, as many as their departure from a normal needs for an error of 1e-5 (adaptive
+quadrature; Liu and Pierce, 1994).  Gauss-Hermite nodes at the places of the prior would err by
+several per cent where the outcome loads strongly on the score.
+
+Where that needs too many, or no one peak is found, as when an outlying outcome under a heavy tail
+leaves two of them, nodes stand evenly over all that can matter.  The trapezoidal rule converges
+geometrically for such integrands once its step is a fraction of their width (Trefethen and
+Weideman, 2014), so every such row takes a step from its own width, and as many nodes as its range
+then needs.
 """
 
 from __future__ import annotations
@@ -38,7 +44,11 @@ from oulib.model.kernel import LOG_2PI
 _KERNEL = int(hashlib.sha256(Path(kernel.__file__).read_bytes()).hexdigest()[:12], 16)
 
 STEP = 0.9
-"""Distance between nodes, in widths of the row's integrand."""
+"""Distance between even nodes, in widths of the row's integrand.
+
+Rules around a peak have as many nodes as they need at this step, and more at a smaller one in the
+same proportion.
+"""
 
 
 def evaluate(

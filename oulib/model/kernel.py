@@ -141,10 +141,11 @@ def _log(x):
 
 # Of a row: nodes are LOW + x STEP for the x of its rule; what it is made from, with r and c in
 # units of sigma; its results.  The first _KEPT are what is kept of a row until its turn comes.
-LOW, STEP, COUNT, R, C, U, V, SIGN, NU, INV_NU, SIGMA, RULE = range(0, 12 * LANES, LANES)
+LOW, STEP, COUNT, R, C, U, V, SIGN = range(0, 8 * LANES, LANES)
 _KEPT, _OUTCOME_ONLY = 8 * LANES, 5 * LANES
-TOP, TOTAL, D_R, D_C, D_SIGMA, D_NU, D_U, D_V = range(12 * LANES, 20 * LANES, LANES)
-_ROW = 20 * LANES
+NU, INV_NU, SIGMA, INV_SIGMA, LOG_SIGMA, RULE = range(8 * LANES, 14 * LANES, LANES)
+TOP, TOTAL, D_R, D_C, D_SIGMA, D_NU, D_U, D_V = range(14 * LANES, 22 * LANES, LANES)
+_ROW = 22 * LANES
 # Of a node: the log of what is summed, the weight; the t density's log(1 + z^2 / nu) and slope;
 # chances of this and the other answer; and room for what the passes hand on.
 TERM, WEIGHT, LOG, PULL, CHANCE, OTHER, FIRST, SECOND = range(0, 8 * LANES, LANES)
@@ -303,8 +304,6 @@ def _add(w, nodes, count):
 def _reset(w):
     """Sums of nothing."""
     _apart()
-    for j in range(LANES):
-        w[INV_NU + j] = 1.0 / w[NU + j]
     for j in range(TOTAL, _ROW):
         w[j] = 0.0
 
@@ -316,9 +315,10 @@ def _finish(w):
     for j in range(LANES):
         # what is not a number would lose that on its way through the logarithm
         lost = w[TOTAL + j] - w[TOTAL + j]
-        w[TOP + j] += _log(w[TOTAL + j] * w[STEP + j] / w[SIGMA + j]) - 0.5 * LOG_2PI + lost
+        log = _log(w[TOTAL + j] * w[STEP + j]) + lost
+        w[TOP + j] += log - 0.5 * LOG_2PI - w[LOG_SIGMA + j]
     for j in range(LANES):
-        over, scale = 1.0 / w[TOTAL + j], 1.0 / w[SIGMA + j]
+        over, scale = 1.0 / w[TOTAL + j], w[INV_SIGMA + j]
         factor = -(1.0 + w[INV_NU + j]) * over
         pulled = factor * w[D_SIGMA + j]
         w[D_R + j] *= factor * scale
@@ -350,7 +350,7 @@ def _needed(c, v, inv_nu, finer):
     answer = v * (3.5 + 1.1 * v)
     more = outcome if outcome > answer else answer
     less = answer if outcome > answer else outcome
-    needed = math.ceil(finer * (2.0 + more + 0.15 * less))
+    needed = math.ceil(finer * (1.6 + more + 0.2 * less))
     return needed if needed > 3.0 else 3.0
 
 
@@ -362,13 +362,13 @@ def _rule(needed, moved, width):
 
 @numba.njit(**_PART)
 def _scale(w):
-    """r and c in units of sigma."""
+    """What sigma and nu are used as."""
     _apart()
     for j in range(LANES):
-        over = 1.0 / w[SIGMA + j]
         w[INV_NU + j] = 1.0 / w[NU + j]
-        w[R + j] *= over
-        w[C + j] *= over
+        w[INV_SIGMA + j] = 1.0 / w[SIGMA + j]
+        fine = (w[SIGMA + j] > 0.0) & (w[SIGMA + j] < np.inf)
+        w[LOG_SIGMA + j] = _log(w[SIGMA + j]) if fine else np.nan
 
 
 @numba.njit(**_PART)
@@ -379,7 +379,8 @@ def _place(w, finer):
     """
     _apart()
     for j in range(LANES):
-        r, c = w[R + j], w[C + j]
+        r, c = w[R + j] * w[INV_SIGMA + j], w[C + j] * w[INV_SIGMA + j]
+        w[R + j], w[C + j] = r, c
         w[LOW + j] = 0.5 * c * r / (1.0 + c * c)
     for j in range(LANES):
         r, c, inv = w[R + j], w[C + j], w[INV_NU + j]
@@ -404,7 +405,8 @@ def _place_answered(w, finer):
     """Rules for rows with an answer: Newton's steps for its part."""
     _apart()
     for j in range(LANES):
-        r, c = w[R + j], w[C + j]
+        r, c = w[R + j] * w[INV_SIGMA + j], w[C + j] * w[INV_SIGMA + j]
+        w[R + j], w[C + j] = r, c
         w[LOW + j] = 0.5 * c * r / (1.0 + c * c)
     for _ in range(2):
         for j in range(LANES):
@@ -461,14 +463,22 @@ def _plan(at, r, c, sigma, nu, own, u, v, sign, step, kept, rule):
     _apart()
     w = np.zeros(_ROW)
     answered = sign[at[0]] != 0.0
+    _share(w, sigma, nu)
     for start in range(0, at.shape[0], LANES):
         many = min(LANES, at.shape[0] - start)
         for j in range(many):
             i = at[start + j]
-            w[R + j], w[C + j], w[SIGMA + j], w[NU + j] = r[i], c[i], sigma[i * own], nu[i * own]
+            w[R + j] = r[i]
+            w[C + j] = c[i]
             if answered:
-                w[U + j], w[V + j], w[SIGN + j] = u[i], v[i], sign[i]
-        _scale(w)
+                w[U + j] = u[i]
+                w[V + j] = v[i]
+                w[SIGN + j] = sign[i]
+            if own:
+                w[SIGMA + j] = sigma[i]
+                w[NU + j] = nu[i]
+        if own:
+            _scale(w)
         if answered:
             _place_answered(w, 0.9 / step)
         else:
@@ -478,6 +488,16 @@ def _plan(at, r, c, sigma, nu, own, u, v, sign, step, kept, rule):
             kept[start * (_KEPT // LANES) + k] = w[k]
         for j in range(many):
             rule[start + j] = np.int64(w[RULE + j])
+
+
+@numba.njit(**_PART)
+def _share(w, sigma, nu):
+    """The first sigma and nu for all rows of a block."""
+    _apart()
+    for j in range(LANES):
+        w[SIGMA + j] = sigma[0]
+        w[NU + j] = nu[0]
+    _scale(w)
 
 
 @numba.njit(**_PART)
@@ -495,16 +515,14 @@ def _sort(rule, begin, order):
 
 @numba.njit(**_PART)
 def _sum(at, r, c, sigma, nu, own, u, v, sign, step, outcome, out):
-    """Results of :func:`rows` for the rows ``at``, 0 where there are none for these kinds of row.
+    """Results of :func:`summed` for the rows ``at``, 0 where there are none for these kinds of row.
 
     All rows have an answer or none has, and a finite nu or none.  Without ``outcome`` only the
     answer is summed.
     """
     _apart()
     n = at.shape[0]
-    if n == 0:
-        return
-    answered = sign[at[0]] != 0.0
+    answered, normal = sign[at[0]] != 0.0, math.isinf(nu[at[0] * own])
     kept = np.empty((n + LANES) * (_KEPT // LANES))
     rule, order = np.empty(n, np.int64), np.empty(n, np.int64)
     begin = np.zeros(_LONGEST + 4, np.int64)
@@ -516,7 +534,7 @@ def _sum(at, r, c, sigma, nu, own, u, v, sign, step, outcome, out):
         most = max(most, np.int64(kept[(i >> _SHIFTED) * _KEPT + (i & _WITHIN) + COUNT]))
     x, g = np.empty(most), np.zeros(most)
     w, nodes = np.zeros(_ROW), np.empty((most, _NODE))
-    fields = _KEPT if answered else _OUTCOME_ONLY
+    _share(w, sigma, nu)
     for k in range(1, _LONGEST + 2):
         for i in range(k if k <= _LONGEST else most):
             x[i], g[i] = (_X[k, i], _G[k, i]) if k <= _LONGEST else (1.0 * i, 0.0)
@@ -526,17 +544,24 @@ def _sum(at, r, c, sigma, nu, own, u, v, sign, step, outcome, out):
             for j in range(many):
                 i = order[start + j]
                 place = (i >> _SHIFTED) * _KEPT + (i & _WITHIN)
-                for field in range(0, fields, LANES):
+                count = max(count, np.int64(kept[place + COUNT]))
+                for field in range(0, _OUTCOME_ONLY, LANES):
                     w[field + j] = kept[place + field]
-                count = max(count, np.int64(w[COUNT + j]))
-                w[NU + j], w[SIGMA + j] = nu[at[i] * own], sigma[at[i] * own]
+                if answered:
+                    for field in range(_OUTCOME_ONLY, _KEPT, LANES):
+                        w[field + j] = kept[place + field]
+                if own:
+                    w[SIGMA + j] = sigma[at[i]]
+                    w[NU + j] = nu[at[i]]
+            if own:
+                _scale(w)
             _reset(w)
             _score(w, nodes, x, g, count)
             if k > _LONGEST:
                 _drop(w, nodes, count)
             if answered:
                 _answer(w, nodes, x, count)
-            if outcome and math.isinf(w[NU]):
+            if outcome and normal:
                 _normal(w, nodes, x, count)
             elif outcome:
                 _heavy(w, nodes, x, count)
@@ -552,10 +577,13 @@ def _sum(at, r, c, sigma, nu, own, u, v, sign, step, outcome, out):
                 i = at[order[start + j]]
                 out[0, i] = w[TOP + j]
                 if outcome:
-                    out[1, i], out[2, i] = w[D_R + j], w[D_C + j]
-                    out[3, i], out[4, i] = w[D_SIGMA + j], w[D_NU + j]
+                    out[1, i] = w[D_R + j]
+                    out[2, i] = w[D_C + j]
+                    out[3, i] = w[D_SIGMA + j]
+                    out[4, i] = w[D_NU + j]
                 if answered:
-                    out[5, i], out[6, i] = w[D_U + j], w[D_V + j]
+                    out[5, i] = w[D_U + j]
+                    out[6, i] = w[D_V + j]
 
 
 @numba.njit(cache=True, **_FAST)
@@ -574,14 +602,33 @@ def summed(r, c, sigma, nu, u, v, sign, step, outcome):
     own = 0 if nu.shape[0] == 1 else 1  # and in one row all is one
     out = np.zeros((7, n))
     at = np.empty(n, np.int64)
-    for kind in range(4):  # whether there is an answer, and whether nu is finite
-        many = 0
+    for infinite in (False, True):
+        silent, answered = 0, n  # rows without an answer from the front, the others from the back
         for i in range(n):
-            if (sign[i] != 0.0) == (kind % 2 == 1) and math.isinf(nu[i * own]) == (kind < 2):
-                at[many] = i
-                many += 1
-        if outcome or kind == 1:
-            _sum(at[:many], r, c, sigma, nu, own, u, v, sign, step, outcome, out)
+            if math.isinf(nu[i * own]) != infinite:
+                continue
+            if sign[i] == 0.0:
+                at[silent] = i
+                silent += 1
+            else:
+                answered -= 1
+                at[answered] = i
+        for first, last in ((0, silent if outcome else 0), (answered, n)):
+            if first < last:
+                _sum(at[first:last], r, c, sigma, nu, own, u, v, sign, step, outcome, out)
+    return out
+
+
+@numba.njit(**_FAST)
+def node_counts(r, c, sigma, nu, u, v, sign, step):
+    """How many nodes rows take; arguments as in :func:`summed`, an array over rows."""
+    own = 0 if nu.shape[0] == 1 else 1
+    at, rule, kept = np.empty(1, np.int64), np.empty(1, np.int64), np.empty(_KEPT)
+    out = np.empty(r.shape[0], np.int64)
+    for i in range(r.shape[0]):
+        at[0] = i
+        _plan(at, r, c, sigma, nu, own, u, v, sign, step, kept, rule)
+        out[i] = kept[COUNT]
     return out
 
 
@@ -600,5 +647,5 @@ def answers(u, v, sign, step):
 
 def values(r, c, sigma, nu, u, v, sign, step):
     """The log integrals alone, where every entry has a sigma and a nu of its own."""
-    flat = [np.array(x, dtype=float) for x in (r, c, sigma, nu, u, v, sign)]
+    flat = [np.array(x, dtype=float, ndmin=1) for x in (r, c, sigma, nu, u, v, sign)]
     return summed(*flat, step, True)[0]
