@@ -49,6 +49,7 @@ from nutpie.compile_pymc import CompiledPyMCModel, address_as_void_pointer
 from platformdirs import user_cache_path
 from pymc.initial_point import make_initial_point_fn
 from pymc.pytensorf import compile as compile_function
+from pytensor.compile.mode import get_mode
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph import clone_replace, rewrite_graph
 from pytensor.graph.basic import Constant, Variable
@@ -359,8 +360,7 @@ def _logp_function(model: pm.Model, point: TensorVariable, values: dict) -> Any:
     logp = rewrite_graph(model.logp(), include=rewrites)
     by = [model.rvs_to_values[variable] for variable in model.free_RVs]
     gradient = pt.concatenate([part.ravel() for part in pt.grad(logp, by)])
-    with model:
-        return compile_function((point,), clone_replace([logp, gradient], values), mode="NUMBA")
+    return _function(model, point, clone_replace([logp, gradient], values))
 
 
 def _expand_function(
@@ -370,9 +370,18 @@ def _expand_function(
         zip([v.name for v in model.unobserved_value_vars], model.unobserved_value_vars, strict=True)
     )
     parts = [found[variable.name].astype("float64").ravel() for variable in kept]
+    return _function(model, point, clone_replace([pt.concatenate(parts)], values))
+
+
+def _function(model: pm.Model, point: TensorVariable, outputs: Sequence[TensorVariable]) -> Any:
+    # Assertions of shapes, which the dims keep, are a tenth of what there is to compile.
+    mode = get_mode("NUMBA").including("local_remove_all_assert")
     with model:
-        stored = clone_replace([pt.concatenate(parts)], values)
-        return compile_function((point,), stored, mode="NUMBA")
+        function = compile_function((point,), outputs, mode=mode)
+    for node in function.maker.fgraph.apply_nodes:
+        if hasattr(node.op, "prepare"):  # our kernels, which are worth every optimisation
+            node.op.prepare()
+    return function
 
 
 _LOGP_SOURCE = """
@@ -428,20 +437,18 @@ def _as_callback(
     scope = {"__name__": __name__, "carray": numba.carray, "inner": inner}
     scope["isfinite"] = math.isfinite
     scope["pointer"] = address_as_void_pointer
-    lines, given = [], [types.Array(types.float64, 1, "C")]
+    lines = []
     for k, variable in enumerate(read):
         value = np.asarray(variable.get_value(borrow=True))
         lengths = "".join(f"int(words[{place + 1 + axis}]), " for axis in range(value.ndim))
         scope[f"type{k}"] = value.dtype.type
         lines.append(f"    data{k} = carray(pointer(words[{place}]), ({lengths}), type{k})")
-        given.append(types.Array(numba.from_dtype(value.dtype), value.ndim, "C"))
         place += 1 + value.ndim
     names = ", ".join(f"data{k}" for k in range(len(read)))
     text = source.format(words=max(place, 1), read="\n".join(lines), data=names)
     exec(compile(text, "<callback>", "exec"), scope)
-    inner.compile((types.StarArgTuple(tuple(given)),))  # it takes its arguments as one tuple
-    # That function and our kernels are optimised already; to do it again with everything inlined
-    # takes long and gains nothing (measured).
+    # The rest is short vectors: optimising it, anew at each level that inlines another, takes
+    # long and gains nothing (measured).  The kernels are compiled by now.
     before, numba.core.config.OPT = numba.core.config.OPT, type(numba.core.config.OPT)(1)
     try:
         function = CFunc(

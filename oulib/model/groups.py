@@ -237,8 +237,12 @@ def _correlated(
     """
     z = pm.Normal(f"z_{level}", dims=(dim, "effect"))
     factor = sigma[:, None] * chol
-    drawn = z @ factor.T
-    return {name: drawn[:, place] for place, name in enumerate(effect_names(spec))}
+    # Written out: a matrix product would call on BLAS for a few numbers, and take long to compile.
+    names = effect_names(spec)
+    return {
+        name: sum(factor[place, k] * z[:, k] for k in range(len(names)))
+        for place, name in enumerate(names)
+    }
 
 
 def _sites(spec: ModelSpec) -> dict[str, TensorVariable]:

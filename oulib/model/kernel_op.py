@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 import pytensor.tensor as pt
 from pytensor.gradient import DisconnectedType, disconnected_type
 from pytensor.graph.basic import Apply, Variable
@@ -58,6 +59,14 @@ class Kernel:
         found = _Forward(self.name).make_node(*inputs).outputs[: self.outputs]
         return found[0] if self.outputs == 1 else tuple(found)
 
+    def prepare(self) -> None:
+        """Compile both functions, or fetch them from disk, as PyTensor's callbacks call them."""
+        arrays = [f"f{len(shape)}" for shape in self.shapes]
+        given = [_numba_type(kind) for kind in self.inputs]
+        rest = [_numba_type(kind) for kind in (*arrays[self.outputs :], *arrays[: self.outputs])]
+        self.forward.compile(tuple(given))
+        self.backward.compile((*given, *rest))
+
     @property
     def code(self) -> int:
         """Changes with the code of the kernel.
@@ -69,6 +78,10 @@ class Kernel:
         }
         digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(files)))
         return int(digest.hexdigest()[:12], 16)
+
+
+def _numba_type(kind: str) -> numba.types.Array:
+    return numba.types.Array(numba.from_dtype(np.dtype(_DTYPES[kind[0]])), int(kind[1]), "C")
 
 
 def _typed(inputs: Sequence[Any], types: Sequence[str]) -> list[TensorVariable]:
@@ -96,6 +109,10 @@ class _Forward(Op):
         kernel = self.kernel
         outputs = _results([f"f{len(shape)}" for shape in kernel.shapes])
         return Apply(self, _typed(inputs, kernel.inputs), outputs)
+
+    def prepare(self) -> None:
+        """See :meth:`Kernel.prepare`."""
+        self.kernel.prepare()
 
     def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
         _store(self.kernel.forward(*inputs), output_storage)
