@@ -24,7 +24,7 @@ help: ; @$(info $(HELP)):
 
 env: ; @tools/setup.sh
 
-test: env ; @$(RUN)/python -m pytest
+test: env ; @$(RUN)/python -m pytest -n auto --dist loadfile
 
 book: env ; @$(RUN)/oulib run $${PANEL:+"$$PANEL"} --out "$$OUT" $${OPTIONS:-}
 

@@ -161,11 +161,12 @@ def _writable(folder: Path) -> Path:
 def model_key(model: pm.Model, spec: ModelSpec) -> str:
     """The key of a compiled model: equal for panels that differ in nothing but their data.
 
-    Numbers of the spec that are data of the model are left out.
+    Numbers of the spec that are data of the model are left out; priors are constants of the graph,
+    or data, too.
     """
     own = {"name": None, "delta": 0.0, "rho_x": None if spec.rho_x is None else 0.0}
     question = {
-        "spec": {**spec.to_dict(), **own},
+        "spec": {**spec.to_dict(), **own, "priors": None},
         "graph": hashlib.sha256("\n".join(_graph(model)).encode()).hexdigest(),
         "versions": {name: version(name) for name in _LIBRARIES},
         "llvm": llvmlite.binding.llvm_version_info,

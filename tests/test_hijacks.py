@@ -103,7 +103,7 @@ def test_statistics_by_hand() -> None:
         ({FACTOR, PERSISTENCE}, {"sigma_loading": 0.5, "phi_u": 0.9, "sigma_u": 0.25}),
         (set(), {}),
     ],
-    ids=str,
+    ids=["factor", "persistence", "both", "none"],
 )
 def test_ingredients_are_found_where_they_are(has: set[str], more: dict[str, float]) -> None:
     table = hijacks.ingredients(simulate("baseline", **SIZE, **more), times=100)

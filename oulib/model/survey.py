@@ -116,7 +116,7 @@ def add(panel: Panel, spec: ModelSpec) -> LatentScore:
     root = typical_root(panel)
     if spec.survey_scale == "design" or spec.effects_summed_out:
         root = pm.Data("respondents_root", root)
-    sigma_x, sigma_meas = _scales(spec, root)
+    sigma_x, sigma_meas = _scales(panel, spec)
 
     rows = Rows(
         pm.Data("ou_idx", panel.rows["ou_idx"].to_numpy(), dims="row"),
@@ -252,7 +252,7 @@ def _survey_months(panel: Panel) -> np.ndarray:
     return np.flatnonzero(np.isin(panel.months, [*panel.waves, *seen]))
 
 
-def _scales(spec: ModelSpec, root: TensorVariable | float) -> tuple[TensorVariable, TensorVariable]:
+def _scales(panel: Panel, spec: ModelSpec) -> tuple[TensorVariable, TensorVariable]:
     """``sigma_x`` and ``sigma_meas``, half-normal: the sds of x* and of one respondent's answer.
 
     Surveys often leave ``sigma_meas`` compatible with 0, where the logarithm that a half-normal is
@@ -269,9 +269,11 @@ def _scales(spec: ModelSpec, root: TensorVariable | float) -> tuple[TensorVariab
     if spec.survey_scale == "design":
         total = pm.Weibull("total_x", alpha=2.0, beta=np.sqrt(2.0))
         share = pm.Beta("noise_share", prior.noise_share, prior.noise_share)
+        # Data of the model, so that designs of surveys share a compiled one.
+        noise = pm.Data("noise_scale", prior.sigma_meas * typical_root(panel))
         return (
             pm.Deterministic("sigma_x", prior.sigma_x * total * pt.sqrt(1 - share)),
-            pm.Deterministic("sigma_meas", prior.sigma_meas * root * total * pt.sqrt(share)),
+            pm.Deterministic("sigma_meas", noise * total * pt.sqrt(share)),
         )
     sigma_x = pm.HalfNormal("sigma_x", sigma=prior.sigma_x)
     if spec.latent == "explicit":

@@ -1,0 +1,242 @@
+"""Compiled models: the same densities for panels they were not compiled for; what the store keeps."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import nutpie
+import pymc as pm
+import pytensor.tensor as pt
+import pytest
+
+from oulib import BASELINE, LADDER, ROBUST, UPGRADED, ModelSpec, Panel, compiled, simulate
+from oulib.compiled import compiled_model, model_key
+from oulib.model import build_model
+
+pytestmark = pytest.mark.filterwarnings("ignore:Numba will use object mode")
+
+LOGP = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, *[ctypes.c_void_p] * 4)
+
+
+def small(**size: int) -> Panel:
+    return simulate("upgraded", **{"n_ou": 6, "n_site": 2, "n_month": 9, "wave_every": 3} | size)
+
+
+@pytest.fixture(scope="module")
+def first() -> Panel:
+    return small(seed=1)
+
+
+@pytest.fixture(scope="module")
+def other() -> Panel:
+    """Of other lengths throughout, with gaps."""
+    whole = small(n_ou=9, n_site=3, n_month=14, wave_every=4, seed=2)
+    return whole.keep(np.flatnonzero(np.arange(whole.rows.sizes["row"]) % 7 != 3))
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty store on disk and none in memory."""
+    monkeypatch.setenv("OULIB_COMPILED", str(tmp_path))
+    held = dict(compiled._LOADED)
+    compiled._LOADED.clear()
+    yield tmp_path
+    compiled._LOADED.clear()
+    compiled._LOADED.update(held)
+
+
+def call(made: compiled.CompiledPyMCModel, at: np.ndarray) -> tuple[float, np.ndarray]:
+    """Log density and gradient as nutpie would be told them."""
+    gradient, value = np.zeros_like(at), np.zeros(1)
+    arrays = (at, gradient, value, made.user_data)
+    status = LOGP(made.compiled_logp_func.address)(at.size, *(a.ctypes.data for a in arrays))
+    assert status == 0
+    return float(value[0]), gradient
+
+
+@pytest.mark.parametrize("spec", [*LADDER, ROBUST], ids=lambda spec: spec.name)
+def test_a_panel_it_was_not_compiled_for(spec: ModelSpec, first: Panel, other: Panel) -> None:
+    """Compiled for one panel, then given another: value and gradient are PyMC's for that one."""
+    compiled_model(build_model(first, spec), spec)
+    model = build_model(other, spec)
+    entries = len(compiled._LOADED)
+    made = compiled_model(model, spec)
+    assert len(compiled._LOADED) == entries
+    point = model.initial_point(random_seed=3)
+    rng = np.random.default_rng(4)
+    point = {name: v + 0.2 * rng.standard_normal(np.shape(v)) for name, v in point.items()}
+    at = np.concatenate([np.ravel(point[v.name]) for v in model.value_vars]).astype(float)
+    assert at.size == made.n_dim
+    value, gradient = call(made, at)
+    plain = model.compile_fn(
+        [model.logp(), model.dlogp()], inputs=model.value_vars, mode="FAST_COMPILE"
+    )
+    expected, slopes = plain(point)
+    assert value == pytest.approx(float(expected), rel=1e-10)
+    np.testing.assert_allclose(gradient, slopes, rtol=1e-7, atol=1e-8 * np.abs(slopes).max())
+
+
+def test_draws_have_the_labels_and_lengths_of_the_panel(first: Panel, other: Panel) -> None:
+    compiled_model(build_model(first, BASELINE), BASELINE)
+    model = build_model(other, BASELINE)
+    made = compiled_model(model, BASELINE)
+    tree = nutpie.sample(made, draws=5, tune=20, chains=1, seed=1, progress_bar=False)
+    drawn = tree["posterior"].to_dataset()
+    assert set(drawn.data_vars) == {variable.name for variable in model.unobserved_RVs}
+    assert drawn["beta"]["ou"].to_numpy().tolist() == list(other.ous)
+    assert drawn["lam"].sizes["month"] == len(other.months)
+    np.testing.assert_allclose(drawn["lam"].sum("month"), 0, atol=1e-10)
+    recomputed = drawn["mu_beta"] + drawn["sigma_ou"][..., 1] * drawn["z_beta"]
+    np.testing.assert_allclose(drawn["beta"], recomputed, rtol=1e-12)
+
+
+# --- keys
+
+
+def test_keys_tell_models_apart_and_panels_not(first: Panel, other: Panel) -> None:
+    def key(panel: Panel, spec: ModelSpec) -> str:
+        return model_key(build_model(panel, spec), spec)
+
+    assert key(first, BASELINE) == key(other, BASELINE)
+    assert key(first, BASELINE.but(name="another")) == key(first, BASELINE)
+    assert key(first, BASELINE.but(delta=1.0)) == key(first, BASELINE)
+    fixed = UPGRADED.but(rho_x=0.5)
+    assert key(first, fixed) == key(other, UPGRADED.but(rho_x=-1.0))
+    specs = [
+        *(*LADDER, ROBUST, fixed),
+        BASELINE.but(priors=replace(BASELINE.priors, sigma_y=0.4)),
+        BASELINE.but(priors=replace(BASELINE.priors, lkj_eta=3.0)),
+        BASELINE.but(group_scales="half_student_t"),
+        BASELINE.but(geometry="noncentred"),
+        BASELINE.but(slope="within"),
+        UPGRADED.but(step=0.5),
+    ]
+    assert len({key(first, spec) for spec in specs}) == len(specs)
+
+
+def tiny(constant: float = 1.0, data: float = 0.5, dim: str = "thing") -> pm.Model:
+    with pm.Model(coords={dim: list("abc")}) as model:
+        x = pm.Normal("x", constant, 2.0, dims=dim)
+        pm.Normal("y", x.sum(), 1.0, observed=pm.Data("seen", data))
+    return model
+
+
+def test_keys_hold_constants_and_operations_and_not_data() -> None:
+    def key(model: pm.Model) -> str:
+        return model_key(model, BASELINE)
+
+    assert key(tiny()) == key(tiny(data=2.0))
+    assert key(tiny()) != key(tiny(constant=1.5))
+    with pm.Model(coords={"thing": list("abc")}) as mean:
+        x = pm.Normal("x", 1.0, 2.0, dims="thing")
+        pm.Normal("y", x.mean(), 1.0, observed=pm.Data("seen", 0.5))
+    with pm.Model(coords={"thing": list("abc")}) as scaled:
+        x = pm.LogNormal("x", 1.0, 2.0, dims="thing")
+        pm.Normal("y", x.sum(), 1.0, observed=pm.Data("seen", 0.5))
+    with pm.Model(coords={"thing": list("abc")}) as both:
+        x = pm.Normal("x", 1.0, 2.0, dims="thing")
+        pm.Potential("more", pt.sum(x**2))
+        pm.Normal("y", x.sum(), 1.0, observed=pm.Data("seen", 0.5))
+    assert len({key(model) for model in (tiny(), mean, scaled, both)}) == 4
+
+
+# --- the store
+
+
+def density(model: pm.Model) -> tuple[float, np.ndarray]:
+    return call(compiled_model(model, BASELINE), np.array([0.3, -0.2, 1.0]))
+
+
+def closed(data: float) -> float:
+    x = np.array([0.3, -0.2, 1.0])
+    terms = [*(-0.5 * ((x - 1) / 2) ** 2 - np.log(2)), -0.5 * (data - x.sum()) ** 2]
+    return sum(terms) - 2 * np.log(2 * np.pi)
+
+
+def forgotten() -> None:
+    compiled._LOADED.clear()
+
+
+def test_what_is_kept_serves_again(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    value, gradient = density(tiny())
+    assert value == pytest.approx(closed(0.5))
+    forgotten()
+    monkeypatch.setattr(compiled, "_compile", lambda _: pytest.fail("compiled again"))
+    again, slopes = density(tiny())
+    assert again == value
+    np.testing.assert_array_equal(slopes, gradient)
+    assert density(tiny(data=2.0))[0] == pytest.approx(closed(2.0))
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "foreign", "empty"])
+def test_what_is_damaged_is_made_again(store: Path, damage: str) -> None:
+    density(tiny())
+    (entry,) = store.glob("*.model")
+    whole = entry.read_bytes()
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    content = {"cut": whole[:-100], "changed": flipped, "foreign": b"PK" * 500, "empty": b""}
+    entry.write_bytes(content[damage])
+    forgotten()
+    assert density(tiny())[0] == pytest.approx(closed(0.5))
+    assert entry.stat().st_size > middle  # written anew
+    assert len(list(store.glob("*.model"))) == 1
+
+
+def test_one_compiles_and_the_others_wait(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    real = compiled._compile
+    monkeypatch.setattr(compiled, "_compile", lambda model: made.append(1) or real(model))
+    models = [tiny(), tiny(data=2.0)]
+    key = model_key(models[0], BASELINE)
+    threads = [threading.Thread(target=compiled._fetch, args=(key, model)) for model in models]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made == [1]
+
+
+def test_another_process_finds_it(store: Path, first: Panel) -> None:
+    """A fit there compiles nothing, and draws what it draws here."""
+    script = (
+        "import sys; from oulib import compiled, build_model, simulate, BASELINE; import nutpie\n"
+        "compiled._compile = lambda _: sys.exit('compiled again')\n"
+        "panel = simulate('upgraded', n_ou=6, n_site=2, n_month=9, wave_every=3, seed=1)\n"
+        "made = compiled.compiled_model(build_model(panel, BASELINE), BASELINE)\n"
+        "tree = nutpie.sample(made, draws=9, tune=50, chains=1, seed=1, progress_bar=False)\n"
+        "print(tree['posterior']['mu_beta'].to_numpy().ravel().tolist())"
+    )
+    made = compiled_model(build_model(first, BASELINE), BASELINE)
+    tree = nutpie.sample(made, draws=9, tune=50, chains=1, seed=1, progress_bar=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str(tree["posterior"]["mu_beta"].to_numpy().ravel().tolist())
+
+
+def test_old_entries_are_forgotten(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "_KEPT", 2)
+    for age in range(4):
+        file = store / f"{age}.model"
+        file.touch()
+        compiled.os.utime(file, (age, age))
+    compiled._forget_old(store)
+    assert sorted(file.name for file in store.glob("*.model")) == ["2.model", "3.model"]
+
+
+def test_a_folder_that_cannot_be_written_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OULIB_COMPILED", raising=False)
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(compiled, "user_cache_path", lambda _: tmp_path / "file")
+    found = compiled.compiled_dir()
+    assert str(compiled.os.getuid()) in found.name
