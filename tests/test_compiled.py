@@ -1,4 +1,4 @@
-"""Compiled models: the same densities for panels they were not compiled for; what the store keeps."""
+"""Compiled models: right for panels they were not compiled for; what the store keeps."""
 
 from __future__ import annotations
 
