@@ -32,7 +32,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import llvmlite
 import numba
 import numpy as np
 import pandas as pd
@@ -169,7 +168,6 @@ def model_key(model: pm.Model, spec: ModelSpec) -> str:
         "spec": {**spec.to_dict(), **own, "priors": None},
         "graph": hashlib.sha256("\n".join(_graph(model)).encode()).hexdigest(),
         "versions": {name: version(name) for name in _LIBRARIES},
-        "llvm": llvmlite.binding.llvm_version_info,
         "processor": registry.cpu_target.target_context.codegen().magic_tuple(),
     }
     return key_of(question, _CODE)
