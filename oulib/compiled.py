@@ -53,6 +53,7 @@ from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph import clone_replace, rewrite_graph
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import toposort
+from pytensor.link.numba.cache import compile_numba_function_src
 from pytensor.tensor import TensorVariable
 
 from oulib.cache import key_of
@@ -445,14 +446,12 @@ def _as_callback(
         place += 1 + value.ndim
     names = ", ".join(f"data{k}" for k in range(len(read)))
     text = source.format(words=max(place, 1), read="\n".join(lines), data=names)
-    exec(compile(text, "<callback>", "exec"), scope)
+    callback = compile_numba_function_src(text, "callback", scope)
     # The rest is short vectors: optimising it, anew at each level that inlines another, takes
     # long and gains nothing (measured).  The kernels are compiled by now.
     before, numba.core.config.OPT = numba.core.config.OPT, type(numba.core.config.OPT)(1)
     try:
-        function = CFunc(
-            scope["callback"], (signature.args, signature.return_type), locals={}, options={}
-        )
+        function = CFunc(callback, (signature.args, signature.return_type), locals={}, options={})
         with global_compiler_lock:
             return function._compile_uncached(), place
     finally:
