@@ -54,6 +54,7 @@ from pytensor.graph import clone_replace, rewrite_graph
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import toposort
 from pytensor.link.numba.cache import compile_numba_function_src
+from pytensor.link.numba.dispatch.basic import numba_njit
 from pytensor.tensor import TensorVariable
 
 from oulib.cache import key_of
@@ -384,13 +385,18 @@ def _function(model: pm.Model, point: TensorVariable, outputs: Sequence[TensorVa
     return function
 
 
+# A function of its own: a call of many arguments is one that Numba cannot compile inside `try`.
+_READ_SOURCE = """
+def read(x, words):
+{read}
+    return inner(x, {data})
+"""
 _LOGP_SOURCE = """
 def callback(dim, x_, out_, logp_, user_):
     words = carray(user_, ({words},))
     x = carray(x_, (int(dim),))
-{read}
     try:
-        value, gradient = inner(x, {data})
+        value, gradient = read(x, words)
     except Exception:
         return 1
     logp_[0] = value.item()
@@ -406,9 +412,8 @@ _EXPAND_SOURCE = """
 def callback(dim, expanded, x_, out_, user_):
     words = carray(user_, ({words},))
     x = carray(x_, (int(dim),))
-{read}
     try:
-        stored = inner(x, {data})[0]
+        stored = read(x, words)[0]
     except Exception:
         return -2
     if stored.size != int(expanded):
@@ -445,7 +450,9 @@ def _as_callback(
         lines.append(f"    data{k} = carray(pointer(words[{place}]), ({lengths}), type{k})")
         place += 1 + value.ndim
     names = ", ".join(f"data{k}" for k in range(len(read)))
-    text = source.format(words=max(place, 1), read="\n".join(lines), data=names)
+    text = _READ_SOURCE.format(read="\n".join(lines), data=names)
+    scope["read"] = numba_njit(compile_numba_function_src(text, "read", dict(scope)))
+    text = source.format(words=max(place, 1))
     callback = compile_numba_function_src(text, "callback", scope)
     # The rest is short vectors: optimising it, anew at each level that inlines another, takes
     # long and gains nothing (measured).  The kernels are compiled by now.
