@@ -7,8 +7,8 @@ is its machine code, as Numba serialises it, and a description (names, dims, whi
 in which order), so that another process neither rewrites a graph nor compiles.
 
 An entry's key holds all that the code depends on: the model's graph with its constants, the spec,
-this package's model code, versions and processor.  An entry begins with a checksum; one that is
-truncated or damaged is made again.
+this package's model code, versions, PyTensor's settings and the processor.  An entry begins with a
+checksum; one that is truncated or damaged is made again.
 
 Superfluous once nutpie's compiled models can be cached (see pull request 334 of pymc-devs/nutpie,
 which was closed: its callbacks close over arrays under random names, and Numba finds no such
@@ -22,11 +22,14 @@ import hashlib
 import math
 import os
 import pickle
+import platform
+import stat
 import tempfile
 import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -64,6 +67,7 @@ from oulib.spec import ModelSpec
 _HERE = Path(__file__).parent
 _CODE = (_HERE / "compiled.py", _HERE / "model", _HERE / "spec.py")
 _LIBRARIES = ("numba", "llvmlite", "pytensor", "pymc", "nutpie", "numpy")
+_SETTINGS = ("floatX", "numba__fastmath", "optimizer_including", "optimizer_excluding")
 _LOADED: OrderedDict[str, Entry] = OrderedDict()
 _HELD = 12  # entries held in memory
 _KEPT = 200  # entries kept on disk
@@ -170,6 +174,8 @@ def model_key(model: pm.Model, spec: ModelSpec) -> str:
         "spec": {**spec.to_dict(), **own, "priors": None},
         "graph": hashlib.sha256("\n".join(_graph(model)).encode()).hexdigest(),
         "versions": {name: version(name) for name in _LIBRARIES},
+        "python": platform.python_version(),
+        "settings": [str(getattr(pytensor.config, name)) for name in _SETTINGS],
         "processor": registry.cpu_target.target_context.codegen().magic_tuple(),
     }
     return key_of(question, _CODE)
@@ -245,9 +251,16 @@ def _fetch(key: str, model: pm.Model) -> Entry:
 
 
 def _read(path: Path) -> Entry | None:
-    """The entry in a file; None if there is none, or if it is not what was written."""
+    """The entry in a file; None if there is none, or if it is not what this user wrote.
+
+    An entry is code that will run: one that another user could have put there is not read.
+    """
     try:
-        stamped = path.read_bytes()
+        with path.open("rb") as file:
+            about = os.fstat(file.fileno())
+            if about.st_uid != os.getuid() or about.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                return None
+            stamped = file.read()
         if hashlib.sha256(stamped[32:]).digest() != stamped[:32]:
             return None
         description, *parts = pickle.loads(stamped[32:])
@@ -260,8 +273,11 @@ def _read(path: Path) -> Entry | None:
 
 def _forget_old(folder: Path) -> None:
     """Delete the entries that were not used for longest, beyond as many as are kept."""
-    entries = sorted(folder.glob("*.model"), key=lambda file: file.stat().st_mtime)
-    for file in entries[: max(len(entries) - _KEPT, 0)]:
+    used = {}
+    for file in folder.glob("*.model"):
+        with suppress(FileNotFoundError):  # another process forgets, too
+            used[file] = file.stat().st_mtime
+    for file in sorted(used, key=used.__getitem__)[: max(len(used) - _KEPT, 0)]:
         file.unlink(missing_ok=True)
         file.with_suffix(".lock").unlink(missing_ok=True)
 
@@ -442,11 +458,12 @@ def _as_callback(
     scope = {"__name__": __name__, "carray": numba.carray, "inner": inner}
     scope["isfinite"] = math.isfinite
     scope["pointer"] = address_as_void_pointer
-    lines = []
+    lines, kinds = [], [types.Array(types.float64, 1, "C")]
     for k, variable in enumerate(read):
         value = np.asarray(variable.get_value(borrow=True))
         lengths = "".join(f"int(words[{place + 1 + axis}]), " for axis in range(value.ndim))
         scope[f"type{k}"] = value.dtype.type
+        kinds.append(types.Array(numba.from_dtype(value.dtype), value.ndim, "C"))
         lines.append(f"    data{k} = carray(pointer(words[{place}]), ({lengths}), type{k})")
         place += 1 + value.ndim
     names = ", ".join(f"data{k}" for k in range(len(read)))
@@ -454,13 +471,16 @@ def _as_callback(
     scope["read"] = numba_njit(compile_numba_function_src(text, "read", dict(scope)))
     text = source.format(words=max(place, 1))
     callback = compile_numba_function_src(text, "callback", scope)
-    # The rest is short vectors: optimising it, anew at each level that inlines another, takes
-    # long and gains nothing (measured).  The kernels are compiled by now.
+    # PyTensor's function and our kernels are optimised by now (and kept by PyTensor, for others,
+    # too); doing it again with all of them inlined takes long and gains nothing (measured).
+    inner.compile((types.StarArgTuple(tuple(kinds)),))  # it takes its arguments as one tuple
     before, numba.core.config.OPT = numba.core.config.OPT, type(numba.core.config.OPT)(1)
     try:
         function = CFunc(callback, (signature.args, signature.return_type), locals={}, options={})
         with global_compiler_lock:
-            return function._compile_uncached(), place
+            result = function._compile_uncached()
+            result.library.finalize()
+            return result, place
     finally:
         numba.core.config.OPT = before
 

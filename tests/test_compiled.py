@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import nutpie
 import pymc as pm
+import pytensor
 import pytensor.tensor as pt
 import pytest
 from pytensor.compile.mode import Mode
@@ -190,6 +191,23 @@ def test_what_is_damaged_is_made_again(store: Path, damage: str) -> None:
     assert density(tiny())[0] == pytest.approx(closed(0.5))
     assert entry.stat().st_size > middle  # written anew
     assert len(list(store.glob("*.model"))) == 1
+
+
+def test_what_others_can_write_is_not_read(store: Path) -> None:
+    density(tiny())
+    (entry,) = store.glob("*.model")
+    assert compiled._read(entry) is not None
+    entry.chmod(0o666)
+    assert compiled._read(entry) is None
+    forgotten()
+    assert density(tiny())[0] == pytest.approx(closed(0.5))
+    assert not entry.stat().st_mode & 0o022  # written anew
+
+
+def test_keys_hold_settings_of_the_compiler() -> None:
+    plain = model_key(tiny(), BASELINE)
+    with pytensor.config.change_flags(numba__fastmath=not pytensor.config.numba__fastmath):
+        assert model_key(tiny(), BASELINE) != plain
 
 
 def test_one_compiles_and_the_others_wait(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

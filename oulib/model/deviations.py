@@ -80,11 +80,11 @@ def observe_summed(
     Args:
         panel: the panel.
         line: the expected outcome at the population's mean effects.
-        strays: ``phi_u`` and ``sigma_u``, and ``sigma_y``, from :func:`parameters`.
-        sigma_y: see ``strays``.
+        strays: ``phi_u`` and ``sigma_u``, from :func:`parameters`.
+        sigma_y: sd of the independent noise.
         spread: the OUs' sds of intercept and slope (effect), and their correlation.
-        y: the outcomes seen, (row), and ``dim`` their dim.
-        dim: see ``y``.
+        y: the outcomes seen, (row).
+        dim: their dim.
     """
     first_at, gap_at = steps(panel)
     slot_at, before_at, since_at = summed_kernel.slots(first_at, gap_at)
@@ -141,8 +141,8 @@ def observe(
 
     Args:
         panel: the panel.
-        y: the outcomes seen, (row), and ``dim`` their dim.
-        dim: see ``y``.
+        y: the outcomes seen, (row).
+        dim: their dim.
         mean: the expected outcome of each row.
         factor: kappa_g of each row.
         strays: ``phi_u`` and ``sigma_u``, from :func:`parameters`.

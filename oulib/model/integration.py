@@ -21,27 +21,18 @@ then needs.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
 import pytensor.tensor as pt
 from numba.extending import overload
-from pytensor.gradient import DisconnectedType, disconnected_type
-from pytensor.graph.basic import Apply, Variable
-from pytensor.graph.op import Op
-from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 from pytensor.tensor import TensorVariable
 from scipy import special
 
 from oulib.model import kernel
 from oulib.model.kernel import LOG_2PI
-
-# PyTensor keeps compiled functions between sessions; one that has another kernel in it is stale.
-_KERNEL = int(hashlib.sha256(Path(kernel.__file__).read_bytes()).hexdigest()[:12], 16)
+from oulib.model.kernel_op import Kernel
 
 STEP = 0.9
 """Distance between even nodes, in widths of the row's integrand.
@@ -72,92 +63,6 @@ def evaluate(
     return value + np.where(np.isinf(nu), -0.5 * LOG_2PI, heavy)
 
 
-class _LogMean(Op):
-    """The integral over t of every row as a PyTensor operation, with its derivatives.
-
-    Inputs r, c (row), sigma, nu (), u, v, sign (row); outputs the log integral without the
-    constant of f, and its derivatives by the first six inputs, (row) each.
-    """
-
-    __props__ = ("step",)
-    gufunc_signature = "(n),(n),(),(),(n),(n),(n)->(n),(n),(n),(n),(n),(n),(n)"
-
-    def __init__(self, step: float) -> None:
-        self.step = step
-
-    def make_node(self, *inputs: Any) -> Apply:
-        tensors = [pt.cast(pt.as_tensor(value), "float64") for value in inputs]
-        return Apply(self, tensors, [pt.dvector() for _ in range(7)])
-
-    def prepare(self) -> None:
-        """Compile the kernel, or fetch it from disk, before a model that calls it is compiled."""
-        one = np.zeros(1)
-        kernel.rows(one, one, np.array(1.0), np.array(4.0), one, one, one, self.step)
-
-    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
-        for storage, values in zip(output_storage, kernel.rows(*inputs, self.step), strict=True):
-            storage[0] = values
-
-    def infer_shape(self, node: Apply, shapes: list[tuple]) -> list[tuple]:
-        return [shapes[0]] * 7
-
-    def pullback(
-        self,
-        inputs: Sequence[Variable],
-        outputs: Sequence[Variable],
-        cotangents: Sequence[Variable],
-    ) -> list[Variable]:
-        back = _back(outputs, cotangents)
-        back[2], back[3] = pt.sum(back[2]), pt.sum(back[3])  # the scalars sigma and nu
-        return [*back, disconnected_type()]
-
-    def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        return [[True] * 7] * 6 + [[False] * 7]
-
-
-class _LogChance(Op):
-    """The chance of every row's answer, averaged over t, as an operation with its derivatives.
-
-    Inputs u, v, sign (row); outputs the log chance, 0 without an answer, and its derivatives by u
-    and v, (row) each.  It is what :class:`_LogMean` has for outcomes that say nothing, for less.
-    """
-
-    __props__ = ("step",)
-    gufunc_signature = "(n),(n),(n)->(n),(n),(n)"
-
-    def __init__(self, step: float) -> None:
-        self.step = step
-
-    def make_node(self, *inputs: Any) -> Apply:
-        tensors = [pt.cast(pt.as_tensor(value), "float64") for value in inputs]
-        return Apply(self, tensors, [pt.dvector() for _ in range(3)])
-
-    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
-        for storage, values in zip(output_storage, kernel.answers(*inputs, self.step), strict=True):
-            storage[0] = values
-
-    def infer_shape(self, node: Apply, shapes: list[tuple]) -> list[tuple]:
-        return [shapes[0]] * 3
-
-    def pullback(
-        self,
-        inputs: Sequence[Variable],
-        outputs: Sequence[Variable],
-        cotangents: Sequence[Variable],
-    ) -> list[Variable]:
-        return [*_back(outputs, cotangents), disconnected_type()]
-
-    def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        return [[True] * 3] * 2 + [[False] * 3]
-
-
-def _back(outputs: Sequence[Variable], cotangents: Sequence[Variable]) -> list[Variable]:
-    """The cotangents of the inputs of an operation that returns its value and its derivatives."""
-    if not all(isinstance(g.type, DisconnectedType) for g in cotangents[1:]):
-        raise NotImplementedError("second derivatives of a row's integral")
-    return [cotangents[0] * slope for slope in outputs[1:]]
-
-
 def _plain(values: np.ndarray) -> np.ndarray:
     """``values`` as the kernel was compiled for: contiguous and writable, whatever came in."""
     return np.array(values)
@@ -170,32 +75,62 @@ def _compiled_plain(values):  # noqa: ANN001, ANN202 - Numba compares the signat
     return lambda values: values.copy()
 
 
-@register_funcify_default_op_cache_key(_LogMean)
-def _compiled_mean(op: _LogMean, node: Apply | None = None, **_: Any) -> Any:
-    step, summed, plain = op.step, kernel.summed, _plain
-
-    @numba.njit
-    def log_mean(r, c, sigma, nu, u, v, sign):  # noqa: ANN001, ANN202
-        scale, shape = np.full(1, sigma.item()), np.full(1, nu.item())
-        answer = plain(u), plain(v), plain(sign)
-        found = summed(plain(r), plain(c), scale, shape, *answer, step, True)
-        return found[0], found[1], found[2], found[3], found[4], found[5], found[6]
-
-    return log_mean, _KERNEL
+@numba.njit(cache=True)
+def _mean(r, c, sigma, nu, u, v, sign, step):  # noqa: ANN001, ANN202
+    """The log integral of every row without the constant of f, and its derivatives, (row)."""
+    scale, shape = np.full(1, sigma.item()), np.full(1, nu.item())
+    answer = _plain(u), _plain(v), _plain(sign)
+    found = kernel.summed(_plain(r), _plain(c), scale, shape, *answer, step.item(), True)
+    return found[0], found[1], found[2], found[3], found[4], found[5], found[6]
 
 
-@register_funcify_default_op_cache_key(_LogChance)
-def _compiled_chance(op: _LogChance, node: Apply | None = None, **_: Any) -> Any:
-    step, summed, plain = op.step, kernel.summed, _plain
+@numba.njit(cache=True)
+def _mean_back(  # noqa: ANN202
+    r, c, sigma, nu, u, v, sign, step, d_r, d_c, d_sigma, d_nu, d_u, d_v, g  # noqa: ANN001
+):  # fmt: skip
+    by_sigma, by_nu = np.asarray(np.sum(g * d_sigma)), np.asarray(np.sum(g * d_nu))
+    return g * d_r, g * d_c, by_sigma, by_nu, g * d_u, g * d_v
 
-    @numba.njit
-    def log_chance(u, v, sign):  # noqa: ANN001, ANN202
-        none, one, normal = np.zeros(u.shape[0]), np.full(1, 1.0), np.full(1, np.inf)
-        answer = plain(u), plain(v), plain(sign)
-        found = summed(none, none, one, normal, *answer, step, False)
-        return found[0], found[5], found[6]
 
-    return log_chance, _KERNEL
+_log_mean = Kernel(
+    name="log_mean",
+    forward=_mean,
+    backward=_mean_back,
+    inputs=("f1", "f1", "f0", "f0", "f1", "f1", "f1", "f0"),
+    shapes=(((0, 0),),) * 7,
+    wanted=(0, 1, 2, 3, 4, 5),
+    calls=(kernel.summed,),
+)
+"""Inputs r, c (row), sigma, nu, u, v, sign (row), step."""
+
+
+@numba.njit(cache=True)
+def _chance(u, v, sign, step):  # noqa: ANN001, ANN202
+    """The log chance of every row's answer, 0 without one, and its derivatives by u and v, (row).
+
+    What :func:`_mean` has for outcomes that say nothing, for less.
+    """
+    none, one, normal = np.zeros(u.shape[0]), np.full(1, 1.0), np.full(1, np.inf)
+    answer = _plain(u), _plain(v), _plain(sign)
+    found = kernel.summed(none, none, one, normal, *answer, step.item(), False)
+    return found[0], found[5], found[6]
+
+
+@numba.njit(cache=True)
+def _chance_back(u, v, sign, step, d_u, d_v, g):  # noqa: ANN001, ANN202
+    return g * d_u, g * d_v
+
+
+_log_chance = Kernel(
+    name="log_chance",
+    forward=_chance,
+    backward=_chance_back,
+    inputs=("f1", "f1", "f1", "f0"),
+    shapes=(((0, 0),),) * 3,
+    wanted=(0, 1),
+    calls=(kernel.summed,),
+)
+"""Inputs u, v, sign (row), step."""
 
 
 def log_outcome(
@@ -224,7 +159,7 @@ def log_outcome(
     none = pt.zeros_like(residual)
     u, v, s = (none if value is None else value for value in (offset, slope, sign))
     shape = pt.constant(np.inf) if nu is None else nu
-    value = _LogMean(step)(residual, loading, sigma, shape, u, v, s)[0]
+    value = _log_mean(residual, loading, sigma, shape, u, v, s, step)
     if nu is None:
         return value - 0.5 * LOG_2PI
     constant = pt.gammaln((nu + 1) / 2) - pt.gammaln(nu / 2) - 0.5 * pt.log(np.pi * nu)
@@ -235,4 +170,4 @@ def log_response(
     offset: TensorVariable, slope: TensorVariable, sign: TensorVariable, *, step: float = STEP
 ) -> TensorVariable:
     """log E[P(R | x*)] of every row, x* normal; arguments as in :func:`log_outcome`."""
-    return _LogChance(step)(offset, slope, sign)[0]
+    return _log_chance(offset, slope, sign, step)

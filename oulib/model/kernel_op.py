@@ -41,6 +41,7 @@ class Kernel:
             it is as long as.
         outputs: how many of those arrays are outputs.
         wanted: positions of the inputs that have derivatives.
+        calls: functions of other files that the two call.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Kernel:
     shapes: tuple[tuple[tuple[int, int], ...], ...]
     wanted: tuple[int, ...]
     outputs: int = 1
+    calls: tuple[Callable[..., Any], ...] = ()
 
     def __post_init__(self) -> None:
         _KERNELS[self.name] = self
@@ -59,13 +61,20 @@ class Kernel:
         found = _Forward(self.name).make_node(*inputs).outputs[: self.outputs]
         return found[0] if self.outputs == 1 else tuple(found)
 
+    @property
+    def returned(self) -> tuple[str, ...]:
+        """Types of what ``forward`` returns."""
+        return tuple(f"f{len(shape)}" for shape in self.shapes)
+
+    @property
+    def taken_back(self) -> tuple[str, ...]:
+        """Types of what ``backward`` takes."""
+        return (*self.inputs, *self.returned[self.outputs :], *self.returned[: self.outputs])
+
     def prepare(self) -> None:
         """Compile both functions, or fetch them from disk, as PyTensor's callbacks call them."""
-        arrays = [f"f{len(shape)}" for shape in self.shapes]
-        given = [_numba_type(kind) for kind in self.inputs]
-        rest = [_numba_type(kind) for kind in (*arrays[self.outputs :], *arrays[: self.outputs])]
-        self.forward.compile(tuple(given))
-        self.backward.compile((*given, *rest))
+        self.forward.compile(tuple(map(_numba_type, self.inputs)))
+        self.backward.compile(tuple(map(_numba_type, self.taken_back)))
 
     @property
     def code(self) -> int:
@@ -73,9 +82,8 @@ class Kernel:
 
         PyTensor keeps compiled functions between sessions; one with another kernel in it is stale.
         """
-        files = {
-            Path(f.__code__.co_filename) for f in (self.forward.py_func, self.backward.py_func)
-        }
+        functions = (self.forward, self.backward, *self.calls)
+        files = {Path(function.py_func.__code__.co_filename) for function in functions}
         digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(files)))
         return int(digest.hexdigest()[:12], 16)
 
@@ -98,24 +106,38 @@ def _results(types: Sequence[str]) -> list[TensorVariable]:
     return [pt.tensor(dtype=_DTYPES[k[0]], shape=(None,) * int(k[1])) for k in types]
 
 
-class _Forward(Op):
+class _KernelOp(Op):
+    """A kernel in one direction."""
+
     __props__ = ("name",)
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.kernel = _KERNELS[name]
 
-    def make_node(self, *inputs: Any) -> Apply:
-        kernel = self.kernel
-        outputs = _results([f"f{len(shape)}" for shape in kernel.shapes])
-        return Apply(self, _typed(inputs, kernel.inputs), outputs)
-
     def prepare(self) -> None:
         """See :meth:`Kernel.prepare`."""
         self.kernel.prepare()
 
+    @property
+    def function(self) -> Callable[..., Any]:
+        """What is compiled."""
+        raise NotImplementedError
+
     def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
-        _store(self.kernel.forward(*inputs), output_storage)
+        found = self.function(*inputs)
+        found = found if isinstance(found, tuple) else (found,)
+        for storage, values in zip(output_storage, found, strict=True):
+            storage[0] = values
+
+
+class _Forward(_KernelOp):
+    @property
+    def function(self) -> Callable[..., Any]:
+        return self.kernel.forward
+
+    def make_node(self, *inputs: Any) -> Apply:
+        return Apply(self, _typed(inputs, self.kernel.inputs), _results(self.kernel.returned))
 
     def infer_shape(self, node: Apply, shapes: list[tuple]) -> list[tuple]:
         return [tuple(shapes[k][axis] for k, axis in shape) for shape in self.kernel.shapes]
@@ -131,62 +153,43 @@ class _Forward(Op):
             pt.zeros_like(out) if isinstance(g.type, DisconnectedType) else g
             for out, g in zip(outputs, cotangents, strict=True)
         ][: kernel.outputs]
-        found = _Backward(self.name)(*inputs, *outputs[kernel.outputs :], *given)
-        found = iter(found if isinstance(found, list | tuple) else [found])
+        back = _Backward(self.name).make_node(*inputs, *outputs[kernel.outputs :], *given)
+        found = iter(back.outputs)
         return [
             next(found) if k in kernel.wanted else disconnected_type() for k in range(len(inputs))
         ]
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         kernel = self.kernel
-        own = [[j < kernel.outputs for j in range(len(kernel.shapes))]]
-        none = [[False] * len(kernel.shapes)]
-        return [(own if k in kernel.wanted else none)[0] for k in range(len(kernel.inputs))]
+        own = [j < kernel.outputs for j in range(len(kernel.shapes))]
+        return [
+            own if k in kernel.wanted else [False] * len(own) for k in range(len(kernel.inputs))
+        ]
 
 
-class _Backward(Op):
+class _Backward(_KernelOp):
     """The reverse of :class:`_Forward`; it has no derivatives of its own."""
 
-    __props__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.kernel = _KERNELS[name]
+    @property
+    def function(self) -> Callable[..., Any]:
+        return self.kernel.backward
 
     def make_node(self, *inputs: Any) -> Apply:
         kernel = self.kernel
-        ranks = [f"f{len(shape)}" for shape in kernel.shapes]
-        types = [*kernel.inputs, *ranks[kernel.outputs :], *ranks[: kernel.outputs]]
         outputs = _results([kernel.inputs[k] for k in kernel.wanted])
-        return Apply(self, _typed(inputs, types), outputs)
-
-    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
-        _store(self.kernel.backward(*inputs), output_storage)
+        return Apply(self, _typed(inputs, kernel.taken_back), outputs)
 
     def infer_shape(self, node: Apply, shapes: list[tuple]) -> list[tuple]:
         return [shapes[k] for k in self.kernel.wanted]
 
 
-def _store(found: Any, output_storage: list[list[Any]]) -> None:
-    for storage, values in zip(
-        output_storage, found if isinstance(found, tuple) else (found,), strict=True
-    ):
-        storage[0] = values
-
-
 @register_funcify_default_op_cache_key(_Forward)
-def _compiled_forward(op: _Forward, node: Apply | None = None, **_: Any) -> Any:
-    return _calling(op.kernel.forward), op.kernel.code
-
-
 @register_funcify_default_op_cache_key(_Backward)
-def _compiled_backward(op: _Backward, node: Apply | None = None, **_: Any) -> Any:
-    return _calling(op.kernel.backward), op.kernel.code
+def _compiled(op: _KernelOp, node: Apply | None = None, **_: Any) -> Any:
+    function = op.function
 
-
-def _calling(function: Callable[..., Any]) -> Callable[..., Any]:
     @numba.njit
     def call(*inputs):  # noqa: ANN002, ANN202
         return function(*inputs)
 
-    return call
+    return call, op.kernel.code

@@ -104,15 +104,12 @@ def closed_form(line: Line, sigma_y: TensorVariable, y: TensorVariable, dim: str
         *params: np.ndarray, rng: np.random.Generator, size: tuple[int, ...] | None = None
     ) -> np.ndarray:
         a, b, lam, mu, shift, factor, sx, sm, sy, ou, month, n, x, lift, *extra = params
-        ou, month = (index.reshape(-1, index.shape[-1])[0] for index in (ou, month))
-        sx, sm, sy = (value[..., None] for value in (sx, sm, sy))
-        expected = mu[..., ou] + shift[..., month]
+        expected = mu[ou] + shift[month]
         mean, var = given_survey(expected + lift, sx, sm, n, x)
         if line.within:
             mean = mean - expected
-        slope = b[..., ou]
-        centre = sum(extra, a[..., ou] + lam[..., month] + slope * mean)
-        spread = np.sqrt((sy * factor[..., ou]) ** 2 + slope**2 * var)
+        centre = sum(extra, a[ou] + lam[month] + b[ou] * mean)
+        spread = np.sqrt((sy * factor[ou]) ** 2 + b[ou] ** 2 * var)
         return centre + spread * rng.standard_normal(centre.shape)
 
     pm.CustomDist(

@@ -174,10 +174,8 @@ def _observe(panel: Panel, score: LatentScore) -> None:
         rng: np.random.Generator,
         size: tuple[int, ...] | None = None,
     ) -> np.ndarray:
-        ou, month = (index.reshape(-1, index.shape[-1])[0] for index in (ou, month))
-        sd = np.sqrt(signal[..., None] ** 2 + noise[..., None] ** 2 / np.maximum(n, 1))
-        mean = mu[..., ou] + shift[..., month]
-        return mean + sd * rng.standard_normal(mean.shape)
+        sd = np.sqrt(signal**2 + noise**2 / np.maximum(n, 1))
+        return mu[ou] + shift[month] + sd * rng.standard_normal(n.shape)
 
     pm.CustomDist(
         "survey",
