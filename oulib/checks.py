@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import xarray as xr
 
+from oulib import cache
 from oulib.density import quadrature_error
 from oulib.diagnostics import (
     HYPERPARAMETERS,
@@ -36,6 +39,11 @@ __all__ = [
     "summarise",
     "worst_place",
 ]
+
+
+_HERE = Path(__file__).parent
+_SUMMARY = (_HERE / "diagnostics.py",)
+_QUADRATURE = (_HERE / "density.py", _HERE / "model")
 
 
 @dataclass(frozen=True)
@@ -84,9 +92,15 @@ def summarise(fit: Fit) -> pd.DataFrame:
     """A row per scalar of the posterior under its public name: :func:`oulib.diagnostics.summary`.
 
     Columns are ``mean``, ``sd``, ``mcse_mean``, ``q5``, ``q95``, ``ess_bulk``, ``ess_tail`` and
-    ``r_hat``.
+    ``r_hat``.  It is kept beside the fit, like the fit.
     """
-    return summary(fit.posterior)
+
+    def compute() -> xr.DataTree:
+        return xr.DataTree(summary(fit.posterior).to_xarray())
+
+    key = cache.key_of({"draws": fit.digest}, _SUMMARY)
+    tree, _ = cache.fetch("summaries", key, compute)
+    return tree.to_dataset().to_dataframe()
 
 
 def hyperparameters(fit: Fit) -> pd.DataFrame:
@@ -117,7 +131,12 @@ def _quadrature(fit: Fit, threshold: float) -> tuple[Check, ...]:
     """The check of the sums over the latent score, where the model has any."""
     if fit.spec.closed_form or fit.spec.latent != "integrated":
         return ()
-    error = quadrature_error(fit)
+
+    def compute() -> xr.DataTree:
+        return xr.DataTree(xr.Dataset({"error": quadrature_error(fit)}))
+
+    tree, _ = cache.fetch("quadrature", cache.key_of({"draws": fit.digest}, _QUADRATURE), compute)
+    error = tree["error"].item()
     return (
         Check(
             name="quadrature",

@@ -22,7 +22,9 @@ from oulib.fit import Fit
 from oulib.panel import Panel
 
 _HERE = Path(__file__).parent
-_CODE = (_HERE / "compare.py", _HERE / "density.py")
+_CODE = (_HERE / "compare.py", _HERE / "density.py", _HERE / "model")
+_BY_ROW = ("elpd_i", "pareto_k")
+_TOTALS = ("elpd", "se", "p", "n_samples", "n_data_points", "good_k", "warning")
 
 
 def log_likelihood(fit: Fit) -> xr.DataArray:
@@ -36,7 +38,7 @@ def log_likelihood(fit: Fit) -> xr.DataArray:
         values = outcome_density(fit, fit.panel, all_rows(fit, None))
         return xr.DataTree.from_dict({"log_likelihood": values.to_dataset(name="productivity")})
 
-    key = cache.key_of({"fit": fit.key}, _CODE)
+    key = cache.key_of({"draws": fit.digest}, _CODE)
     tree, _ = cache.fetch("log_likelihood", key, compute)
     return tree["log_likelihood"]["productivity"]
 
@@ -65,8 +67,19 @@ def outcome_density(result: Fit, panel: Panel, rows: np.ndarray) -> xr.DataArray
 
 @lru_cache(maxsize=32)
 def loo(fit: Fit) -> az.ELPDData:
-    """PSIS-LOO of the outcome: the expected log density of y_i left out alone, pointwise."""
-    return psis_loo(fit, log_likelihood(fit))
+    """PSIS-LOO of the outcome: the expected log density of y_i left out alone, pointwise.
+
+    It is kept beside the fit.
+    """
+
+    def compute() -> xr.DataTree:
+        found = psis_loo(fit, log_likelihood(fit))
+        rows = xr.Dataset({name: found[name] for name in _BY_ROW})
+        return xr.DataTree(rows.assign({name: found[name] for name in _TOTALS}))
+
+    tree, _ = cache.fetch("loo", cache.key_of({"draws": fit.digest}, _CODE), compute)
+    rows = {name: tree[name] for name in _BY_ROW}
+    return az.ELPDDataLOO(**rows, **{name: tree[name].item() for name in _TOTALS}, scale="log")
 
 
 def psis_loo(fit: Fit, values: xr.DataArray) -> az.ELPDData:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -79,6 +81,22 @@ class Fit:
         """The draws, (chain, draw, ...), under the names of the design."""
         return self.tree["posterior"].to_dataset()
 
+    @cached_property
+    def digest(self) -> str:
+        """A digest of the panel, the model and the draws: what anything said of them depends on.
+
+        A fit's ``key`` names what was asked; two trees under one key, one of them altered, have
+        the same key and another digest.
+        """
+        found = hashlib.sha256(f"{self.panel.fingerprint} {self.spec}".encode())
+        for group in ("posterior", "sample_stats"):
+            for name, values in sorted(self.tree[group].to_dataset().variables.items()):
+                held = values.to_numpy()
+                found.update(f"{name} {values.dims} {held.shape} {held.dtype}".encode())
+                text = held.dtype.kind in "OUT"
+                found.update(repr(held.tolist()).encode() if text else held.tobytes())
+        return found.hexdigest()[:32]
+
     @property
     def seconds(self) -> dict[str, float]:
         """Seconds spent on ``compile`` and on ``sample`` when the fit was computed."""
@@ -129,9 +147,9 @@ def fit(
         UserError: ``OULIB_CORES`` is not a whole number above 0.
     """
     sampling = sampling or Sampling()
-    key = fit_key(panel, spec, sampling)
+    cores, key = _cores(sampling), fit_key(panel, spec, sampling)
     show = sys.stderr.isatty() if progress is None else progress
-    tree, _ = cache.fetch("fits", key, lambda: _sample(panel, spec, sampling, show))
+    tree, _ = cache.fetch("fits", key, lambda: _sample(panel, spec, sampling, cores, show))
     return Fit(panel=panel, spec=spec, sampling=sampling, tree=tree, key=key)
 
 
@@ -145,8 +163,9 @@ def fit_key(panel: Panel, spec: ModelSpec, sampling: Sampling) -> str:
     return cache.key_of(question, _CODE + (_RULE if sampling.draws == AUTO else ()))
 
 
-def _sample(panel: Panel, spec: ModelSpec, sampling: Sampling, progress: bool) -> xr.DataTree:
-    cores = _cores(sampling)
+def _sample(
+    panel: Panel, spec: ModelSpec, sampling: Sampling, cores: int | None, progress: bool
+) -> xr.DataTree:
     model, clock = build_model(panel, spec), _Clock()
     if sampling.sampler == "nutpie":
         with clock.of("compile"):
