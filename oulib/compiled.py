@@ -49,9 +49,10 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.runtime import rtsys
 from nutpie.compile_pymc import CompiledPyMCModel, address_as_void_pointer
 from platformdirs import user_cache_path
-from pymc.initial_point import make_initial_point_fn
+from pymc.initial_point import make_initial_point_expression
 from pymc.pytensorf import compile as compile_function
-from pytensor.compile.mode import get_mode
+from pymc.pytensorf import find_rng_nodes, replace_rng_nodes, reseed_rngs
+from pytensor.compile.mode import Mode, get_mode
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph import clone_replace, rewrite_graph
 from pytensor.graph.basic import Constant, Variable
@@ -532,15 +533,18 @@ def _starting_points(model: pm.Model) -> Callable[[int], np.ndarray]:
     def start(seed: int) -> np.ndarray:
         with lock:  # chains ask from threads of their own
             if not made:
-                made.append(
-                    make_initial_point_fn(
-                        model=model,
-                        jitter_rvs=set(model.free_RVs),
-                        default_strategy="support_point",
-                        return_transformed=True,
-                    )
+                values = make_initial_point_expression(
+                    free_rvs=model.free_RVs,
+                    rvs_to_transforms=model.rvs_to_transforms,
+                    initval_strategies=model.rvs_to_initial_values,
+                    jitter_rvs=set(model.free_RVs),
+                    return_transformed=True,
                 )
-            point = made[0](seed)
-        return np.concatenate([np.ravel(point[v.name]) for v in model.value_vars]).astype(float)
+                # As it is, without rewriting, which takes longer than all the calls there will be.
+                plain = Mode(linker="py", optimizer=None)
+                made.append(pytensor.function([], replace_rng_nodes(values), mode=plain))
+            reseed_rngs(find_rng_nodes(made[0].maker.fgraph.outputs), seed)
+            values = made[0]()
+        return np.concatenate([np.ravel(value) for value in values]).astype(float)
 
     return start

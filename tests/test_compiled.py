@@ -242,6 +242,28 @@ def test_another_process_finds_it(store: Path, first: Panel) -> None:
     assert done.stdout.strip() == str(tree["posterior"]["mu_beta"].to_numpy().ravel().tolist())
 
 
+@pytest.mark.parametrize("spec", [UPGRADED, ROBUST], ids=lambda spec: spec.name)
+def test_chains_start_where_pymc_starts_them(spec: ModelSpec, first: Panel) -> None:
+    """By its support points, each moved by up to 1; the same seed gives the same point."""
+    model = build_model(first, spec)
+    start = compiled._starting_points(model)
+    np.testing.assert_array_equal(start(1), start(1))
+    many = np.array([start(seed) for seed in range(300)])
+    assert many.shape == (300, sum(np.size(v) for v in model.initial_point().values()))
+    assert (np.ptp(many, axis=0) > 1).all()
+    # Of variables that depend on no other the middle is known: PyMC's point without its jitter.
+    place, known = 0, {"mu_alpha", "mu_beta", "mu_x", "sigma_x_log__", "sigma_y_log__"}
+    for name, middle in model.initial_point().items():
+        if name in known:
+            moved = many[:, place] - middle
+            assert abs(moved).max() <= 1
+            assert abs(moved.mean()) < 0.15
+            assert moved.std() == pytest.approx(1 / np.sqrt(3), rel=0.15)
+            known.remove(name)
+        place += np.size(middle)
+    assert len(known) < 5  # some were found
+
+
 def test_old_entries_are_forgotten(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "_KEPT", 2)
     for age in range(4):

@@ -116,13 +116,14 @@ def test_explicit_forms_take_a_few_steps(rich: Panel, spec: ModelSpec) -> None:
     with build_model(rich, spec.but(latent="explicit", **TOGETHER[2])), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tree = pm.sample(
-            draws=5,
-            tune=20,
+            draws=3,
+            tune=5,
             chains=1,
             random_seed=1,
             progressbar=False,
             compute_convergence_checks=False,
             compile_kwargs={"mode": PLAIN},
+            nuts={"max_treedepth": 2},
         )
     for name in ("alpha", "trend", "coef", "x_star"):
         assert np.isfinite(tree["posterior"][name].to_numpy()).all()
