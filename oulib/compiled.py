@@ -310,7 +310,7 @@ def _compile(model: pm.Model) -> tuple[Entry, tuple[bytes, bytes] | None]:
 
     names = {variable: f"length of {dim}" for dim, variable in model.dim_lengths.items()}
     names |= {variable: variable.name for variable in model.data_vars} | shared
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), pytensor.config.change_flags(traceback__limit=0):
         # Without a C compiler on the machine PyTensor fuses fewer loops: the same model, sampled
         # a little slower.  CONTRIBUTING.md says so; every fit need not.
         warnings.filterwarnings("ignore", message="Loop fusion failed")

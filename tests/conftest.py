@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pandas as pd
+import pytensor
 import pytest
 
 os.environ["MPLBACKEND"] = "Agg"
 
 from oulib import BASELINE, Fit, Panel, Sampling, fit, simulate
+
+# Where in the code a node of a graph was made: noting it takes a third of a small model's time.
+pytensor.config.traceback__limit = 0
 
 # The two forms of the baseline that are sampled once for all tests.
 INTEGRATED = BASELINE
