@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import importlib
 import json
+import signal
 import threading
 from dataclasses import asdict, replace
 
@@ -187,11 +188,16 @@ def test_sampling_ends_early_where_no_more_draws_would_help(fitted):
 
 def test_an_interrupted_fit_is_not_stored(fitted, empty_cache):
     """nutpie hands out what there is when it is interrupted, which is not what was asked for."""
+    # A process that a script put into the background ignores interruptions.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     alarm = threading.Timer(2.0, _thread.interrupt_main)
     alarm.start()
-    with pytest.raises(KeyboardInterrupt):
-        fit(fitted.panel, fitted.spec, replace(fitted.sampling, draws=1_000_000))
-    alarm.join()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fit(fitted.panel, fitted.spec, replace(fitted.sampling, draws=1_000_000))
+    finally:
+        alarm.join()
+        signal.signal(signal.SIGINT, before)
     assert not empty_cache.exists() or files(empty_cache) == []
 
 
