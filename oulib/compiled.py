@@ -63,6 +63,7 @@ from pytensor.tensor import TensorVariable
 
 from oulib.cache import key_of
 from oulib.files import write_atomically
+from oulib.model.kernel_op import total
 from oulib.spec import ModelSpec
 
 _HERE = Path(__file__).parent
@@ -375,7 +376,7 @@ def _cut(
 
 def _logp_function(model: pm.Model, point: TensorVariable, values: dict) -> Any:
     rewrites = ("canonicalize", "stabilize", "local_remove_check_parameter")
-    logp = rewrite_graph(model.logp(), include=rewrites)
+    logp = rewrite_graph(sum(map(total, model.logp(sum=False))), include=rewrites)
     by = [model.rvs_to_values[variable] for variable in model.free_RVs]
     gradient = pt.concatenate([part.ravel() for part in pt.grad(logp, by)])
     return _function(model, point, clone_replace([logp, gradient], values))

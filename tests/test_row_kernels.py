@@ -11,7 +11,7 @@ import pytest
 from pytensor.tensor import TensorVariable
 
 from oulib.model import filtering, row_kernels, summed_kernel
-from oulib.model.kernel_op import _KERNELS
+from oulib.model.kernel_op import _KERNELS, _Summed, total
 
 OUS, MONTHS = 7, 13
 
@@ -77,6 +77,28 @@ def compare(
             np.testing.assert_allclose(mine, theirs, rtol=1e-8, atol=1e-9 * scale, err_msg=name)
 
 
+def compare_sums(
+    kernel: Callable[..., TensorVariable],
+    plain: Callable[..., TensorVariable],
+    values: dict[str, np.ndarray],
+    names: tuple[str, ...],
+) -> None:
+    """The sum of a kernel's rows in one pass, and three times its derivatives, to 1e-8."""
+    tensors = {n: pt.tensor(n, dtype="float64", shape=(None,) * values[n].ndim) for n in names}
+    one, two = total(kernel(**tensors)), plain(**tensors).sum()
+    assert isinstance(one.owner.op, _Summed)
+    outputs = [one, two]
+    for out in (one, two):
+        outputs += pt.grad(3 * out, list(tensors.values()))
+    function = pytensor.function(list(tensors.values()), outputs, mode="FAST_COMPILE")
+    found, expected, *slopes = function(*(values[n] for n in names))
+    assert found == pytest.approx(expected, rel=1e-10)
+    half = len(slopes) // 2
+    for name, mine, theirs in zip(names, slopes[:half], slopes[half:], strict=True):
+        scale = np.abs(theirs).max()
+        np.testing.assert_allclose(mine, theirs, rtol=1e-8, atol=1e-9 * scale, err_msg=name)
+
+
 def given_survey(rows: dict, within: bool, mu, shift, sigma_x, sigma_meas) -> tuple:
     expected = mu[rows["ou"]] + shift[rows["month"]]
     noise = sigma_meas**2 + 1e-100
@@ -99,7 +121,7 @@ def test_normal_outcomes(rows: dict, values: dict, within: bool) -> None:
     names = ("y", "a", "b", "lam", "mu", "shift", "factor", "sigma_x", "sigma_meas", "sigma_y")
 
     def kernel(y, **p) -> TensorVariable:
-        return row_kernels.normal(y, *places(rows), *p.values(), np.array(within))
+        return row_kernels.normal(y, *places(rows), *p.values(), np.array(within), np.array(True))
 
     def plain(y, a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y) -> TensorVariable:
         m, v = given_survey(rows, within, mu, shift, sigma_x, sigma_meas)
@@ -108,6 +130,51 @@ def test_normal_outcomes(rows: dict, values: dict, within: bool) -> None:
         return normal_logp(left, (factor[rows["ou"]] * sigma_y) ** 2 + slope**2 * v)
 
     compare(kernel, plain, values, names)
+    compare_sums(kernel, plain, values, names)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_normal_outcomes_summed_without_derivatives_by_row(
+    rows: dict, values: dict, whole: bool
+) -> None:
+    """As a model without covariates asks; with gaps between the months of an OU, and without."""
+    if whole:
+        size = OUS * MONTHS
+        n = np.where(np.arange(size) % 3 == 1, 1e-3 + 7.0 * (np.arange(size) % 5), 0.0)
+        rows = {
+            "ou": np.repeat(np.arange(OUS), MONTHS), "month": np.tile(np.arange(MONTHS), OUS),
+            "n": n, "x": np.where(n > 0, 0.3, 0.0), "lift": np.where(n > 0, 0.0, 0.2),
+        }  # fmt: skip
+    y = np.random.default_rng(4).normal(size=rows["ou"].size)
+    names = ("a", "b", "lam", "mu", "shift", "factor", "sigma_x", "sigma_meas", "sigma_y")
+
+    def kernel(**p) -> TensorVariable:
+        return row_kernels.normal(y, *places(rows), *p.values(), np.array(False), np.array(False))
+
+    def plain(a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y) -> TensorVariable:
+        m, v = given_survey(rows, False, mu, shift, sigma_x, sigma_meas)
+        slope = b[rows["ou"]]
+        left = y - a[rows["ou"]] - lam[rows["month"]] - slope * m
+        return normal_logp(left, (factor[rows["ou"]] * sigma_y) ** 2 + slope**2 * v)
+
+    compare_sums(kernel, plain, values, names)
+
+
+def test_many_variances_multiplied_stay_in_range() -> None:
+    """Logarithms are taken of products; thousands of variances, tiny ones and huge ones."""
+    rng, size = np.random.default_rng(0), 5000
+    for scale in (1e-6, 1.0, 1e6, 1e80, 1e-80):
+        n = np.exp(rng.normal(size=size))
+        given = (np.zeros(size), np.zeros(size), n, np.zeros(size), np.zeros(1), np.zeros(1))
+        found = total(row_kernels.surveys(*given, *map(np.array, (scale * 0.5, scale)))).eval()
+        v = scale**2 * (0.25 + 1 / np.maximum(n, 1))
+        assert found == pytest.approx(-0.5 * (np.log(2 * np.pi) + np.log(v)).sum(), rel=1e-12)
+
+
+def test_a_sum_that_no_kernel_knows_is_a_sum() -> None:
+    vector = pt.dvector()
+    assert total(vector).eval({vector: [1.0, 2.5]}) == 3.5
+    assert total(2 * vector).eval({vector: [1.0, 2.5]}) == 7.0
 
 
 @pytest.mark.parametrize("within", [False, True])
@@ -149,6 +216,7 @@ def test_surveys(rows: dict, values: dict) -> None:
 
     short = {**values, "y": values["y"][seen]}
     compare(kernel, plain, short, ("mu", "shift", "sigma_x", "sigma_meas"))
+    compare_sums(kernel, plain, short, ("mu", "shift", "sigma_x", "sigma_meas"))
 
 
 def test_paths(values: dict) -> None:

@@ -22,7 +22,7 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 from pytensor.tensor import TensorVariable
 
-_DTYPES = {"f": "float64", "i": "int64", "b": "bool"}
+_DTYPES = {"f": "float64", "i": "int32", "b": "bool"}  # integers as PyMC's data have them
 _KERNELS: dict[str, Kernel] = {}
 
 
@@ -41,6 +41,8 @@ class Kernel:
             it is as long as.
         outputs: how many of those arrays are outputs.
         wanted: positions of the inputs that have derivatives.
+        summed: takes the inputs; returns the sum of the one output, and its derivatives by the
+            inputs in ``wanted``, all in one pass; None where there is no such function.
         calls: functions of other files that the two call.
     """
 
@@ -51,6 +53,7 @@ class Kernel:
     shapes: tuple[tuple[tuple[int, int], ...], ...]
     wanted: tuple[int, ...]
     outputs: int = 1
+    summed: Callable[..., Any] | None = None
     calls: tuple[Callable[..., Any], ...] = ()
 
     def __post_init__(self) -> None:
@@ -71,18 +74,13 @@ class Kernel:
         """Types of what ``backward`` takes."""
         return (*self.inputs, *self.returned[self.outputs :], *self.returned[: self.outputs])
 
-    def prepare(self) -> None:
-        """Compile both functions, or fetch them from disk, as PyTensor's callbacks call them."""
-        self.forward.compile(tuple(map(_numba_type, self.inputs)))
-        self.backward.compile(tuple(map(_numba_type, self.taken_back)))
-
     @property
     def code(self) -> int:
         """Changes with the code of the kernel.
 
         PyTensor keeps compiled functions between sessions; one with another kernel in it is stale.
         """
-        functions = (self.forward, self.backward, *self.calls)
+        functions = filter(None, (self.forward, self.backward, self.summed, *self.calls))
         files = {Path(function.py_func.__code__.co_filename) for function in functions}
         digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(files)))
         return int(digest.hexdigest()[:12], 16)
@@ -115,14 +113,19 @@ class _KernelOp(Op):
         self.name = name
         self.kernel = _KERNELS[name]
 
-    def prepare(self) -> None:
-        """See :meth:`Kernel.prepare`."""
-        self.kernel.prepare()
-
     @property
     def function(self) -> Callable[..., Any]:
         """What is compiled."""
         raise NotImplementedError
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """Types of what it takes."""
+        return self.kernel.inputs
+
+    def prepare(self) -> None:
+        """Compile it, or fetch it from disk, as PyTensor's callbacks call it."""
+        self.function.compile(tuple(map(_numba_type, self.taken)))
 
     def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
         found = self.function(*inputs)
@@ -174,6 +177,10 @@ class _Backward(_KernelOp):
     def function(self) -> Callable[..., Any]:
         return self.kernel.backward
 
+    @property
+    def taken(self) -> tuple[str, ...]:
+        return self.kernel.taken_back
+
     def make_node(self, *inputs: Any) -> Apply:
         kernel = self.kernel
         outputs = _results([kernel.inputs[k] for k in kernel.wanted])
@@ -183,6 +190,47 @@ class _Backward(_KernelOp):
         return [shapes[k] for k in self.kernel.wanted]
 
 
+class _Summed(_KernelOp):
+    """The sum of a kernel's output, with its derivatives, which make a reverse superfluous."""
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        return self.kernel.summed
+
+    def make_node(self, *inputs: Any) -> Apply:
+        kernel = self.kernel
+        slopes = [kernel.inputs[k] for k in kernel.wanted]
+        return Apply(self, _typed(inputs, kernel.inputs), _results(["f0", *slopes]))
+
+    def infer_shape(self, node: Apply, shapes: list[tuple]) -> list[tuple]:
+        return [(), *(shapes[k] for k in self.kernel.wanted)]
+
+    def pullback(
+        self,
+        inputs: Sequence[Variable],
+        outputs: Sequence[Variable],
+        cotangents: Sequence[Variable],
+    ) -> list[Variable]:
+        slopes = dict(zip(self.kernel.wanted, outputs[1:], strict=True))
+        return [
+            cotangents[0] * slopes[k] if k in slopes else disconnected_type()
+            for k in range(len(inputs))
+        ]
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        rest = [False] * len(self.kernel.wanted)
+        return [[k in self.kernel.wanted, *rest] for k in range(len(self.kernel.inputs))]
+
+
+def total(term: TensorVariable) -> TensorVariable:
+    """The sum of ``term``, in one pass with its derivatives where a kernel made it that can."""
+    op = None if term.owner is None else term.owner.op
+    if isinstance(op, _Forward) and op.kernel.summed is not None:
+        return _Summed(op.name).make_node(*term.owner.inputs).outputs[0]
+    return term.sum()
+
+
+@register_funcify_default_op_cache_key(_Summed)
 @register_funcify_default_op_cache_key(_Forward)
 @register_funcify_default_op_cache_key(_Backward)
 def _compiled(op: _KernelOp, node: Apply | None = None, **_: Any) -> Any:

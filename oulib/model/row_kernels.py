@@ -15,6 +15,19 @@ from oulib.model.kernel_op import Kernel
 
 _LOG_2PI = math.log(2 * math.pi)
 _TINY = 1e-100  # so that n = 0 means the prior even where sigma_meas is 0
+_SUMS = {"reassoc", "contract", "nsz"}
+"""Sums in any order, so that several rows are added up at a time; what is not a number stays so."""
+
+
+@numba.njit(cache=True, inline="always")
+def _times(product, logs, v):
+    """``product`` times v, or the logarithm of it added to ``logs`` before it leaves the range."""
+    if not (1e-90 < v < 1e90):
+        return product, logs + math.log(v)
+    product *= v
+    if 1e-200 < product < 1e200:
+        return product, logs
+    return 1.0, logs + math.log(product)
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -47,10 +60,38 @@ def _surveys_back(ou, month, n, x, mu, shift, sigma_x, sigma_meas, c):
     return g_mu, g_shift, np.asarray(2 * sx * g_signal), np.asarray(2 * sm * g_noise)
 
 
+@numba.njit(cache=True, error_model="numpy")
+def _surveys_summed(ou, month, n, x, mu, shift, sigma_x, sigma_meas):
+    g_mu, g_shift = np.zeros(mu.size), np.zeros(shift.size)
+    sx, sm = sigma_x.item(), sigma_meas.item()
+    signal, noise = sx * sx, sm * sm
+    g_signal = g_noise = squares = logs = 0.0
+    product = 1.0
+    for i in range(x.size):
+        many = max(n[i], 1.0)
+        v = signal + noise / many
+        over = 1 / v
+        miss = x[i] - mu[ou[i]] - shift[month[i]]
+        pull = miss * over
+        squares += miss * pull
+        g_mu[ou[i]] += pull
+        g_shift[month[i]] += pull
+        g_v = 0.5 * (pull * pull - over)
+        g_signal += g_v
+        g_noise += g_v / many
+        product, logs = _times(product, logs, v)
+    total = -0.5 * (x.size * _LOG_2PI + logs + math.log(product) + squares)
+    return (
+        np.asarray(total), g_mu, g_shift,
+        np.asarray(2 * sx * g_signal), np.asarray(2 * sm * g_noise),
+    )  # fmt: skip
+
+
 surveys = Kernel(
     name="surveys",
     forward=_surveys,
     backward=_surveys_back,
+    summed=_surveys_summed,
     inputs=("i1", "i1", "f1", "f1", "f1", "f1", "f0", "f0"),
     shapes=(((3, 0),),),
     wanted=(4, 5, 6, 7),
@@ -166,8 +207,9 @@ lines = Kernel(
 
 @numba.njit(cache=True, error_model="numpy")
 def _normal(
-    y, ou, month, n, x, lift, a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y, within
-):
+    y, ou, month, n, x, lift,
+    a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y, within, by_row,
+):  # fmt: skip
     """Log density of y given the row's survey, x* summed out, (row).
 
     Normal with mean a_g + lam_t + b_g E[x*] and variance (factor_g sigma_y)^2 + b_g^2 var(x*);
@@ -198,8 +240,9 @@ def _normal(
 
 @numba.njit(cache=True, error_model="numpy")
 def _normal_back(
-    y, ou, month, n, x, lift, a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y, within, c
-):
+    y, ou, month, n, x, lift,
+    a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y, within, by_row, c,
+):  # fmt: skip
     g_y = np.empty(y.size)
     g_a, g_b, g_mu, g_factor = (
         np.zeros(a.size), np.zeros(a.size), np.zeros(a.size), np.zeros(a.size),
@@ -264,19 +307,123 @@ def _normal_back(
     )  # fmt: skip
 
 
+@numba.njit(cache=True, error_model="numpy", fastmath=_SUMS)
+def _silent(y, n, lift, lam, shift, level, slope, centre, own, over, r, at, g_lam, g_shift):
+    """Sums over the rows without a survey of an OU's months in a row, and what they add by month.
+
+    ``lam``, ``shift`` and what is added to are of these months; ``r`` becomes the residuals, 0
+    where there is a survey, and ``at`` the expected score.
+    """
+    squares = pulls = along = count = 0.0
+    for k in range(y.size):
+        expected = own * (centre + shift[k]) + lift[k]
+        open_ = 1.0 if n[k] == 0.0 else 0.0
+        miss = open_ * (y[k] - level - lam[k] - slope * expected)
+        r[k], at[k] = miss, expected
+        squares += miss * miss
+        pulls += miss
+        along += miss * expected
+        count += open_
+    by_score = over * slope * own
+    for k in range(y.size):
+        g_lam[k] += over * r[k]
+        g_shift[k] += by_score * r[k]
+    return squares, pulls, along, count
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _normal_summed(
+    y, ou, month, n, x, lift,
+    a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y, within, by_row,
+):  # fmt: skip
+    g_y = np.empty(y.size if by_row.item() else 0)
+    g_a, g_b, g_mu, g_factor = (
+        np.zeros(a.size), np.zeros(a.size), np.zeros(a.size), np.zeros(a.size),
+    )  # fmt: skip
+    g_lam, g_shift = np.zeros(lam.size), np.zeros(lam.size)
+    r, at = np.empty(lam.size), np.empty(lam.size)
+    sx, sm, sy = sigma_x.item(), sigma_meas.item(), sigma_y.item()
+    signal, noise = sx**2, sm**2 + _TINY
+    own = 0.0 if within.item() else 1.0
+    g_signal = g_noise = g_sy = squares = logs = 0.0
+    product = 1.0
+    end = 0
+    while end < y.size:
+        begin, g, t = end, ou[end], month[end]
+        while end < y.size and ou[end] == g and month[end] - t == end - begin:
+            end += 1  # months of an OU without a gap
+        size = end - begin
+        slope, level, centre = b[g], a[g], mu[g]
+        of_y = (factor[g] * sy) ** 2
+        v = of_y + slope * slope * signal
+        over = 1 / v
+        found, pulls, along, count = _silent(
+            y[begin:end], n[begin:end], lift[begin:end], lam[t : t + size], shift[t : t + size],
+            level, slope, centre, own, over, r, at, g_lam[t : t + size], g_shift[t : t + size],
+        )  # fmt: skip
+        squares += over * found
+        logs += count * math.log(v)
+        s_pull = over * pulls
+        s_centre = s_pull * slope * own
+        s_v = 0.5 * over * (over * found - count)
+        s_slope = over * along + 2 * slope * signal * s_v
+        g_signal += s_v * slope * slope
+        if by_row.item():
+            for i in range(begin, end):
+                g_y[i] = -over * r[i - begin]
+        for i in range(begin, end):
+            if n[i] == 0:
+                continue
+            share = 1 / (noise + signal * n[i])
+            weight, left = signal * n[i] * share, noise * share
+            miss = x[i] - centre - shift[t + i - begin] - lift[i]
+            score = at[i - begin] + weight * miss
+            gap = y[i] - level - lam[t + i - begin] - slope * score
+            v = of_y + slope * slope * (signal * left)
+            row_over = 1 / v
+            pull = gap * row_over
+            squares += pull * gap
+            product, logs = _times(product, logs, v)
+            g_v = 0.5 * (pull * gap - 1) * row_over
+            g_expected = pull * slope * (own - weight)
+            # the rest of the variance is signal times left, and weight = 1 - left
+            g_left = g_v * slope * slope * signal - pull * slope * miss
+            g_signal += g_v * slope * slope * left - g_left * left * n[i] * share
+            g_noise += g_left * weight * share
+            g_lam[t + i - begin] += pull
+            g_shift[t + i - begin] += g_expected
+            s_centre += g_expected
+            s_pull += pull
+            s_slope += pull * score + 2 * slope * g_v * signal * left
+            s_v += g_v
+            if by_row.item():
+                g_y[i] = -pull
+        g_a[g] += s_pull
+        g_b[g] += s_slope
+        g_mu[g] += s_centre
+        g_factor[g] += 2 * s_v * factor[g] * sy * sy
+        g_sy += 2 * s_v * factor[g] * factor[g] * sy
+    total = -0.5 * (y.size * _LOG_2PI + logs + math.log(product) + squares)
+    return (
+        np.asarray(total), g_y, g_a, g_b, g_lam, g_mu, g_shift, g_factor,
+        np.asarray(2 * sx * g_signal), np.asarray(2 * sm * g_noise), np.asarray(g_sy),
+    )  # fmt: skip
+
+
 normal = Kernel(
     name="normal",
     forward=_normal,
     backward=_normal_back,
+    summed=_normal_summed,
     inputs=(
         *("f1", "i1", "i1", "f1", "f1", "f1"),
-        *("f1", "f1", "f1", "f1", "f1", "f1", "f0", "f0", "f0", "b0"),
+        *("f1", "f1", "f1", "f1", "f1", "f1", "f0", "f0", "f0", "b0", "b0"),
     ),
     shapes=(((0, 0),),),
     wanted=(0, 6, 7, 8, 9, 10, 11, 12, 13, 14),
 )
 """Inputs y, ou, month, n, x, lift (row), a, b (ou), lam (month), mu (ou), shift (month),
-factor (ou), sigma_x, sigma_meas, sigma_y, within."""
+factor (ou), sigma_x, sigma_meas, sigma_y, within, and whether derivatives by y are wanted, too."""
 
 
 @numba.njit(cache=True)
