@@ -261,6 +261,7 @@ def test_deviations_with_effects_summed_out(values: dict, rows: dict, gaps: bool
         return constant + total - pt.switch(first, 0.0, earlier)
 
     compare(kernel, plain, own, names)
+    compare_sums(kernel, plain, own, names)
 
 
 def log_marginal(out, start, sd, corr) -> TensorVariable:

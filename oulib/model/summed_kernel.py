@@ -240,10 +240,64 @@ def _filter_back(
     return g_phi, g_stationary / share, g_v
 
 
+@numba.njit(cache=True, error_model="numpy")
+def _summed_total(
+    y, ou, month, slot, x, before, gap, a, b, lam, factor, phi, sigma_u, sigma_y, sd, corr
+):
+    """The sum over rows: of an OU only the density of all its rows together is worked out."""
+    v = sigma_y.item() ** 2
+    decay, variance, one, _ = _filter(before, gap, phi.item(), sigma_u.item() ** 2, v)
+    slots, rows = before.size, y.size
+    gain, root, aa = np.empty(slots), np.empty(slots), np.empty(slots)
+    constant = np.empty(slots)  # of all rows of a history up to here
+    for s in range(slots):
+        f, k = variance[s] + v, before[s]
+        gain[s], root[s] = variance[s] / f, 1 / math.sqrt(f)
+        aa[s] = one[s] * one[s] + (aa[k] if k >= 0 else 0.0)
+        constant[s] = -0.5 * (_LOG_2PI + math.log(f)) + (constant[k] if k >= 0 else 0.0)
+    miss_e, miss_x = np.empty(rows), np.empty(rows)
+    p, s_, r = sd[0] ** 2, sd[1] ** 2, corr.item() * sd[0] * sd[1]
+    size = p * s_ - r * r
+    total = 0.0
+    end = 0
+    while end < rows:
+        begin, g = end, ou[end]
+        level, slope = a[g], b[g]
+        state_e = state_x = ax = xx = ae = xe = ee = 0.0
+        while end < rows and ou[end] == g:
+            i, k = end, slot[end]
+            state_e *= decay[k]  # 0 at the first row
+            state_x *= decay[k]
+            m_e, m_x = y[i] - level - lam[month[i]] - slope * x[i] - state_e, x[i] - state_x
+            miss_e[i], miss_x[i] = m_e, m_x
+            state_e += gain[k] * m_e
+            state_x += gain[k] * m_x
+            e, w, o = root[k] * m_e, root[k] * m_x, one[k]
+            ax += o * w
+            xx += w * w
+            ae += o * e
+            xe += w * e
+            ee += e * e
+            end += 1
+        unit, last = 1 / (factor[g] * factor[g]), slot[end - 1]
+        ma, mc, md, mb1, mb2 = unit * aa[last], unit * ax, unit * xx, unit * ae, unit * xe
+        det = 1 + ma * p + 2 * mc * r + md * s_ + size * (ma * md - mc * mc)
+        v11, v12, v22 = (p + size * md) / det, (r - size * mc) / det, (s_ + size * ma) / det
+        square = mb1 * (v11 * mb1 + v12 * mb2) + mb2 * (v12 * mb1 + v22 * mb2)
+        total += constant[last] - (end - begin) * math.log(factor[g])
+        total -= 0.5 * (unit * ee - square + math.log(det))
+    back = _summed_back(
+        y, ou, month, slot, x, before, gap, a, b, lam, factor, phi, sigma_u, sigma_y, sd, corr,
+        miss_e, miss_x, np.ones(rows),
+    )  # fmt: skip
+    return (np.asarray(total), *back)
+
+
 summed = Kernel(
     name="summed",
     forward=_summed,
     backward=_summed_back,
+    summed=_summed_total,
     inputs=(
         *("f1", "i1", "i1", "i1", "f1", "i1", "f1"),
         *("f1", "f1", "f1", "f1", "f0", "f0", "f0", "f1", "f0"),
