@@ -58,12 +58,12 @@ def evaluated(model: pm.Model, names: list[str], point: dict[str, np.ndarray]) -
 @pytest.mark.parametrize("latent", ["integrated", "explicit"])
 @pytest.mark.parametrize("spec", LADDER, ids=lambda spec: spec.name)
 def test_every_combination_builds(rich: Panel, spec: ModelSpec, latent: str) -> None:
-    for trend, correlated, scales, prior in itertools.product(
-        (False, True),
-        (False, True),
-        ("half_normal", "half_student_t"),
-        ("none", "wide", "ridge", "ard", "horseshoe"),
+    # Every prior with every pair of the other switches' settings.
+    pairs = [(t, c, t != c) for t, c in itertools.product((False, True), repeat=2)]
+    for (trend, correlated, wide), prior in itertools.product(
+        pairs, ("none", "wide", "ridge", "ard", "horseshoe")
     ):
+        scales = "half_student_t" if wide else "half_normal"
         switches = {"trend": trend, "correlated": correlated, "group_scales": scales}
         model = build_model(rich, spec.but(latent=latent, covariates=prior, **switches))
         assert ("trend" in model.named_vars) == trend
