@@ -281,8 +281,18 @@ def test_a_path_is_the_recursion(length: int, phi: float) -> None:
     np.testing.assert_allclose(found, path, atol=1e-10)
 
 
-@pytest.mark.parametrize("at", [[1, 4, 6], [0, 1, 2, 3, 4, 5, 6, 7, 8], [0], [8], [3, 4]], ids=str)
-@pytest.mark.parametrize("phi", [0.8, -0.6])
+@pytest.mark.parametrize(
+    ("at", "phi"),
+    [
+        ([1, 4, 6], 0.8),
+        ([1, 4, 6], -0.6),
+        ([*range(9)], 0.8),
+        ([0], 0.8),
+        ([8], 0.8),
+        ([3, 4], 0.8),
+    ],
+    ids=str,
+)
 @pytest.mark.filterwarnings("ignore:Numba will use object mode")
 def test_a_path_sampled_at_some_months_is_the_same_path(at: list[int], phi: float) -> None:
     months = 9
