@@ -265,7 +265,8 @@ def test_hiding_surveys(panel: Panel) -> None:
     assert not np.isnan(panel.rows["x"].to_numpy()[rows]).any()  # the panel itself is as it was
     # No density of the model sees what was hidden.
     model = build_model(hidden, BASELINE)
-    assert model["survey"].eval().shape == (hidden.survey_rows.size,)
+    observed = model.rvs_to_values[model["survey"]].eval()
+    assert observed.shape == (hidden.survey_rows.size,)
 
 
 def test_rules_of_thumb_by_hand(panel: Panel) -> None:
