@@ -121,7 +121,7 @@ def test_normal_outcomes(rows: dict, values: dict, within: bool) -> None:
     names = ("y", "a", "b", "lam", "mu", "shift", "factor", "sigma_x", "sigma_meas", "sigma_y")
 
     def kernel(y, **p) -> TensorVariable:
-        return row_kernels.normal(y, *places(rows), *p.values(), np.array(within), np.array(True))
+        return row_kernels.normal(y, *places(rows), *p.values(), np.array(within))
 
     def plain(y, a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y) -> TensorVariable:
         m, v = given_survey(rows, within, mu, shift, sigma_x, sigma_meas)
@@ -134,10 +134,8 @@ def test_normal_outcomes(rows: dict, values: dict, within: bool) -> None:
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_normal_outcomes_summed_without_derivatives_by_row(
-    rows: dict, values: dict, whole: bool
-) -> None:
-    """As a model without covariates asks; with gaps between the months of an OU, and without."""
+def test_normal_outcomes_summed(rows: dict, values: dict, whole: bool) -> None:
+    """With gaps between the months of an OU, and without; counts of all sizes."""
     if whole:
         size = OUS * MONTHS
         n = np.where(np.arange(size) % 3 == 1, 1e-3 + 7.0 * (np.arange(size) % 5), 0.0)
@@ -149,7 +147,7 @@ def test_normal_outcomes_summed_without_derivatives_by_row(
     names = ("a", "b", "lam", "mu", "shift", "factor", "sigma_x", "sigma_meas", "sigma_y")
 
     def kernel(**p) -> TensorVariable:
-        return row_kernels.normal(y, *places(rows), *p.values(), np.array(False), np.array(False))
+        return row_kernels.normal(y, *places(rows), *p.values(), np.array(False))
 
     def plain(a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y) -> TensorVariable:
         m, v = given_survey(rows, False, mu, shift, sigma_x, sigma_meas)

@@ -97,7 +97,7 @@ def closed_form(line: Line, sigma_y: TensorVariable, y: TensorVariable, dim: str
         a, b, lam, mu, shift, factor, sx, sm, sy, ou, month, n, x, lift, *extra = params
         return row_kernels.normal(
             value - extra[0] if extra else value, ou, month, n, x, lift,
-            a, b, lam, mu, shift, factor, sx, sm, sy, np.array(line.within), np.array(bool(extra)),
+            a, b, lam, mu, shift, factor, sx, sm, sy, np.array(line.within),
         )  # fmt: skip
 
     def draw(

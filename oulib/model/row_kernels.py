@@ -207,9 +207,8 @@ lines = Kernel(
 
 @numba.njit(cache=True, error_model="numpy")
 def _normal(
-    y, ou, month, n, x, lift,
-    a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y, within, by_row,
-):  # fmt: skip
+    y, ou, month, n, x, lift, a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y, within
+):
     """Log density of y given the row's survey, x* summed out, (row).
 
     Normal with mean a_g + lam_t + b_g E[x*] and variance (factor_g sigma_y)^2 + b_g^2 var(x*);
@@ -240,9 +239,8 @@ def _normal(
 
 @numba.njit(cache=True, error_model="numpy")
 def _normal_back(
-    y, ou, month, n, x, lift,
-    a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y, within, by_row, c,
-):  # fmt: skip
+    y, ou, month, n, x, lift, a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y, within, c
+):
     g_y = np.empty(y.size)
     g_a, g_b, g_mu, g_factor = (
         np.zeros(a.size), np.zeros(a.size), np.zeros(a.size), np.zeros(a.size),
@@ -333,10 +331,9 @@ def _silent(y, n, lift, lam, shift, level, slope, centre, own, over, r, at, g_la
 
 @numba.njit(cache=True, error_model="numpy")
 def _normal_summed(
-    y, ou, month, n, x, lift,
-    a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y, within, by_row,
-):  # fmt: skip
-    g_y = np.empty(y.size if by_row.item() else 0)
+    y, ou, month, n, x, lift, a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y, within
+):
+    g_y = np.empty(y.size)
     g_a, g_b, g_mu, g_factor = (
         np.zeros(a.size), np.zeros(a.size), np.zeros(a.size), np.zeros(a.size),
     )  # fmt: skip
@@ -368,11 +365,9 @@ def _normal_summed(
         s_v = 0.5 * over * (over * found - count)
         s_slope = over * along + 2 * slope * signal * s_v
         g_signal += s_v * slope * slope
-        if by_row.item():
-            for i in range(begin, end):
-                g_y[i] = -over * r[i - begin]
         for i in range(begin, end):
             if n[i] == 0:
+                g_y[i] = -over * r[i - begin]
                 continue
             share = 1 / (noise + signal * n[i])
             weight, left = signal * n[i] * share, noise * share
@@ -396,8 +391,7 @@ def _normal_summed(
             s_pull += pull
             s_slope += pull * score + 2 * slope * g_v * signal * left
             s_v += g_v
-            if by_row.item():
-                g_y[i] = -pull
+            g_y[i] = -pull
         g_a[g] += s_pull
         g_b[g] += s_slope
         g_mu[g] += s_centre
@@ -417,13 +411,13 @@ normal = Kernel(
     summed=_normal_summed,
     inputs=(
         *("f1", "i1", "i1", "f1", "f1", "f1"),
-        *("f1", "f1", "f1", "f1", "f1", "f1", "f0", "f0", "f0", "b0", "b0"),
+        *("f1", "f1", "f1", "f1", "f1", "f1", "f0", "f0", "f0", "b0"),
     ),
     shapes=(((0, 0),),),
     wanted=(0, 6, 7, 8, 9, 10, 11, 12, 13, 14),
 )
 """Inputs y, ou, month, n, x, lift (row), a, b (ou), lam (month), mu (ou), shift (month),
-factor (ou), sigma_x, sigma_meas, sigma_y, within, and whether derivatives by y are wanted, too."""
+factor (ou), sigma_x, sigma_meas, sigma_y, within."""
 
 
 @numba.njit(cache=True)
