@@ -329,5 +329,7 @@ def _nodes(r: RowDensity) -> np.ndarray:
         tails = abs(r.loading) * sd / (r.sigma * np.sqrt(r.posterior["nu"]))
         reach.append(1 / max(float(tails.max()), 1e-300))
     reach.append(np.pi / max(float((slope * sd).max()), 1e-300))
-    count = math.ceil(min(9.0 / (min(reach) / 4), _MOST_NODES))
+    step = min(reach) / 4
+    # Draws that are infinite, or not numbers, get the finest: the check is for what is wrong.
+    count = math.ceil(9.0 / step) if step * _MOST_NODES > 9.0 else _MOST_NODES
     return np.linspace(-9.0, 9.0, 2 * count + 1)
