@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
 
 import by_hand
 import numpy as np
 import nutpie
+import pandas as pd
 import pymc as pm
 import pytest
 import xarray as xr
@@ -15,7 +17,7 @@ from scipy import stats
 from scipy.special import logsumexp
 from test_posterior import parameters_at
 
-from oulib import Panel, UserError, compare, predict, recover_latent
+from oulib import Panel, UserError, checks, compare, predict, recover_latent
 from oulib.compare import (
     Difference,
     conditional_log_likelihood,
@@ -312,3 +314,26 @@ def test_loo_pit_is_uniform_under_the_right_model(fitted, panel):
     assert np.corrcoef(pit, below)[0, 1] > 0.99
     # What is left out is more surprising than what was seen.
     assert np.abs(pit - 0.5).mean() > np.abs(below - 0.5).mean()
+
+
+def test_what_is_said_of_draws_is_kept_and_belongs_to_them(fitted, monkeypatch):
+    """Worked out once, read back the same; altered draws under the same key are others."""
+    first, table = loo(fitted), checks.summarise(fitted)
+    altered = fitted.tree.copy(deep=True)
+    altered["posterior"]["mu_beta"][0, 0] += 1.0
+    other = replace(fitted, tree=altered)
+    assert other.key == fitted.key
+    assert other.digest != fitted.digest
+    loo.cache_clear()
+    checks.summarise.cache_clear()
+    module = importlib.import_module("oulib.compare")  # the name is the function's, too
+    monkeypatch.setattr(module, "psis_loo", lambda *_: pytest.fail("worked out again"))
+    with monkeypatch.context() as patch:
+        patch.setattr(checks, "summary", lambda *_: pytest.fail("worked out again"))
+        pd.testing.assert_frame_equal(checks.summarise(fitted), table)
+    again = loo(fitted)
+    assert str(again) == str(first)
+    np.testing.assert_array_equal(again.elpd_i, first.elpd_i)
+    np.testing.assert_array_equal(again.pareto_k, first.pareto_k)
+    changed = checks.summarise(other).loc["mu_beta", "mean"] - table.loc["mu_beta", "mean"]
+    assert changed == pytest.approx(1 / fitted.posterior["mu_beta"].size)
