@@ -64,10 +64,11 @@ from pytensor.tensor import TensorVariable
 from oulib.cache import key_of
 from oulib.files import write_atomically
 from oulib.model.kernel_op import total
+from oulib.one_piece import one_piece
 from oulib.spec import ModelSpec
 
 _HERE = Path(__file__).parent
-_CODE = (_HERE / "compiled.py", _HERE / "model", _HERE / "spec.py")
+_CODE = (_HERE / "compiled.py", _HERE / "one_piece.py", _HERE / "model", _HERE / "spec.py")
 _LIBRARIES = ("numba", "llvmlite", "pytensor", "pymc", "nutpie", "numpy")
 _SETTINGS = ("floatX", "numba__fastmath", "optimizer_including", "optimizer_excluding")
 _LOADED: OrderedDict[str, Entry] = OrderedDict()
@@ -315,13 +316,17 @@ def _compile(model: pm.Model) -> tuple[Entry, tuple[bytes, bytes] | None]:
         # Without a C compiler on the machine PyTensor fuses fewer loops: the same model, sampled
         # a little slower.  CONTRIBUTING.md says so; every fit need not.
         warnings.filterwarnings("ignore", message="Loop fusion failed")
-        logp = _logp_function(model, point, values)
-        expand = _expand_function(model, point, values, kept)
+        with one_piece():
+            logp = _logp_function(model, point, values)
+            expand = _expand_function(model, point, values, kept)
     found, data, place = [], [], 0
     for function, signature, source in (
         (logp, _LOGP, _LOGP_SOURCE),
         (expand, _EXPAND, _EXPAND_SOURCE),
     ):
+        for node in function.maker.fgraph.apply_nodes:
+            if hasattr(node.op, "prepare"):  # our kernels, which Numba keeps on disk
+                node.op.prepare(node)
         read = function.get_shared()
         data.append(tuple((names[v], v.type.dtype) for v in read))
         result, place = _as_callback(function.vm.jit_fn, signature, source, read, place)
@@ -396,11 +401,7 @@ def _function(model: pm.Model, point: TensorVariable, outputs: Sequence[TensorVa
     # Assertions of shapes, which the dims keep, are a tenth of what there is to compile.
     mode = get_mode("NUMBA").including("local_remove_all_assert")
     with model:
-        function = compile_function((point,), outputs, mode=mode)
-    for node in function.maker.fgraph.apply_nodes:
-        if hasattr(node.op, "prepare"):  # our kernels, which are worth every optimisation
-            node.op.prepare()
-    return function
+        return compile_function((point,), outputs, mode=mode)
 
 
 # A function of its own: a call of many arguments is one that Numba cannot compile inside `try`.
@@ -473,18 +474,16 @@ def _as_callback(
     scope["read"] = numba_njit(compile_numba_function_src(text, "read", dict(scope)))
     text = source.format(words=max(place, 1))
     callback = compile_numba_function_src(text, "callback", scope)
-    # PyTensor's function and our kernels are optimised by now (and kept by PyTensor, for others,
-    # too); doing it again with all of them inlined takes long and gains nothing (measured).
-    inner.compile((types.StarArgTuple(tuple(kinds)),))  # it takes its arguments as one tuple
-    before, numba.core.config.OPT = numba.core.config.OPT, type(numba.core.config.OPT)(1)
-    try:
-        function = CFunc(callback, (signature.args, signature.return_type), locals={}, options={})
-        with global_compiler_lock:
+    function = CFunc(callback, (signature.args, signature.return_type), locals={}, options={})
+    with global_compiler_lock:
+        with one_piece():
+            inner.compile(tuple(kinds))
+        with one_piece(0):
             result = function._compile_uncached()
-            result.library.finalize()
-            return result, place
-    finally:
-        numba.core.config.OPT = before
+        result.library.finalize()
+        for environment in result._find_referenced_environments():  # of Python code within
+            result.library.codegen.set_env(environment.env_name, environment)
+        return result, place
 
 
 # --- a panel's data

@@ -10,17 +10,22 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numba
 import numpy as np
 import nutpie
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
+from numba.core.codegen import CPUCodeLibrary
+from numba.core.cpu import CPUContext
 from pytensor.compile.mode import Mode
+from pytensor.link.numba.dispatch import basic
 
 from oulib import BASELINE, LADDER, ROBUST, UPGRADED, ModelSpec, Panel, compiled, simulate
 from oulib.compiled import compiled_model, model_key
 from oulib.model import build_model
+from oulib.one_piece import one_piece
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numba will use object mode")
 
@@ -282,3 +287,26 @@ def test_a_folder_that_cannot_be_written_is_replaced(
     monkeypatch.setattr(compiled, "user_cache_path", lambda _: tmp_path / "file")
     found = compiled.compiled_dir()
     assert str(compiled.os.getuid()) in found.name
+
+
+# --- in one piece
+
+
+def test_what_is_replaced_is_put_back() -> None:
+    def now() -> list:
+        return [
+            basic.numba_funcify_ensure_cache,
+            CPUCodeLibrary._finalize_final_module,
+            CPUContext.get_executable,
+            int(numba.core.config.OPT),
+        ]
+
+    def fails() -> None:
+        with one_piece():
+            assert all(a != b for a, b in zip(before, now(), strict=True))
+            raise ZeroDivisionError
+
+    before = now()
+    with pytest.raises(ZeroDivisionError):
+        fails()
+    assert now() == before

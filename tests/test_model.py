@@ -7,12 +7,17 @@ from dataclasses import dataclass, field
 import by_hand
 import numpy as np
 import pymc as pm
+import pytensor
+import pytensor.tensor as pt
 import pytest
 from conftest import frame_of
+from pymc.distributions.transforms import CholeskyCorrTransform
+from pytensor.compile.mode import Mode
 from scipy.special import logsumexp
 from scipy.stats import halfnorm, kstest, norm
 
 from oulib import BASELINE, ModelSpec, Panel, build_model
+from oulib.model.groups import _CholeskyCorr
 from oulib.model.survey import centring
 
 PUBLIC = (
@@ -25,6 +30,7 @@ FORMS = {
     for geometry in ("level", "noncentred")
 }
 QUICK = "FAST_COMPILE"  # the graph as it was written: no C, no Numba
+PLAIN = Mode("py", optimizer=None)
 
 
 @dataclass
@@ -257,6 +263,21 @@ def test_prior_of_the_effects_under_fixed_hyperparameters(awkward, geometry):
         assert kstest((mu_x_ou[:, g] - 2.0) / 0.8, "norm").pvalue > 1e-4
         assert kstest((alpha[:, g] - 0.7) / 1.5, "norm").pvalue > 1e-4
     assert np.abs(np.corrcoef(alpha.T) - np.eye(3)).max() < 0.05
+
+
+@pytest.mark.parametrize("z", [0.0, 1.3, -0.4, 50.0])
+def test_factor_of_two_effects_is_pymcs(z):
+    """Written out for two effects: the same matrix, the same derivative."""
+
+    def found(transform):
+        value = pt.vector("value")
+        factor = transform.backward(value)
+        slopes = [pt.grad(factor[1, k], value) for k in range(2)]
+        return pytensor.function([value], [factor, *slopes], mode=PLAIN)(np.array([z]))
+
+    own, theirs = found(_CholeskyCorr(2)), found(CholeskyCorrTransform(2))
+    for ours, expected in zip(own, theirs, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-12, atol=1e-15)
 
 
 def test_centring_differs_between_ous(awkward):

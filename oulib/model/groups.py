@@ -8,6 +8,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from pymc.distributions.transforms import CholeskyCorrTransform
+from pytensor.graph.basic import Variable
 from pytensor.tensor import TensorVariable
 
 from oulib.errors import UserError
@@ -34,6 +35,13 @@ class _CholeskyCorr(CholeskyCorrTransform):
     # PyMC reads a variable's name back from "name_transform__" and assumes that the transform's
     # name has no underscore; its own "cholesky_corr" makes compute_log_likelihood fail.
     name = "choleskycorr"
+
+    def backward(self, value: TensorVariable, *inputs: Variable) -> TensorVariable:
+        """The factor.  Of two effects written out, which is a fourth of what a model compiles."""
+        if self.n != 2:
+            return super().backward(value, *inputs)
+        norm = pt.sqrt(1.0 + value[0] ** 2)
+        return pt.stacklists([[1.0, 0.0], [value[0] / norm, 1.0 / norm]])
 
 
 @dataclass(frozen=True)
@@ -219,9 +227,12 @@ def _correlation(
         eta=spec.priors.lkj_eta,
         default_transform=_CholeskyCorr(n=size, upper=False),
     )
-    # Sums of a few products: a matrix product would call on BLAS for a two by two matrix.
-    corr = (chol[:, None, :] * chol[None, :, :]).sum(axis=-1)
-    if order is not None:
+    if size == 2:
+        corr = pt.stacklists([[1.0, chol[1, 0]], [chol[1, 0], 1.0]])
+    else:
+        # Sums of a few products: a matrix product would call on BLAS for a small matrix.
+        corr = (chol[:, None, :] * chol[None, :, :]).sum(axis=-1)
+    if size > 2 and order is not None:
         place = [order.index(name) for name in names]
         corr = corr[place][:, place]
     pm.Deterministic(f"corr_{level}", corr, dims=("effect", "effect_bis"))

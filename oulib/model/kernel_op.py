@@ -17,7 +17,7 @@ import numba
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.gradient import DisconnectedType, disconnected_type
-from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 from pytensor.tensor import TensorVariable
@@ -86,8 +86,9 @@ class Kernel:
         return int(digest.hexdigest()[:12], 16)
 
 
-def _numba_type(kind: str) -> numba.types.Array:
-    return numba.types.Array(numba.from_dtype(np.dtype(_DTYPES[kind[0]])), int(kind[1]), "C")
+def _numba_type(kind: str, constant: bool) -> numba.types.Array:
+    dtype = numba.from_dtype(np.dtype(_DTYPES[kind[0]]))
+    return numba.types.Array(dtype, int(kind[1]), "C", readonly=constant)
 
 
 def _typed(inputs: Sequence[Any], types: Sequence[str]) -> list[TensorVariable]:
@@ -123,9 +124,11 @@ class _KernelOp(Op):
         """Types of what it takes."""
         return self.kernel.inputs
 
-    def prepare(self) -> None:
-        """Compile it, or fetch it from disk, as PyTensor's callbacks call it."""
-        self.function.compile(tuple(map(_numba_type, self.taken)))
+    def prepare(self, node: Apply) -> None:
+        """Compile it, or fetch it from disk, as ``node`` calls it."""
+        constant = [isinstance(variable, Constant) for variable in node.inputs]
+        types = map(_numba_type, self.taken, constant)
+        self.function.compile(tuple(types))
 
     def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
         found = self.function(*inputs)
