@@ -57,7 +57,11 @@ def _executable(context: CPUContext, library: CPUCodeLibrary, about: Any, env: A
 
 @contextmanager
 def one_piece(level: int = 1) -> Iterator[None]:
-    """Within it, PyTensor's functions are made for :func:`machine_code` alone."""
+    """Within it, functions are made to be copied into one that becomes machine code outside.
+
+    Args:
+        level: how far inner functions are optimised, as in ``NUMBA_OPT``; the last one is, whole.
+    """
     replaced = (
         (basic, "numba_funcify_ensure_cache", _translate_once),
         (CPUCodeLibrary, "_finalize_final_module", _without_code),
