@@ -542,7 +542,9 @@ def _starting_points(model: pm.Model) -> Callable[[int], np.ndarray]:
                 )
                 # As it is, without rewriting, which takes longer than all the calls there will be.
                 plain = Mode(linker="py", optimizer=None)
-                made.append(pytensor.function([], replace_rng_nodes(values), mode=plain))
+                # Nor by a C compiler, to which the operations hand the functions inside them.
+                with pytensor.config.change_flags(cxx=""):
+                    made.append(pytensor.function([], replace_rng_nodes(values), mode=plain))
             reseed_rngs(find_rng_nodes(made[0].maker.fgraph.outputs), seed)
             values = made[0]()
         return np.concatenate([np.ravel(value) for value in values]).astype(float)

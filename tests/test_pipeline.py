@@ -1,4 +1,9 @@
-"""Runs of a small book: the real configuration and style, tiny chapters, no model."""
+"""Runs of a small book: the real configuration and style, tiny chapters, no model.
+
+Importing oulib takes a kernel eight times as long as starting, and building pages takes five times
+as long.  So only a chapter of `made` imports it, many tests look at two runs, and what a test
+changes of them is a copy.
+"""
 
 import json
 import os
@@ -7,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +29,7 @@ from oulib.simulate import simulate
 
 ROOT = Path(__file__).resolve().parents[1]
 PARAMETERS = "panel_file, columns = None, None\ndraws, tune, chains, seed = 10, 10, 2, 1"
+SETTINGS = {"draws": 20}
 PANEL_CHAPTER = """\
 from oulib import truth
 panel = truth.load(panel_file, columns=columns)
@@ -57,6 +64,12 @@ def write_chapter(source: Path, name: str, notebook: nbformat.NotebookNode) -> N
     nbformat.write(notebook, source / "notebooks" / f"{name}.ipynb")
 
 
+def add_chapter(source: Path, name: str, notebook: nbformat.NotebookNode) -> None:
+    write_chapter(source, name, notebook)
+    with (source / "_toc.yml").open("a") as contents:
+        contents.write(f"  - file: notebooks/{name}\n")
+
+
 def make_source(source: Path) -> Path:
     """The project's own configuration and style, two tiny chapters, a simulated panel."""
     (source / "book").mkdir(parents=True)
@@ -66,13 +79,38 @@ def make_source(source: Path) -> Path:
     (source / "book" / "preface.md").write_text("# Preface\n\nMathematics: $\\beta_g$.\n")
     (source / "_toc.yml").write_text(
         "format: jb-book\nroot: book/preface\nparts:\n- numbered: true\n  chapters:\n"
-        "  - file: notebooks/01-panel\n  - file: notebooks/02-toy\n"
     )
-    write_chapter(source, "01-panel", chapter("The panel", PANEL_CHAPTER))
-    write_chapter(source, "02-toy", chapter("A toy model", VERDICT))
+    add_chapter(source, "01-panel", chapter("The panel", "print(panel_file, draws, tune)"))
+    add_chapter(source, "02-toy", chapter("A toy model", VERDICT))
     small = simulate("baseline", n_ou=6, n_site=2, n_month=12, wave_every=3, seed=1)
     truth.write(small, source / "data" / "panel.csv")
     return source
+
+
+@dataclass
+class Run:
+    """A run that has ended: its source and folder, the book, what it reported and its progress."""
+
+    source: Path
+    out: Path
+    book: pipeline.Book
+    log: list[str]
+    progress: list[schedule.Progress]
+
+    def copy(self, folder: Path) -> tuple[Path, Path]:
+        """A source and a folder of its own, in which a run goes on from this one."""
+        source, out = (folder / place.name for place in (self.source, self.out))
+        return shutil.copytree(self.source, source), shutil.copytree(self.out, out)
+
+
+def run(source: Path, out: Path, **options: object) -> Run:
+    log, seen = [], []
+    more = {"settings": SETTINGS, "report": log.append, "progress": seen.append} | options
+    return Run(source, out, pipeline.run(None, out, source=source, **more), log, seen)
+
+
+def explain(source: Path, out: Path, **options: object) -> list[str]:
+    return pipeline.explain(None, out, source=source, **{"settings": SETTINGS, **options})
 
 
 @pytest.fixture
@@ -82,11 +120,26 @@ def source(tmp_path):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A finished run in a folder with an awkward name: source, folder, book and log."""
+    """A finished run in a folder with an awkward name."""
     folder = tmp_path_factory.mktemp("run")
-    source, out, log = make_source(folder / "src"), folder / "a [b] {c} é", []
-    book = pipeline.run(None, out, settings={"draws": 20}, source=source, report=log.append)
-    return source, out, book, log
+    source = make_source(folder / "src")
+    write_chapter(source, "01-panel", chapter("The panel", PANEL_CHAPTER))
+    return run(source, folder / "a [b] {c} é")
+
+
+@pytest.fixture(scope="module")
+def troubled(made, tmp_path_factory):
+    """A run after that one in which a chapter failed and a page refers to what is nowhere."""
+    source, out = made.copy(tmp_path_factory.mktemp("troubled"))
+    write_chapter(source, "01-panel", chapter("The panel", "1", f"raise ValueError({HOSTILE!r})"))
+    (source / "book" / "preface.md").write_text("# Preface\n\nSee {ref}`nowhere`.\n")
+    return run(source, out)
+
+
+@pytest.fixture
+def no_pages(monkeypatch):
+    """Runs that end with executed chapters."""
+    monkeypatch.setattr(pipeline, "_build", lambda *_: [])
 
 
 def page(out: Path, name: str) -> str:
@@ -94,7 +147,7 @@ def page(out: Path, name: str) -> str:
 
 
 def test_a_run_ends_with_a_book(made):
-    _, out, book, log = made
+    out, book, log = made.out, made.book, made.log
     assert book.index == out / "html" / "index.html"
     assert book.index.is_file()
     assert (book.failures, book.warnings) == ((), ())
@@ -103,21 +156,22 @@ def test_a_run_ends_with_a_book(made):
         "notebooks/02-toy",
         "pages",
     ]
+    assert [line.endswith("(new)") for line in log] == [True, True, False]
     assert "6 True ../data/panel.csv 20 10" in page(out, "01-panel")
     assert "MathJax" in (out / "html" / "book" / "preface.html").read_text(encoding="utf-8")
 
 
 def test_verdicts_are_read_from_the_chapters(made):
-    (verdict,) = made[2].verdicts
+    (verdict,) = made.book.verdicts
     assert (verdict.model, verdict.passed, verdict.withholds) == ("toy", False, True)
 
 
 def test_the_pages_ask_for_nothing_outside(made):
-    assert external_requests(made[1] / "html") == []
+    assert external_requests(made.out / "html") == []
 
 
 def test_nothing_published_names_the_machine_or_the_injected_cell(made):
-    _, out, _, _ = made
+    out = made.out
     assert "# Parameters" not in page(out, "01-panel")
     for folder in (out / "html", out / "source"):
         for file in folder.rglob("*"):
@@ -128,55 +182,43 @@ def test_nothing_published_names_the_machine_or_the_injected_cell(made):
 
 
 def test_a_second_run_keeps_everything(made):
-    source, out, book, _ = made
-    before = book.index.stat().st_mtime_ns
-    log = []
-    again = pipeline.run(None, out, settings={"draws": 20}, source=source, report=log.append)
-    assert again == book
-    assert [line.partition(": ")[2] for line in log] == ["kept from the run before"] * 3
-    assert book.index.stat().st_mtime_ns == before
+    before = made.book.index.stat().st_mtime_ns
+    again = run(made.source, made.out)
+    assert again.book == made.book
+    assert [line.partition(": ")[2] for line in again.log] == ["kept from the run before"] * 3
+    assert made.book.index.stat().st_mtime_ns == before
 
 
-def test_only_what_changed_runs_again(made, monkeypatch):
-    source, out, _, _ = made
-    monkeypatch.setattr(pipeline, "_build", lambda *_: [])
-    shutil.copytree(source, changed := out.parent / "changed")
+@pytest.mark.usefixtures("no_pages")
+def test_only_what_changed_runs_again(made, tmp_path):
+    source, out = made.copy(tmp_path)
     toy = nbformat.read(source / "notebooks" / "02-toy.ipynb", as_version=4)
     toy.metadata["opened_in"] = "an editor"
     toy.cells[1].outputs = [v4.new_output("stream", text="old")]
-    write_chapter(changed, "02-toy", toy)
-    log = []
-    pipeline.run(None, out, settings={"draws": 20}, source=changed, report=log.append)
-    assert all("kept" in line for line in log)
+    write_chapter(source, "02-toy", toy)
+    assert all("kept" in line for line in run(source, out).log)
 
     toy.cells[-1].source += "\nprint(1)"
-    write_chapter(changed, "02-toy", toy)
-    log = []
-    pipeline.run(None, out, settings={"draws": 20}, source=changed, report=log.append)
-    assert ["kept" in line for line in log] == [True, False]
-
-    log = []
-    pipeline.run(None, out, settings={"draws": 21}, source=changed, report=log.append)
-    assert not any("kept" in line for line in log)
+    write_chapter(source, "02-toy", toy)
+    assert ["kept" in line for line in run(source, out).log] == [True, False]
+    assert all("kept" not in line for line in explain(source, out, settings={"draws": 21}))
 
 
 def staged(out: Path, name: str) -> nbformat.NotebookNode:
     return nbformat.read(out / "source" / "notebooks" / f"{name}.ipynb", as_version=4)
 
 
-def test_prose_is_put_around_the_outputs_that_are_kept(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "_build", lambda *_: [])
-    out, log = tmp_path / "out", []
-    pipeline.run(None, out, source=source)
-    before = staged(out, "01-panel")
-    changed = chapter("Another title", PANEL_CHAPTER)
+@pytest.mark.usefixtures("no_pages")
+def test_prose_is_put_around_the_outputs_that_are_kept(made, tmp_path):
+    source, out = made.copy(tmp_path)
+    before = staged(out, "02-toy")
+    changed = chapter("Another title", VERDICT)
     changed.cells[2].metadata["mystnb"] = {"image": {"alt": "In other words."}}
     changed.cells.insert(2, v4.new_markdown_cell("A sentence before the code."))
     changed.cells.append(v4.new_markdown_cell("And one after it."))
-    write_chapter(source, "01-panel", changed)
-    pipeline.run(None, out, source=source, report=log.append)
-    assert all("kept" in line for line in log)
-    after = staged(out, "01-panel")
+    write_chapter(source, "02-toy", changed)
+    assert all("kept" in line for line in run(source, out).log)
+    after = staged(out, "02-toy")
     nbformat.validate(after)
     assert [cell.source for cell in after.cells if cell.cell_type == "markdown"] == [
         "# Another title",
@@ -195,17 +237,17 @@ def test_prose_is_put_around_the_outputs_that_are_kept(source, tmp_path, monkeyp
         ["injected-parameters", "remove-cell"],
     ]
     # It is the page that an execution from nothing makes.
-    pipeline.run(None, tmp_path / "fresh", source=source)
-    assert staged(tmp_path / "fresh", "01-panel") == after
+    write_chapter(source, "01-panel", chapter("The panel", "1"))
+    run(source, tmp_path / "fresh")
+    assert staged(tmp_path / "fresh", "02-toy") == after
 
 
-def test_a_tag_is_part_of_the_code(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "_build", lambda *_: [])
-    pipeline.run(None, tmp_path / "out", source=source)
+def test_a_tag_is_part_of_the_code(made, tmp_path):
+    source, out = made.copy(tmp_path)
     tagged = chapter("A toy model", VERDICT)
     tagged.cells[2].metadata["tags"] = ["raises-exception"]
     write_chapter(source, "02-toy", tagged)
-    lines = pipeline.explain(None, tmp_path / "out", source=source)
+    lines = explain(source, out)
     assert lines[1] == "notebooks/02-toy: to be executed (its code changed: cell 3)"
 
 
@@ -218,21 +260,21 @@ def own_package(tmp_path, monkeypatch):
     return package
 
 
-def test_a_change_of_the_package_executes_the_chapters_that_use_it(
-    source, tmp_path, monkeypatch, own_package
-):
-    monkeypatch.setattr(pipeline, "_build", lambda *_: [])
-    out = tmp_path / "out"
-    write_chapter(source, "02-toy", chapter("Toy", "from oulib import words\nwords.count(3, 'x')"))
+@pytest.mark.usefixtures("no_pages")
+def test_a_change_of_the_package_executes_the_chapters_that_use_it(made, tmp_path, own_package):
+    source, out = made.copy(tmp_path)
+    # What a chapter uses is read from its text, whether it comes to it or not.
+    uses = "def later():\n    from oulib import words\n    words.count(3, 'x')"
+    write_chapter(source, "02-toy", chapter("Toy", uses))
     add_chapter(source, "03-odd", chapter("Odd", "%pwd\n1"))
-    pipeline.run(None, out, source=source)
+    run(source, out)
 
     def why(module: str, old: str, new: str) -> list[str]:
         file = own_package / module
         text = file.read_text()
         assert old in text
         file.write_text(text.replace(old, new))
-        lines = pipeline.explain(None, out, source=source)
+        lines = explain(source, out)
         file.write_text(text)
         return [line.partition(": ")[2] for line in lines[:3]]
 
@@ -252,104 +294,109 @@ def test_a_change_of_the_package_executes_the_chapters_that_use_it(
     assert (first, second) == (kept, kept)
 
 
-def test_explaining_says_what_a_run_would_do_and_does_nothing(source, tmp_path, monkeypatch):
-    out = tmp_path / "out"
+def test_explaining_says_what_a_run_would_do_and_does_nothing(made, tmp_path, monkeypatch):
+    source, ended = made.copy(tmp_path)
 
-    def explain(**options: object) -> list[str]:
+    def explained(out: Path = ended, **options: object) -> list[str]:
         before = {file: file.stat().st_mtime_ns for file in sorted(tmp_path.rglob("*"))}
-        lines = pipeline.explain(None, out, source=source, **options)
+        lines = explain(source, out, **options)
         assert {file: file.stat().st_mtime_ns for file in sorted(tmp_path.rglob("*"))} == before
         names = [line.partition(": ")[0] for line in lines]
         assert names == ["notebooks/01-panel", "notebooks/02-toy", "pages"]
         return [line.partition(": ")[2] for line in lines]
 
     new, kept = "to be executed (new)", "kept from the run before"
-    assert explain() == [new, new, "to be built (chapters are to be executed)"]
-    log = []
-    pipeline.run(None, out, source=source, report=log.append)
-    assert [line.endswith("(new)") for line in log] == [True, True, False]
-    assert explain() == [kept] * 3
-    assert explain(settings={"draws": 20})[0] == (
-        "to be executed (setting `draws` changed from the chapter's own to 20)"
+    assert explained(tmp_path / "out") == [new, new, "to be built (chapters are to be executed)"]
+    assert explained() == [kept] * 3
+    assert explained(settings={})[0] == (
+        "to be executed (setting `draws` changed from 20 to the chapter's own)"
     )
     (source / "book" / "preface.md").write_text("# Preface\n\nOther words.\n")
-    assert explain() == [kept, kept, "to be built (their source changed)"]
+    assert explained() == [kept, kept, "to be built (their source changed)"]
+    (ended / ".oulib" / "build-abandoned").mkdir()  # which is not taken for pages
+    (ended / "html" / "index.html").unlink()
+    assert explained() == [kept, kept, "to be built (new)"]
     monkeypatch.setattr(pipeline, "_version", lambda name: "99" if name == "pymc" else "1")
-    assert "library versions changed: " in explain()[0]
+    assert "library versions changed: " in explained()[0]
     monkeypatch.undo()
     small = simulate("baseline", n_ou=6, n_site=2, n_month=12, wave_every=3, seed=2)
     truth.write(small, source / "data" / "panel.csv")
-    assert explain()[:2] == ["to be executed (the panel changed)"] * 2
+    assert explained()[:2] == ["to be executed (the panel changed)"] * 2
 
 
-def test_a_failure_is_the_reason_to_execute_again(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "_build", lambda *_: [])
-    write_chapter(source, "01-panel", chapter("The panel", "raise ValueError"))
-    pipeline.run(None, tmp_path / "out", source=source)
-    lines = pipeline.explain(None, tmp_path / "out", source=source)
-    assert lines[0] == "notebooks/01-panel: to be executed (failed last time)"
-    # Its prose is as it is now, even though the note keeps only the title.
-    write_chapter(source, "01-panel", chapter("Another title", "raise ValueError"))
-    pipeline.run(None, tmp_path / "out", source=source)
-    assert staged(tmp_path / "out", "01-panel").cells[0].source.startswith("# Another title")
-
-
-def test_the_longest_of_the_last_run_begin_first(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "_build", lambda *_: [])
-    out, log, seen = tmp_path / "out", [], []
-    pipeline.run(None, out, source=source, report=log.append, progress=seen.append)
-    assert [line.partition(":")[0] for line in log] == ["notebooks/01-panel", "notebooks/02-toy"]
-    assert seen[0].seconds_left is None
+@pytest.mark.usefixtures("no_pages")
+def test_the_longest_of_the_last_run_begin_first(made, tmp_path):
+    assert made.progress[0].seconds_left is None
+    source, out = made.copy(tmp_path)
+    write_chapter(source, "01-panel", chapter("The panel", "1"))
     for file in (out / ".oulib" / "chapters").glob("*.json"):
         record = json.loads(file.read_text())
         record["seconds"] = {"notebooks/01-panel": 100.0, "notebooks/02-toy": 900.0}[
             record["inputs"]["name"]
         ]
         file.write_text(json.dumps(record))
-    log.clear()
-    seen.clear()
-    more = {"report": log.append, "progress": seen.append, "settings": {"draws": 20}}
-    pipeline.run(None, out, source=source, **more)
-    assert [line.partition(":")[0] for line in log] == ["notebooks/02-toy", "notebooks/01-panel"]
-    assert 900 < seen[0].seconds_left <= 1000
+    again = run(source, out, settings={"draws": 21})
+    assert [line.partition(":")[0] for line in again.log] == [
+        "notebooks/02-toy",
+        "notebooks/01-panel",
+    ]
+    assert 900 < again.progress[0].seconds_left <= 1000
 
 
-def test_a_failed_chapter_leaves_a_note_and_the_others(source, tmp_path):
-    write_chapter(source, "01-panel", chapter("The panel", "1", f"raise ValueError({HOSTILE!r})"))
-    book = pipeline.run(None, out := tmp_path / "out", source=source)
-    (failure,) = book.failures
+def test_a_failed_chapter_leaves_a_note_and_the_others(troubled):
+    (failure,) = troubled.book.failures
     assert str(failure).startswith("notebooks/01-panel did not finish: cell 4: ValueError: </pre>")
     assert "\x1b" not in str(failure)
     assert "ValueError" in failure.log.read_text(encoding="utf-8")
-    text = page(out, "01-panel")
+    text = page(troubled.out, "01-panel")
     assert "This chapter did not finish: it stopped in cell 4" in text
     assert "alert(1)" in text
     assert "<script>alert(1)" not in text
-    assert "A toy model" in page(out, "02-toy")
-    assert [verdict.model for verdict in book.verdicts] == ["toy"]
+    assert "A toy model" in page(troubled.out, "02-toy")
+    assert [verdict.model for verdict in troubled.book.verdicts] == ["toy"]
 
-    write_chapter(source, "01-panel", chapter("The panel", "1"))
-    log = []
-    mended = pipeline.run(None, out, source=source, report=log.append)
-    assert mended.failures == ()
+
+@pytest.mark.usefixtures("no_pages")
+def test_a_chapter_that_failed_is_executed_until_it_is_mended(troubled, tmp_path):
+    source, out = troubled.copy(tmp_path)
+    assert explain(source, out)[0] == "notebooks/01-panel: to be executed (failed last time)"
+    # Its prose is as it is now, even though the note keeps only the title.
+    failing = read_clean(source / "notebooks" / "01-panel.ipynb")
+    failing.cells[0].source = "# Another title"
+    write_chapter(source, "01-panel", failing)
+    (failure,) = run(source, out).book.failures
+    assert failure.log.is_file()
+    assert staged(out, "01-panel").cells[0].source.startswith("# Another title")
+
+    write_chapter(source, "01-panel", chapter("The panel", "print('mended')"))
+    mended = run(source, out)
+    assert mended.book.failures == ()
     assert not failure.log.exists()
+    assert staged(out, "01-panel").cells[-1].outputs[0].text == "mended\n"
     # What is kept is said first.
-    assert [line.partition(":")[0] for line in log] == [
+    assert [line.partition(":")[0] for line in mended.log] == [
+        "notebooks/02-toy",
+        "notebooks/01-panel",
+    ]
+    assert ["kept" in line for line in mended.log] == [True, False]
+
+
+def test_a_build_that_warned_is_done_and_told_again(troubled, tmp_path):
+    (warning,) = troubled.book.warnings
+    assert warning.startswith("book/preface.md:3: WARNING: undefined label: 'nowhere'")
+    source, out = troubled.copy(tmp_path)
+    abandoned = out / ".oulib" / "build-abandoned"  # by a run that was stopped
+    abandoned.mkdir()
+    again = run(source, out)
+    assert [line.partition(":")[0] for line in again.log] == [
         "notebooks/02-toy",
         "notebooks/01-panel",
         "pages",
     ]
-    assert ["kept" in line for line in log] == [True, False, False]
-
-
-def test_a_warning_of_the_build_is_told_each_time(source, tmp_path):
-    (source / "_toc.yml").write_text("format: jb-book\nroot: book/preface\n")
-    (source / "book" / "preface.md").write_text("# Preface\n\nSee {ref}`nowhere`.\n")
-    for _ in range(2):
-        book = pipeline.run(None, tmp_path / "out", source=source)
-        assert book.index.is_file()
-        (warning,) = book.warnings
-        assert warning.startswith("book/preface.md:3: WARNING: undefined label: 'nowhere'")
+    assert again.log[-1].startswith("pages: built")
+    assert again.book.index.is_file()
+    assert again.book.warnings == (warning,)
+    assert not abandoned.exists()
 
 
 def test_a_page_that_is_listed_but_missing(source, tmp_path):
@@ -384,12 +431,6 @@ def test_what_cannot_be_used_is_refused_and_nothing_is_written(source, tmp_path,
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def add_chapter(source: Path, name: str, notebook: nbformat.NotebookNode) -> None:
-    write_chapter(source, name, notebook)
-    with (source / "_toc.yml").open("a") as contents:
-        contents.write(f"  - file: notebooks/{name}\n")
-
-
 def gated(flags: Path, name: str) -> nbformat.NotebookNode:
     return chapter("Toy", GATED.format(flags=str(flags), name=name))
 
@@ -411,40 +452,42 @@ def wait_for(flag: Path, process: subprocess.Popen) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_was_stopped_goes_on_where_it_was(source, tmp_path, monkeypatch, how):
-    monkeypatch.setattr(pipeline, "_build", lambda *_: [])
+@pytest.mark.usefixtures("no_pages")
+def test_a_run_that_was_stopped_goes_on_where_it_was(source, tmp_path):
     flags, out = tmp_path / "flags", tmp_path / "out"
     flags.mkdir()
     write_chapter(source, "02-toy", gated(flags, "a"))
     add_chapter(source, "03-toy", gated(flags, "b"))
-    with start(source, out, "--jobs", "2") as process:
-        # Both at once: neither can go on.
-        wait_for(flags / "begun-a", process)
-        wait_for(flags / "begun-b", process)
-        with pytest.raises(UserError, match=f"Another run \\(process {process.pid}\\)"):
-            pipeline.run(None, out, source=source)
-        kernels = psutil.Process(process.pid).children(recursive=True)
-        assert len(kernels) >= 2
-        process.send_signal(how)
-        said = process.stderr.read()
-    if how != signal.SIGKILL:
-        assert process.returncode == 128 + how
-        assert "Traceback" not in said
-        assert "Interrupted" in said
-    assert psutil.wait_procs(kernels, timeout=60)[1] == []
-
-    # The pages that had begun are still the clean ones, without outputs.
-    for name in ("02-toy", "03-toy"):
-        halted = nbformat.read(out / "source" / "notebooks" / f"{name}.ipynb", as_version=4)
-        assert not any(cell.get("outputs") for cell in halted.cells)
+    begun = [flags / "begun-a", flags / "begun-b"]
+    for how in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM):
+        with start(source, out, "--jobs", "2") as process:
+            # Both at once: neither can go on.
+            for flag in begun:
+                wait_for(flag, process)
+            with pytest.raises(UserError, match=f"Another run \\(process {process.pid}\\)"):
+                pipeline.run(None, out, source=source)
+            kernels = psutil.Process(process.pid).children(recursive=True)
+            assert len(kernels) >= 2
+            process.send_signal(how)
+            said = process.stderr.read()
+        if how != signal.SIGKILL:
+            assert process.returncode == 128 + how
+            assert "Traceback" not in said
+            assert "Interrupted" in said
+        assert psutil.wait_procs(kernels, timeout=60)[1] == []
+        # The pages that had begun are still the clean ones, without outputs.
+        for name in ("02-toy", "03-toy"):
+            assert not any(cell.get("outputs") for cell in staged(out, name).cells)
+        kept, *others = explain(source, out, settings={})
+        assert "kept" in kept
+        assert not any("kept" in line for line in others)
+        for flag in begun:
+            flag.unlink()
     (flags / "go").touch()
-    log = []
-    book = pipeline.run(None, out, source=source, report=log.append)
-    assert ["kept" in line for line in log] == [True, False, False]
-    finished = nbformat.read(out / "source" / "notebooks" / "02-toy.ipynb", as_version=4)
-    assert finished.cells[-1].outputs[0].text == "went on\n"
-    assert book.failures == ()
+    finished = run(source, out, settings={})
+    assert ["kept" in line for line in finished.log] == [True, False, False]
+    assert staged(out, "02-toy").cells[-1].outputs[0].text == "went on\n"
+    assert finished.book.failures == ()
 
 
 def test_whatever_happens_between_two_chapters_the_others_end(source, tmp_path, monkeypatch):
@@ -481,47 +524,29 @@ def test_a_build_ends_with_the_run_that_started_it(source, tmp_path):
     assert psutil.wait_procs(children, timeout=60)[1] == []
 
 
+@pytest.mark.usefixtures("no_pages")
 def test_chapters_that_run_at_once_share_the_cores_and_say_the_same(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "_build", lambda *_: [])
     monkeypatch.setattr(schedule, "usable_cores", lambda: 5)
     cores = "import os\nprint(os.environ['OULIB_CORES'], os.getcwd()[-9:])"
-    for number in (3, 4, 5):
-        add_chapter(source, f"0{number}-more", chapter(f"Number {number}", f"{number}", cores))
-    here, seen = Path.cwd(), []
-    for jobs, out in ((1, tmp_path / "one"), (3, tmp_path / "three")):
-        book = pipeline.run(None, out, source=source, jobs=jobs, progress=seen.append)
-        assert [verdict.model for verdict in book.verdicts] == ["toy"]
+    write_chapter(source, "02-toy", chapter("A toy model", cores, VERDICT))
+    here = Path.cwd()
+    one, two = (run(source, tmp_path / str(jobs), jobs=jobs) for jobs in (1, 2))
     assert Path.cwd() == here
-    assert max(len(progress.running) for progress in seen) == 3
-    assert {progress.total for progress in seen} == {5}
-    assert seen[-1].done == 4
+    seen = one.progress + two.progress
+    assert max(len(progress.running) for progress in one.progress) == 1
+    assert max(len(progress.running) for progress in two.progress) == 2
+    assert {progress.total for progress in seen} == {2}
+    assert seen[-1].done == 1
 
-    def said(out: Path, name: str) -> list[str]:
-        file = out / "source" / "notebooks" / f"{name}.ipynb"
-        cells = nbformat.read(file, as_version=4).cells
-        return [
-            output.text
-            for cell in cells
-            for output in cell.get("outputs", ())
-            if output.get("text")
-        ]
+    def said(ended: Run, name: str) -> list[str]:
+        outputs = [o for cell in staged(ended.out, name).cells for o in cell.get("outputs", ())]
+        return [output.text for output in outputs if output.get("text")]
 
-    assert said(tmp_path / "one", "03-more") == ["5 notebooks\n"]
-    assert said(tmp_path / "three", "03-more") == ["1 notebooks\n"]
-    same = "01-panel"
-    assert said(tmp_path / "one", same) == said(tmp_path / "three", same) != []
-
-
-def test_remains_of_a_build_are_cleared_and_not_taken_for_pages(made):
-    source, out, book, _ = made
-    abandoned = out / ".oulib" / "build-abandoned"
-    abandoned.mkdir()
-    book.index.unlink()
-    log = []
-    pipeline.run(None, out, settings={"draws": 20}, source=source, report=log.append)
-    assert log[-1].startswith("pages: built")
-    assert book.index.is_file()
-    assert not abandoned.exists()
+    for ended in (one, two):
+        assert [verdict.model for verdict in ended.book.verdicts] == ["toy"]
+        assert said(ended, "01-panel") == ["../data/panel.csv 20 10\n"]
+    assert said(one, "02-toy") == ["5 notebooks\n"]
+    assert said(two, "02-toy") == ["2 notebooks\n"]
 
 
 def test_the_kernel_is_this_interpreter(tmp_path, monkeypatch):
@@ -530,7 +555,8 @@ def test_the_kernel_is_this_interpreter(tmp_path, monkeypatch):
     other = {"argv": ["/nowhere/python", "{connection_file}"], "display_name": "x"}
     spec.write_text(json.dumps(other))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
-    asks = chapter("C", "import sys, oulib", "repr((sys.executable, oulib.__file__))[::-1]")
+    names = "repr((sys.executable, find_spec('oulib').origin))[::-1]"
+    asks = chapter("C", "import sys\nfrom importlib.util import find_spec", names)
     done = execute(asks, {}, tmp_path)
     said = done.cells[-1].outputs[0].data["text/plain"].strip("\"'")[::-1]
     assert sys.executable in said
