@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pymc as pm
+import pytensor
 import xarray as xr
 from scipy import special, stats
 
@@ -35,7 +36,7 @@ def replicate(fit: Fit, *, draws: int = 400, seed: int = 0, anew: Sequence[str] 
     model, posterior = fit.integrated()
     step = max(posterior.sizes["chain"] * posterior.sizes["draw"] // draws, 1)
     thinned = posterior.isel(draw=slice(None, None, step))
-    with model, quiet():
+    with model, quiet(), in_python():
         tree = pm.sample_posterior_predictive(
             xr.DataTree.from_dict({"posterior": thinned}),
             var_names=["productivity", "survey"],
@@ -142,6 +143,17 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
+
+
+@contextmanager
+def in_python() -> Iterator[None]:
+    """Have PyTensor compile to Python, for what is called once or for some hundred draws.
+
+    Compiling by Numba takes longer than all the calls; so does a C compiler, to which PyTensor
+    hands what is inside of a loop or of a distribution unless it is told that there is none.
+    """
+    with pytensor.config.change_flags(mode="FAST_COMPILE", cxx=""):
+        yield
 
 
 def coverage(replicates: xr.DataArray, observed: np.ndarray, prob: float = 0.9) -> float:
@@ -255,7 +267,7 @@ def regenerate(fit: Fit, *, draws: int = 400, seed: int = 0) -> xr.Dataset:
 def prior_draws(fit: Fit, names: Sequence[str], *, draws: int = 4000, seed: int = 0) -> xr.Dataset:
     """Draws of the named variables from the prior of ``fit``'s model, dims (draw, ...)."""
     model, _ = fit.integrated()
-    with quiet():
+    with quiet(), in_python():
         values = pm.draw([model[name] for name in names], draws=draws, random_seed=seed)
     return xr.Dataset(
         {

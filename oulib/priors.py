@@ -19,7 +19,7 @@ from oulib.fit import Fit
 from oulib.model import build_model
 from oulib.model.survey import typical_root
 from oulib.panel import Panel
-from oulib.predict import prior_draws, quiet, scalars
+from oulib.predict import in_python, prior_draws, quiet, scalars
 from oulib.spec import ModelSpec
 
 _HERE = Path(__file__).parent
@@ -83,7 +83,7 @@ def panels(panel: Panel, spec: ModelSpec, *, draws: int = 300, seed: int = 0) ->
     """
     model = build_model(panel, spec.but(latent="explicit"))
     names = {"productivity": "row", "survey": "survey_row", "beta": "ou"}
-    with quiet():
+    with quiet(), in_python():
         values = pm.draw([model[name] for name in names], draws=draws, random_seed=seed)
     return xr.Dataset(
         {

@@ -6,9 +6,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
+import pymc as pm
 import pytensor
+import pytensor.tensor as pt
 import pytest
+from pytensor.compile.mode import Mode, predefined_linkers
+from pytensor.link.vm import VMLinker
 
 os.environ["MPLBACKEND"] = "Agg"
 
@@ -17,10 +22,26 @@ from oulib import BASELINE, Fit, Panel, Sampling, fit, simulate
 # Where in the code a node of a graph was made: noting it takes a third of a small model's time.
 pytensor.config.traceback__limit = 0
 
+# What a test compiles is called a few times: Python takes less than Numba, and, for the loops and
+# distributions inside of a function, than a C compiler, which PyTensor would call for each step of
+# theirs.  Fits are compiled by Numba all the same: `oulib/compiled.py` asks for it by name.
+pytensor.config.mode = "FAST_COMPILE"
+predefined_linkers["vm"] = VMLinker(use_cloop=False, c_thunks=False)
+
 # The two forms of the baseline that are sampled once for all tests.
 INTEGRATED = BASELINE
 DRAWS = 2000
 INFORMED = BASELINE.but(name="explicit_informed", latent="explicit_informed")
+
+# Trends, covariates, wide scales and answers in one, which is compiled once for all tests.
+RICH = BASELINE.but(
+    name="rich",
+    trend=True,
+    covariates="horseshoe",
+    group_scales="half_student_t",
+    response=True,
+    rho_x=0.0,
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -67,6 +88,17 @@ def awkward() -> Panel:
         frame.loc[where, ["survey", "respondents"]] = cell
     gone = frame.index[frame["ou"] == "OU-3"][[2, 6]]
     return Panel.from_frame(frame.drop(index=gone))
+
+
+def gradient(model: pm.Model, point: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """The gradient of the log density at a point, by value variable.
+
+    Of the graph as it was written: rewriting takes longer than calling, and it makes sums of more
+    terms than Python can take.
+    """
+    total, by = sum(term.sum() for term in model.logp(sum=False)), model.value_vars
+    plain = Mode(linker="py", optimizer=None)
+    return model.compile_fn(pt.grad(total, by), inputs=by, mode=plain)(point)
 
 
 def frame_of(panel: Panel) -> pd.DataFrame:

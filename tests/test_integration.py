@@ -12,10 +12,10 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
-from scipy import integrate, special, stats
+from scipy import integrate, linalg, special, stats
 
 from oulib.model import integration, kernel
-from oulib.model.months import _spaced_ar1_logp, accumulate, add_ar1_between
+from oulib.model.months import _draw_spaced_ar1, _spaced_ar1_logp, accumulate, add_ar1_between
 
 CASES = [
     (r, c, sigma, nu, u, v, sign)
@@ -28,7 +28,7 @@ CASES = [
 
 def by_grid(r, c, sigma, nu, u, v, sign):
     """log of the integral over a grid that is fine enough for every case above."""
-    t = np.linspace(-40, 40, 160_001)
+    t = np.linspace(-40, 40, 16_001)
     law = stats.norm if np.isinf(nu) else stats.t(nu)
     log_terms = stats.norm.logpdf(t) + law.logpdf((r - c * t) / sigma) - np.log(sigma)
     if sign:
@@ -293,16 +293,29 @@ def test_a_path_is_the_recursion(length: int, phi: float) -> None:
     ],
     ids=str,
 )
-@pytest.mark.filterwarnings("ignore:Numba will use object mode")
 def test_a_path_sampled_at_some_months_is_the_same_path(at: list[int], phi: float) -> None:
+    """It is linear in what is drawn, of which the covariance is known."""
     months = 9
-    with pm.Model(coords={"month": range(months)}):
+    with pm.Model(coords={"month": range(months)}) as model:
         given = pm.Data("phi", phi)
         tau = add_ar1_between("tau", np.array(at), phi=given, sigma=pt.sqrt(1 - given**2))
-    drawn = pm.draw(tau, draws=20_000, random_seed=1)
+    path = model.compile_fn(model.replace_rvs_by_values([tau])[0], inputs=model.value_vars)
+    seen, fresh = np.eye(len(at) + months)[:, : len(at)], np.eye(len(at) + months)[:, len(at) :]
+    moved = np.transpose(
+        [path({"tau_seen": w, "z_tau": z}) for w, z in zip(seen, fresh, strict=True)]
+    )
     lag = np.abs(np.subtract.outer(np.arange(months), np.arange(months)))
     centre = np.eye(months) - 1 / months
-    np.testing.assert_allclose(np.cov(drawn.T), centre @ phi**lag @ centre, atol=0.03)
+    drawn = linalg.block_diag(phi ** lag[np.ix_(at, at)], np.eye(months))
+    np.testing.assert_allclose(moved @ drawn @ moved.T, centre @ phi**lag @ centre, atol=1e-12)
+
+
+def test_draws_at_some_months_against_their_covariance() -> None:
+    at, phi = np.array([1, 4, 6, 7]), -0.7
+    gaps = np.concatenate([[np.inf], np.diff(at)])
+    drawn = _draw_spaced_ar1(np.array(phi), gaps, np.random.default_rng(1), size=(100_000,))
+    lag = np.abs(np.subtract.outer(at, at))
+    np.testing.assert_allclose(np.cov(drawn.T), phi**lag, atol=0.02)
 
 
 def test_the_density_at_some_months_against_their_covariance() -> None:

@@ -12,7 +12,6 @@ import pytensor.tensor as pt
 import pytest
 from conftest import frame_of
 from pymc.distributions.transforms import CholeskyCorrTransform
-from pytensor.compile.mode import Mode
 from scipy.special import logsumexp
 from scipy.stats import halfnorm, kstest, norm
 
@@ -29,8 +28,6 @@ FORMS = {
     for latent in ("integrated", "explicit", "explicit_informed")
     for geometry in ("level", "noncentred")
 }
-QUICK = "FAST_COMPILE"  # the graph as it was written: no C, no Numba
-PLAIN = Mode("py", optimizer=None)
 
 
 @dataclass
@@ -45,12 +42,10 @@ class Form:
         self.model = model = build_model(self.panel, self.spec)
         names = PUBLIC + (("x_star",) if self.spec.latent != "integrated" else ())
         outputs = model.replace_rvs_by_values([model[name] for name in names])
-        values = model.compile_fn(outputs, inputs=model.value_vars, mode=QUICK)
+        values = model.compile_fn(outputs, inputs=model.value_vars)
         self.theta = lambda point: dict(zip(names, values(point), strict=True))
-        self.logp = model.compile_logp(mode=QUICK)
-        self.nodes = model.compile_logp(
-            vars=[model["survey"], model["productivity"]], sum=False, mode=QUICK
-        )
+        self.logp = model.compile_logp()
+        self.nodes = model.compile_logp(vars=[model["survey"], model["productivity"]], sum=False)
         start = model.initial_point()
         self.shapes = {name: np.shape(value) for name, value in start.items()}
 
@@ -176,7 +171,7 @@ def test_explicit_form_integrates_to_the_integrated_one(forms, geometry):
     explicit, integrated = forms(f"explicit-{geometry}"), forms(f"integrated-{geometry}")
     model = explicit.model
     nodes = model.compile_logp(
-        vars=[model["x_star"], model["survey"], model["productivity"]], sum=False, mode=QUICK
+        vars=[model["x_star"], model["survey"], model["productivity"]], sum=False
     )
     rng = np.random.default_rng(8)
     for sigma_meas in (0.6, 2.5):
@@ -250,7 +245,7 @@ def test_prior_of_the_effects_under_fixed_hyperparameters(awkward, geometry):
     }
     given = pm.do(model, fixed)
     names = ["alpha", "beta", "mu_x_ou", "corr_ou"]
-    draws = pm.draw([given[n] for n in names], 8000, mode=QUICK, random_seed=1)
+    draws = pm.draw([given[n] for n in names], 8000, random_seed=1)
     alpha, beta, mu_x_ou, corr = draws
     np.testing.assert_allclose(corr[0], [[1, correlation], [correlation, 1]], atol=1e-12)
     expected = [0.7, -0.4, 2.0]
@@ -273,7 +268,7 @@ def test_factor_of_two_effects_is_pymcs(z):
         value = pt.vector("value")
         factor = transform.backward(value)
         slopes = [pt.grad(factor[1, k], value) for k in range(2)]
-        return pytensor.function([value], [factor, *slopes], mode=PLAIN)(np.array([z]))
+        return pytensor.function([value], [factor, *slopes])(np.array([z]))
 
     own, theirs = found(_CholeskyCorr(2)), found(CholeskyCorrTransform(2))
     for ours, expected in zip(own, theirs, strict=True):
@@ -301,7 +296,7 @@ def test_prior_of_the_hyperparameters(awkward, name):
         "sigma_meas": halfnorm(scale=1),
         "sigma_y": halfnorm(scale=0.5),
     }
-    draws = pm.draw([model[n] for n in (*laws, "corr_ou")], 4000, mode=QUICK, random_seed=3)
+    draws = pm.draw([model[n] for n in (*laws, "corr_ou")], 4000, random_seed=3)
     for law, drawn in zip(laws.values(), draws, strict=False):
         for column in np.reshape(drawn, (4000, -1)).T:
             assert kstest(column, law.cdf).pvalue > 1e-4
@@ -325,7 +320,7 @@ def test_month_effects_are_centred_normals(forms, name):
     np.testing.assert_allclose(form.theta(zero)[name], 0, atol=1e-15)
     mixing = np.array(columns).T
     np.testing.assert_allclose(mixing @ mixing.T, np.eye(n_month) - 1 / n_month, atol=1e-12)
-    node = form.model.compile_logp(vars=[form.model[name]], mode=QUICK)
+    node = form.model.compile_logp(vars=[form.model[name]])
     for u in np.random.default_rng(1).normal(size=(3, size)):
         change = node(zero | {raw: u}) - node(zero)
         np.testing.assert_allclose(change, -0.5 * u @ u, atol=1e-10)
@@ -357,7 +352,7 @@ def gradients(forms):
 
     def get(name):
         if name not in cache:
-            cache[name] = forms(name).model.compile_dlogp(mode=QUICK)
+            cache[name] = forms(name).model.compile_dlogp()
         return cache[name]
 
     return get

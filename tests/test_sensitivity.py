@@ -11,6 +11,7 @@ import pandas as pd
 import pymc as pm
 import pytest
 import xarray as xr
+from conftest import RICH
 from scipy import stats
 
 from oulib import (
@@ -38,8 +39,6 @@ from oulib.density import row_density
 from oulib.fit import fit_key
 from oulib.model.deviations import complete
 
-PLAIN = "FAST_COMPILE"
-
 
 @pytest.fixture(scope="module")
 def asked() -> Panel:
@@ -64,14 +63,12 @@ def near_the_start(model: pm.Model) -> dict[str, np.ndarray]:
 
 def values_at(model: pm.Model, names: list[str], point: dict[str, np.ndarray]) -> dict[str, Any]:
     outputs = model.replace_rvs_by_values([model[name] for name in names])
-    function = model.compile_fn(
-        outputs, inputs=model.value_vars, mode=PLAIN, on_unused_input="ignore"
-    )
+    function = model.compile_fn(outputs, inputs=model.value_vars, on_unused_input="ignore")
     return {k: np.asarray(v) for k, v in zip(names, function(point), strict=True)}
 
 
 def rows_of(model: pm.Model, node: str, point: dict[str, np.ndarray]) -> np.ndarray:
-    return np.ravel(model.compile_logp(vars=[model[node]], sum=False, mode=PLAIN)(point)[0])
+    return np.ravel(model.compile_logp(vars=[model[node]], sum=False)(point)[0])
 
 
 def posterior_of(model: pm.Model, found: Mapping[str, np.ndarray]) -> xr.Dataset:
@@ -220,15 +217,20 @@ def test_a_slope_without_a_response_part_is_refused(asked: Panel) -> None:
 # --- sampled
 
 
+WITHIN = BASELINE.but(slope="within", delta=0.0)
+"""A shift of 0 is none, and one compiled model serves all that is sampled here."""
+
+
 @pytest.fixture(scope="module")
 def short() -> Sampling:
     return Sampling(draws=60, tune=100, chains=2, seed=1)
 
 
-def test_a_grid_is_compiled_once_and_kept_apart(asked: Panel, short: Sampling) -> None:
-    one = fit(asked, BASELINE.but(response=True, rho_x=0.0), short)
-    two = fit(asked, BASELINE.but(response=True, rho_x=-1.5), short)
-    keys = {model_key(build_model(asked, each.spec), each.spec) for each in (one, two)}
+def test_a_grid_is_compiled_once_and_kept_apart(short: Sampling) -> None:
+    size = {"n_ou": 6, "n_site": 2, "n_month": 12, "wave_every": 2}
+    panel = simulate("upgraded", **size, seed=3, coef=(0.3, 0.0, 0.0))
+    one, two = (fit(panel, RICH.but(rho_x=rho), short) for rho in (0.0, -1.5))
+    keys = {model_key(build_model(panel, each.spec), each.spec) for each in (one, two)}
     assert len(keys) == 1
     assert one.key != two.key
     for sampled, value in ((one, 0.0), (two, -1.5)):
@@ -237,13 +239,13 @@ def test_a_grid_is_compiled_once_and_kept_apart(asked: Panel, short: Sampling) -
         r_hat = next(c for c in check(sampled).checks if c.name == "r_hat")
         assert np.isfinite(r_hat.value)  # a constant would fail it
         assert "rho_x" not in hyperparameters(sampled).index
-    density = row_density(two, two.posterior.isel(draw=[0]), asked.scheduled_rows)
+    density = row_density(two, two.posterior.isel(draw=[0]), panel.scheduled_rows)
     assert (density.log_response(density.mean) < 0).all()
 
 
 def test_shifts_share_a_compiled_model_and_act(asked: Panel) -> None:
     sampling = Sampling(draws=400, tune=400, chains=2, seed=1)
-    fits = {d: fit(asked, BASELINE.but(delta=d), sampling) for d in (0.0, -3.0, 3.0)}
+    fits = {d: fit(asked, WITHIN.but(delta=d), sampling) for d in (0.0, -3.0, 3.0)}
     keys = {model_key(build_model(asked, each.spec), each.spec) for each in fits.values()}
     assert len(keys) == 1
     table = sensitivity.over_grid(fits, what="delta")
@@ -439,7 +441,7 @@ def test_parameters_in_doubt(fitted: Fit) -> None:
 
 
 def test_within_and_between_against_their_draws(asked: Panel, short: Sampling) -> None:
-    total, within = fit(asked, BASELINE, short), fit(asked, BASELINE.but(slope="within"), short)
+    total, within = fit(asked, BASELINE, short), fit(asked, WITHIN, short)
     table = sensitivity.forms(total, within)
     p = within.posterior
     gap = (p["beta_between"] - p["mu_beta"]).to_numpy()
