@@ -226,9 +226,10 @@ def short() -> Sampling:
     return Sampling(draws=60, tune=100, chains=2, seed=1)
 
 
-def test_a_grid_is_compiled_once_and_kept_apart(short: Sampling) -> None:
+def test_a_grid_is_compiled_once_and_kept_apart() -> None:
     size = {"n_ou": 6, "n_site": 2, "n_month": 12, "wave_every": 2}
-    panel = simulate("upgraded", **size, seed=3, coef=(0.3, 0.0, 0.0))
+    panel = simulate("upgraded", **size, seed=3, coef=(0.3, 0.0, 0.0, 0.0))
+    short = Sampling(draws=30, tune=60, chains=2, seed=1, max_depth=6)
     one, two = (fit(panel, RICH.but(rho_x=rho), short) for rho in (0.0, -1.5))
     keys = {model_key(build_model(panel, each.spec), each.spec) for each in (one, two)}
     assert len(keys) == 1
