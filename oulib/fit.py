@@ -176,7 +176,6 @@ def _sample(
     looks: list[Look] = []
     with closing(chains):
         for length in sampling.lengths:
-            tree = drawn = stats = None  # of a large panel: not two lengths in memory at once
             with clock.of("sample"):
                 tree = next(chains)
                 drawn, stats = (

@@ -147,7 +147,7 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def in_python() -> Iterator[None]:
-    """Have PyTensor compile to Python, for what is called once or for some hundred draws.
+    """Have PyTensor compile to Python, for what is called once or for some thousand draws.
 
     Compiling by Numba takes longer than all the calls; so does a C compiler, to which PyTensor
     hands what is inside of a loop or of a distribution unless it is told that there is none.
