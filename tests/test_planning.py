@@ -223,20 +223,20 @@ def fitted_plan(seen: Panel) -> tuple[Fit, planning.Plan]:
     result = fit(seen, BASELINE, SMALL)
     compiled._LOADED.clear()
     design = {"waves": (10, 20), "respondents": (8, 40)}
-    return result, planning.plan(result, **design, replications=3, sampling=SMALL)
+    return result, planning.plan(result, **design, replications=8, sampling=SMALL)
 
 
 def test_refits_agree_with_the_closed_form(fitted_plan: tuple[Fit, planning.Plan]) -> None:
     result, plan = fitted_plan
     table = plan.table
     assert len(compiled._LOADED) == 1  # nothing was compiled for the second design
-    assert plan.seconds.shape == (12, 2)
+    assert plan.seconds.shape == (32, 2)
     expected = [[10, 8], [10, 40], [20, 8], [20, 40]]
     assert table[["waves", "respondents"]].to_numpy().tolist() == expected
-    # Three small panels a design, whose OUs' slopes happen to vary more or less than they should.
+    # Of eight small panels; the formula is too wide where a survey tells little.
     ratio = table["formula_sd"] / table["sd"]
-    assert ratio.between(0.5, 2.0).all()
-    assert ratio.mean() == pytest.approx(1, abs=0.5)
+    assert ratio[table["respondents"] == 40].between(0.7, 1.4).all()
+    assert ratio[table["respondents"] == 8].between(0.7, 2.0).all()
     assert table["sd"].iloc[3] < table["sd"].iloc[0]
     assert plan.slope == pytest.approx(float(result.posterior["mu_beta"].mean()))
     assert table["probability"].between(0, 1).all()
