@@ -260,17 +260,18 @@ def test_prior_of_the_effects_under_fixed_hyperparameters(awkward, geometry):
     assert np.abs(np.corrcoef(alpha.T) - np.eye(3)).max() < 0.05
 
 
-@pytest.mark.parametrize("z", [0.0, 1.3, -0.4, 50.0])
-def test_factor_of_two_effects_is_pymcs(z):
-    """Written out for two effects: the same matrix, the same derivative."""
+@pytest.mark.parametrize("z", [[0.0], [1.3], [50.0], [0.4, -1.2, 3.0], [0.0, 7.0, -0.1]])
+def test_the_written_out_factor_is_pymcs(z):
+    """The same matrix, and the same derivatives, for two effects and for three."""
+    n = {1: 2, 3: 3}[len(z)]
 
     def found(transform):
         value = pt.vector("value")
         factor = transform.backward(value)
-        slopes = [pt.grad(factor[1, k], value) for k in range(2)]
-        return pytensor.function([value], [factor, *slopes])(np.array([z]))
+        slopes = pt.jacobian(factor.ravel(), value)
+        return pytensor.function([value], [factor, slopes])(np.array(z))
 
-    own, theirs = found(_CholeskyCorr(2)), found(CholeskyCorrTransform(2))
+    own, theirs = found(_CholeskyCorr(n)), found(CholeskyCorrTransform(n))
     for ours, expected in zip(own, theirs, strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-12, atol=1e-15)
 

@@ -37,11 +37,18 @@ class _CholeskyCorr(CholeskyCorrTransform):
     name = "choleskycorr"
 
     def backward(self, value: TensorVariable, *inputs: Variable) -> TensorVariable:
-        """The factor.  Of two effects written out, which is a fourth of what a model compiles."""
-        if self.n != 2:
-            return super().backward(value, *inputs)
-        norm = pt.sqrt(1.0 + value[0] ** 2)
-        return pt.stacklists([[1.0, 0.0], [value[0] / norm, 1.0 / norm]])
+        """The factor, written out: PyMC's way of filling a matrix is a fourth of a compiled model.
+
+        Rows of length 1, each of some of the values and a 1, in the order that PyMC has them.
+        """
+        n, number = self.n - 1, self.n * (self.n - 1) // 2
+        place = np.concatenate([np.arange(n, number), np.arange(number)[::-1]]).reshape(n, n)
+        rows = [[1.0, *[0.0] * n]]
+        for k in range(n):
+            below = [value[place[k, j]] for j in range(k + 1)]
+            norm = pt.sqrt(1.0 + sum(each**2 for each in below))
+            rows.append([*(each / norm for each in below), 1.0 / norm, *[0.0] * (n - k - 1)])
+        return pt.stacklists(rows)
 
 
 @dataclass(frozen=True)
@@ -227,16 +234,15 @@ def _correlation(
         eta=spec.priors.lkj_eta,
         default_transform=_CholeskyCorr(n=size, upper=False),
     )
-    if size == 2:
-        corr = pt.stacklists([[1.0, chol[1, 0]], [chol[1, 0], 1.0]])
-    else:
-        # Sums of a few products: a matrix product would call on BLAS for a small matrix.
-        corr = (chol[:, None, :] * chol[None, :, :]).sum(axis=-1)
-    if size > 2 and order is not None:
-        place = [order.index(name) for name in names]
-        corr = corr[place][:, place]
+    place = range(size) if order is None else [order.index(name) for name in names]
+    corr = pt.stacklists([[_product(chol, i, j) for j in place] for i in place])
     pm.Deterministic(f"corr_{level}", corr, dims=("effect", "effect_bis"))
     return chol
+
+
+def _product(chol: TensorVariable, i: int, j: int) -> TensorVariable | float:
+    """A correlation from two rows of the factor."""
+    return 1.0 if i == j else sum(chol[i, k] * chol[j, k] for k in range(min(i, j) + 1))
 
 
 def _correlated(
