@@ -10,7 +10,7 @@ Here an operation that occurs again is translated once, inner functions stay LLV
 code, optimised a little, and only the outermost becomes machine code.  What is kept on disk is that
 one, see :mod:`oulib.compiled`.
 
-This replaces three functions of Numba and PyTensor, whose versions are part of what a compiled
+This replaces inner functions of Numba and PyTensor, whose versions are part of what a compiled
 model is kept under; ``tests/test_compiled.py`` notices when they change.  Superfluous once Numba
 makes machine code of a function when it is first called.
 """
@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numba
+from numba.core.caching import Cache
 from numba.core.codegen import CPUCodeLibrary
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.cpu import CPUContext
@@ -50,9 +51,14 @@ def _without_code(library: CPUCodeLibrary) -> None:
 
 def _executable(context: CPUContext, library: CPUCodeLibrary, about: Any, env: Any) -> Callable:
     if about.native:
-        return [].append  # what a function is known by is built in, and no two are the same
+        # What a function is known by is built in, and no two are the same; a call is a KeyError.
+        return f"{{{about.mangled_name} has no machine code}}".format
     _finalize(library)  # Python within a function, which is called by way of Python
     return _get_executable(context, library, about, env)
+
+
+def _nothing(*_: Any) -> None:
+    pass
 
 
 @contextmanager
@@ -66,6 +72,8 @@ def one_piece(level: int = 1) -> Iterator[None]:
         (basic, "numba_funcify_ensure_cache", _translate_once),
         (CPUCodeLibrary, "_finalize_final_module", _without_code),
         (CPUContext, "get_executable", _executable),
+        (Cache, "load_overload", _nothing),  # Numba's own store is of machine code
+        (Cache, "save_overload", _nothing),
         (numba.core.config, "OPT", type(numba.core.config.OPT)(level)),
     )
     with global_compiler_lock:  # no other thread compiles meanwhile

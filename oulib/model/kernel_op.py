@@ -131,7 +131,8 @@ class _KernelOp(Op):
         self.function.compile(tuple(types))
 
     def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
-        found = self.function(*inputs)
+        # In C's order: a version for any other may be one that only a graph can call.
+        found = self.function(*(np.asarray(each, order="C") for each in inputs))
         found = found if isinstance(found, tuple) else (found,)
         for storage, values in zip(output_storage, found, strict=True):
             storage[0] = values
