@@ -63,7 +63,7 @@ from pytensor.tensor import TensorVariable
 
 from oulib.cache import key_of
 from oulib.files import write_atomically
-from oulib.model.kernel_op import total
+from oulib.model import signs
 from oulib.one_piece import one_piece
 from oulib.spec import ModelSpec
 
@@ -381,7 +381,7 @@ def _cut(
 
 def _logp_function(model: pm.Model, point: TensorVariable, values: dict) -> Any:
     rewrites = ("canonicalize", "stabilize", "local_remove_check_parameter")
-    logp = rewrite_graph(sum(map(total, model.logp(sum=False))), include=rewrites)
+    logp = rewrite_graph(signs.log_density(model), include=rewrites)
     by = [model.rvs_to_values[variable] for variable in model.free_RVs]
     gradient = pt.concatenate([part.ravel() for part in pt.grad(logp, by)])
     return _function(model, point, clone_replace([logp, gradient], values))
@@ -393,7 +393,8 @@ def _expand_function(
     found = dict(
         zip([v.name for v in model.unobserved_value_vars], model.unobserved_value_vars, strict=True)
     )
-    parts = [found[variable.name].astype("float64").ravel() for variable in kept]
+    values_of = signs.stored(model, [found[variable.name] for variable in kept])
+    parts = [each.astype("float64").ravel() for each in values_of]
     return _function(model, point, clone_replace([pt.concatenate(parts)], values))
 
 

@@ -26,7 +26,7 @@ from scipy import stats
 
 from oulib import BASELINE, LADDER, ROBUST, UPGRADED, ModelSpec, Panel, compiled, simulate
 from oulib.compiled import compiled_model, model_key
-from oulib.model import build_model
+from oulib.model import build_model, signs
 from oulib.model.months import accumulate
 from oulib.one_piece import one_piece
 
@@ -73,7 +73,10 @@ def call(made: compiled.CompiledPyMCModel, at: np.ndarray) -> tuple[float, np.nd
 
 @pytest.mark.parametrize("spec", [*LADDER, ROBUST], ids=lambda spec: spec.name)
 def test_a_panel_it_was_not_compiled_for(spec: ModelSpec, first: Panel, other: Panel) -> None:
-    """Compiled for one panel, then given another: value and gradient are PyMC's for that one."""
+    """Compiled for one panel, then given another: value and gradient are PyTensor's for that one.
+
+    With both signs of slopes, as they are sampled; ``test_signs`` holds that against PyMC's own.
+    """
     compiled_model(build_model(first, spec), spec)
     model = build_model(other, spec)
     entries = len(compiled._LOADED)
@@ -85,7 +88,7 @@ def test_a_panel_it_was_not_compiled_for(spec: ModelSpec, first: Panel, other: P
     at = np.concatenate([np.ravel(point[v.name]) for v in model.value_vars]).astype(float)
     assert at.size == made.n_dim
     value, gradient = call(made, at)
-    total = sum(term.sum() for term in model.logp(sum=False))
+    total = signs.log_density(model)
     outputs = [total, *pt.grad(total, model.value_vars)]
     plain = model.compile_fn(outputs, inputs=model.value_vars, mode=Mode("py", optimizer=None))
     expected, *slopes = plain(point)

@@ -10,7 +10,7 @@ import pytensor.tensor as pt
 import pytest
 from pytensor.tensor import TensorVariable
 
-from oulib.model import filtering, row_kernels, summed_kernel
+from oulib.model import filtering, row_kernels, sign_kernels, summed_kernel
 from oulib.model.kernel_op import _KERNELS, _Summed, total
 
 OUS, MONTHS = 7, 13
@@ -67,7 +67,10 @@ def compare(
     for out in (one, two):
         outputs += pt.grad((out * weight).sum(), given, disconnected_inputs="ignore")
     function = pytensor.function([*given, weight], outputs, mode="FAST_COMPILE")
-    size = function(*(values[n] for n in names), np.ones(values["y"].size))[0].size
+    place = [tensors[name] for name in names]
+    size = pytensor.function(place, one.shape[0], mode="FAST_COMPILE", on_unused_input="ignore")(
+        *(values[name] for name in names)
+    )
     for weights in (np.ones(size), np.random.default_rng(3).normal(size=size)):
         found, expected, *slopes = function(*(values[n] for n in names), weights)
         np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-11)
@@ -130,11 +133,10 @@ def test_normal_outcomes(rows: dict, values: dict, within: bool) -> None:
         return normal_logp(left, (factor[rows["ou"]] * sigma_y) ** 2 + slope**2 * v)
 
     compare(kernel, plain, values, names)
-    compare_sums(kernel, plain, values, names)
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_normal_outcomes_summed(rows: dict, values: dict, whole: bool) -> None:
+def test_normal_outcomes_by_ou(rows: dict, values: dict, whole: bool) -> None:
     """With gaps between the months of an OU, and without; counts of all sizes."""
     if whole:
         size = OUS * MONTHS
@@ -144,18 +146,37 @@ def test_normal_outcomes_summed(rows: dict, values: dict, whole: bool) -> None:
             "n": n, "x": np.where(n > 0, 0.3, 0.0), "lift": np.where(n > 0, 0.0, 0.2),
         }  # fmt: skip
     y = np.random.default_rng(4).normal(size=rows["ou"].size)
-    names = ("a", "b", "lam", "mu", "shift", "factor", "sigma_x", "sigma_meas", "sigma_y")
+    names = ("y", "a", "b", "lam", "mu", "shift", "factor", "sigma_x", "sigma_meas", "sigma_y")
 
-    def kernel(**p) -> TensorVariable:
-        return row_kernels.normal(y, *places(rows), *p.values(), np.array(False))
+    def kernel(y, **p) -> TensorVariable:
+        return row_kernels.normal_by_ou(y, *places(rows), *p.values(), np.array(whole))
 
-    def plain(a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y) -> TensorVariable:
-        m, v = given_survey(rows, False, mu, shift, sigma_x, sigma_meas)
+    def plain(y, a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y) -> TensorVariable:
+        m, v = given_survey(rows, whole, mu, shift, sigma_x, sigma_meas)
         slope = b[rows["ou"]]
         left = y - a[rows["ou"]] - lam[rows["month"]] - slope * m
-        return normal_logp(left, (factor[rows["ou"]] * sigma_y) ** 2 + slope**2 * v)
+        found = normal_logp(left, (factor[rows["ou"]] * sigma_y) ** 2 + slope**2 * v)
+        return sign_kernels.by_ou(found, rows["ou"], a)
 
-    compare_sums(kernel, plain, values, names)
+    compare(kernel, plain, {**values, "y": y}, names)
+
+
+def test_sums_by_ou_and_ous_without_weight(rows: dict, values: dict) -> None:
+    """Against NumPy's own; derivatives of an OU without weight are 0 and those of others stay."""
+    sizes = sign_kernels._by_ou(values["y"], rows["ou"], values["a"])
+    np.testing.assert_allclose(sizes, np.bincount(rows["ou"], values["y"], OUS), rtol=1e-12)
+    given = [values["y"], *places(rows), *(values[name] for name in ("a", "b", "lam", "mu"))]
+    given += [values[name] for name in ("shift", "factor", "sigma_x", "sigma_meas", "sigma_y")]
+    back = row_kernels.normal_by_ou.backward
+    whole, part = np.ones(OUS), np.ones(OUS)
+    part[2] = 0.0
+    g_y, g_a, *_ = back(*given, np.array(False), whole)
+    h_y, h_a, *_ = back(*given, np.array(False), part)
+    left_out = rows["ou"] == 2
+    assert not h_y[left_out].any()
+    assert h_a[2] == 0.0
+    np.testing.assert_array_equal(h_y[~left_out], g_y[~left_out])
+    np.testing.assert_array_equal(np.delete(h_a, 2), np.delete(g_a, 2))
 
 
 def test_many_variances_multiplied_stay_in_range() -> None:

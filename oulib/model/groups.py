@@ -57,7 +57,8 @@ class Effects:
 
     ``alpha`` and ``beta`` are total effects, population plus site plus OU; ``trend`` is that of
     site and OU alone, or None.  ``between`` is the slope on the OUs' mean scores where it is not
-    ``beta``.  Where the OUs' own part is summed out, ``alpha`` and ``beta`` are the population's
+    ``beta``; ``typical`` is the mean over OUs of the slopes that they are drawn around.  Where the
+    OUs' own part is summed out, ``alpha`` and ``beta`` are the population's
     (with the site's), and ``spread`` holds the sds (effect) and the correlation of that part.
     """
 
@@ -66,6 +67,7 @@ class Effects:
     trend: TensorVariable | None
     time: TensorVariable | None
     between: TensorVariable | None
+    typical: TensorVariable
     spread: tuple[TensorVariable, TensorVariable] | None = None
 
 
@@ -106,10 +108,12 @@ def add(
     people = population(panel, spec, score.reliability)
     within = spec.slope == "within"
     between = pm.Normal("beta_between", 0.0, spec.priors.mu_beta) if within else None
+    typical = pt.as_tensor(people.means["beta"]).mean()
     if spec.effects_summed_out:
         each = pt.zeros(pm.modelcontext(None).dim_lengths["ou"])
         alpha, beta = (each + people.means[name] for name in EFFECTS)
-        return Effects(alpha, beta, None, None, between, (people.sigma, people.chol[1, 0]))
+        spread = (people.sigma, people.chol[1, 0])
+        return Effects(alpha, beta, None, None, between, typical, spread)
     at = pm.Data("time", time(panel), dims="month") if spec.trend else None
     if spec.geometry == "level":
         shift = 0.0 if covariates is None else _mean_by_ou(covariates)
@@ -122,6 +126,7 @@ def add(
         **({} if spec.trend else {TREND: None}),
         time=at,
         between=between,
+        typical=typical,
     )
 
 

@@ -234,6 +234,13 @@ def total(term: TensorVariable) -> TensorVariable:
     return term.sum()
 
 
+def made_by(kernel: Kernel, term: TensorVariable) -> list[Variable] | None:
+    """The inputs that ``kernel`` made ``term`` of; None if something else made it."""
+    op = None if term.owner is None else term.owner.op
+    made = isinstance(op, _Forward) and op.kernel is kernel
+    return list(term.owner.inputs) if made else None
+
+
 @register_funcify_default_op_cache_key(_Summed)
 @register_funcify_default_op_cache_key(_Forward)
 @register_funcify_default_op_cache_key(_Backward)

@@ -146,7 +146,7 @@ def _months(
     if spec.months == "iid":
         return months.add_iid("lam")
     phi, sigma = months.persistence("phi_lam"), pm.HalfNormal("sigma_lam", spec.priors.sigma_lam)
-    follows = effects.beta.mean() * score.movement if spec.slope == "total" else None
+    follows = effects.typical * score.movement if spec.slope == "total" else None
     if resemblance is not None:
         means, error = noise.month_means(panel)
         means, error = pm.Data("month_mean", means, dims="month"), pm.Data("month_error", error)

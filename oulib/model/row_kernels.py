@@ -329,11 +329,61 @@ def _silent(y, n, lift, lam, shift, level, slope, centre, own, over, r, at, g_la
     return squares, pulls, along, count
 
 
+@numba.njit(cache=True, error_model="numpy", fastmath=_SUMS)
+def _squares(y, n, lift, lam, shift, level, slope, centre, own):
+    """Squared residuals of an OU's rows without a survey, months in a row: their sum and number."""
+    squares = count = 0.0
+    for k in range(y.size):
+        open_ = 1.0 if n[k] == 0.0 else 0.0
+        miss = y[k] - level - lam[k] - slope * (own * (centre + shift[k]) + lift[k])
+        squares += open_ * miss * miss
+        count += open_
+    return squares, count
+
+
 @numba.njit(cache=True, error_model="numpy")
-def _normal_summed(
+def _normal_by_ou(
     y, ou, month, n, x, lift, a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y, within
 ):
-    g_y = np.empty(y.size)
+    """The sums over OUs' rows of :func:`_normal`, (ou)."""
+    out = np.zeros(a.size)
+    signal, noise = sigma_x.item() ** 2, sigma_meas.item() ** 2 + _TINY
+    own = 0.0 if within.item() else 1.0
+    end = 0
+    while end < y.size:
+        begin, g, t = end, ou[end], month[end]
+        while end < y.size and ou[end] == g and month[end] - t == end - begin:
+            end += 1  # months of an OU without a gap
+        size = end - begin
+        slope, level, centre = b[g], a[g], mu[g]
+        of_y = (factor[g] * sigma_y.item()) ** 2
+        v = of_y + slope * slope * signal
+        squares, count = _squares(
+            y[begin:end], n[begin:end], lift[begin:end], lam[t : t + size], shift[t : t + size],
+            level, slope, centre, own,
+        )  # fmt: skip
+        total, product = squares / v + count * math.log(v), 1.0
+        if count < size:
+            for i in range(begin, end):
+                if n[i] == 0:
+                    continue
+                k = t + i - begin
+                share = 1 / (noise + signal * n[i])
+                miss = x[i] - centre - shift[k] - lift[i]
+                score = own * (centre + shift[k]) + lift[i] + signal * n[i] * share * miss
+                gap = y[i] - level - lam[k] - slope * score
+                v = of_y + slope * slope * (signal * (noise * share))
+                total += gap * gap / v
+                product, total = _times(product, total, v)
+        out[g] += -0.5 * (size * _LOG_2PI + total + math.log(product))
+    return out
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _normal_by_ou_back(
+    y, ou, month, n, x, lift, a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y, within, c
+):
+    g_y = np.zeros(y.size)
     g_a, g_b, g_mu, g_factor = (
         np.zeros(a.size), np.zeros(a.size), np.zeros(a.size), np.zeros(a.size),
     )  # fmt: skip
@@ -342,27 +392,26 @@ def _normal_summed(
     sx, sm, sy = sigma_x.item(), sigma_meas.item(), sigma_y.item()
     signal, noise = sx**2, sm**2 + _TINY
     own = 0.0 if within.item() else 1.0
-    g_signal = g_noise = g_sy = squares = logs = 0.0
-    product = 1.0
+    g_signal = g_noise = g_sy = 0.0
     end = 0
     while end < y.size:
         begin, g, t = end, ou[end], month[end]
         while end < y.size and ou[end] == g and month[end] - t == end - begin:
             end += 1  # months of an OU without a gap
-        size = end - begin
+        size, weight = end - begin, c[g]
+        if weight == 0.0:  # the other sign of a slope that is clear
+            continue
         slope, level, centre = b[g], a[g], mu[g]
         of_y = (factor[g] * sy) ** 2
         v = of_y + slope * slope * signal
-        over = 1 / v
+        over = weight / v
         found, pulls, along, count = _silent(
             y[begin:end], n[begin:end], lift[begin:end], lam[t : t + size], shift[t : t + size],
             level, slope, centre, own, over, r, at, g_lam[t : t + size], g_shift[t : t + size],
         )  # fmt: skip
-        squares += over * found
-        logs += count * math.log(v)
         s_pull = over * pulls
         s_centre = s_pull * slope * own
-        s_v = 0.5 * over * (over * found - count)
+        s_v = 0.5 * over * (found / v - count)
         s_slope = over * along + 2 * slope * signal * s_v
         g_signal += s_v * slope * slope
         for i in range(begin, end):
@@ -370,21 +419,19 @@ def _normal_summed(
                 g_y[i] = -over * r[i - begin]
                 continue
             share = 1 / (noise + signal * n[i])
-            weight, left = signal * n[i] * share, noise * share
+            told, left = signal * n[i] * share, noise * share
             miss = x[i] - centre - shift[t + i - begin] - lift[i]
-            score = at[i - begin] + weight * miss
+            score = at[i - begin] + told * miss
             gap = y[i] - level - lam[t + i - begin] - slope * score
             v = of_y + slope * slope * (signal * left)
-            row_over = 1 / v
+            row_over = weight / v
             pull = gap * row_over
-            squares += pull * gap
-            product, logs = _times(product, logs, v)
-            g_v = 0.5 * (pull * gap - 1) * row_over
-            g_expected = pull * slope * (own - weight)
-            # the rest of the variance is signal times left, and weight = 1 - left
+            g_v = 0.5 * (pull * gap - weight) / v
+            g_expected = pull * slope * (own - told)
+            # the rest of the variance is signal times left, and told = 1 - left
             g_left = g_v * slope * slope * signal - pull * slope * miss
             g_signal += g_v * slope * slope * left - g_left * left * n[i] * share
-            g_noise += g_left * weight * share
+            g_noise += g_left * told * share
             g_lam[t + i - begin] += pull
             g_shift[t + i - begin] += g_expected
             s_centre += g_expected
@@ -397,27 +444,37 @@ def _normal_summed(
         g_mu[g] += s_centre
         g_factor[g] += 2 * s_v * factor[g] * sy * sy
         g_sy += 2 * s_v * factor[g] * factor[g] * sy
-    total = -0.5 * (y.size * _LOG_2PI + logs + math.log(product) + squares)
     return (
-        np.asarray(total), g_y, g_a, g_b, g_lam, g_mu, g_shift, g_factor,
+        g_y, g_a, g_b, g_lam, g_mu, g_shift, g_factor,
         np.asarray(2 * sx * g_signal), np.asarray(2 * sm * g_noise), np.asarray(g_sy),
     )  # fmt: skip
 
+
+_NORMAL = (
+    *("f1", "i1", "i1", "f1", "f1", "f1"),
+    *("f1", "f1", "f1", "f1", "f1", "f1", "f0", "f0", "f0", "b0"),
+)
 
 normal = Kernel(
     name="normal",
     forward=_normal,
     backward=_normal_back,
-    summed=_normal_summed,
-    inputs=(
-        *("f1", "i1", "i1", "f1", "f1", "f1"),
-        *("f1", "f1", "f1", "f1", "f1", "f1", "f0", "f0", "f0", "b0"),
-    ),
+    inputs=_NORMAL,
     shapes=(((0, 0),),),
     wanted=(0, 6, 7, 8, 9, 10, 11, 12, 13, 14),
 )
 """Inputs y, ou, month, n, x, lift (row), a, b (ou), lam (month), mu (ou), shift (month),
 factor (ou), sigma_x, sigma_meas, sigma_y, within."""
+
+normal_by_ou = Kernel(
+    name="normal_by_ou",
+    forward=_normal_by_ou,
+    backward=_normal_by_ou_back,
+    inputs=_NORMAL,
+    shapes=(((6, 0),),),
+    wanted=normal.wanted,
+)
+"""Those of :data:`normal`; the output is the sum over the rows of each OU, (ou)."""
 
 
 @numba.njit(cache=True)

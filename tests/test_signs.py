@@ -1,0 +1,140 @@
+"""Both signs of a slope: the density that is sampled, and the draws that are stored."""
+
+from __future__ import annotations
+
+import numpy as np
+import pymc as pm
+import pytensor
+import pytest
+from pytensor.compile.mode import Mode
+
+import oulib
+from oulib import Sampling, simulate
+from oulib.checks import summarise
+from oulib.model import build_model, signs
+from oulib.model.sign_kernels import _SLIGHT, _either, _either_back, _turned
+from oulib.panel import Panel
+from oulib.spec import AR1, BASELINE, ROBUST, SITE, UPGRADED, ModelSpec
+
+
+@pytest.fixture(scope="module")
+def panel() -> Panel:
+    return simulate("upgraded", n_ou=6, n_site=2, n_month=10, wave_every=3, seed=5)
+
+
+def at_some_point(model: pm.Model, seed: int) -> dict[str, np.ndarray]:
+    point, rng = model.initial_point(random_seed=seed), np.random.default_rng(seed)
+    return {name: v + 0.3 * rng.standard_normal(np.shape(v)) for name, v in point.items()}
+
+
+def valued(model: pm.Model, outputs: list) -> object:
+    plain = Mode("py", optimizer=None)
+    return pytensor.function(model.value_vars, outputs, mode=plain, on_unused_input="ignore")
+
+
+TRENDS = AR1.but(trend=True, noise="by_ou")
+
+
+@pytest.mark.parametrize("spec", [BASELINE, TRENDS, SITE, UPGRADED], ids=lambda spec: spec.name)
+def test_what_is_sampled_has_the_mass_of_the_model(spec: ModelSpec, panel: Panel) -> None:
+    """p(z) and p(Fz) by the model's own density, one OU mirrored at a time."""
+    model = build_model(panel, spec)
+    both = signs.signs(model)
+    plain = valued(model, [sum(term.sum() for term in model.logp(sum=False))])
+    parts = valued(model, [both.here, both.mirrored, both.other, both.log_density])
+    point = at_some_point(model, 3)
+    values = [variable.name for variable in model.value_vars]
+
+    def density(z: np.ndarray) -> float:
+        return float(plain(*({**point, "z_beta": z}[name] for name in values))[0])
+
+    here, mirrored, other, sampled = parts(*(point[name] for name in values))
+    start = density(point["z_beta"])
+    for g in range(len(panel.ous)):
+        z = point["z_beta"].copy()
+        z[g] = other[g]
+        assert density(z) - start == pytest.approx(mirrored[g] - here[g], rel=1e-8, abs=1e-8)
+    ratio = np.log1p(signs.LEAK * np.exp(mirrored - here)).sum()
+    assert float(sampled) == pytest.approx(start + ratio, rel=1e-10)
+
+
+def test_mirrored_twice_is_where_it_was(panel: Panel) -> None:
+    model = build_model(panel, UPGRADED)
+    both = signs.signs(model)
+    beta, turned = model.replace_rvs_by_values([model["beta"]])[0], both.other
+    found = valued(model, [both.z, turned, beta])
+    point = at_some_point(model, 4)
+    names = [variable.name for variable in model.value_vars]
+    z, other, slope = found(*(point[name] for name in names))
+    point["z_beta"] = other
+    _, back, mirrored = found(*(point[name] for name in names))
+    np.testing.assert_allclose(back, z, rtol=1e-10)
+    np.testing.assert_allclose(mirrored, -slope, rtol=1e-10)
+
+
+def test_slopes_that_are_not_sampled_have_no_signs(panel: Panel) -> None:
+    assert signs.signs(build_model(panel, ROBUST)) is None
+    assert signs.signs(build_model(panel, BASELINE.but(geometry="noncentred"))) is None
+    assert signs.signs(build_model(panel, BASELINE.but(latent="explicit"))) is None
+    assert signs.signs(build_model(panel, BASELINE.but(latent="explicit_informed"))) is None
+
+
+def test_the_sum_of_two_signs() -> None:
+    here = np.array([0.0, -3.0, 500.0, -800.0, 1.0])
+    mirrored = np.array([0.0, 2.0, -900.0, 600.0, -np.inf])
+    leak = np.array(0.01)
+    total = np.logaddexp(here, mirrored + np.log(0.01))
+    np.testing.assert_allclose(_either(here, mirrored, leak), total, rtol=1e-12)
+    c = np.arange(1.0, 6.0)
+    g_here, g_mirrored = _either_back(here, mirrored, leak, c)
+    share = np.exp(mirrored + np.log(0.01) - total)
+    np.testing.assert_allclose(g_mirrored, c * share, atol=5 * _SLIGHT)
+    np.testing.assert_allclose(g_here + g_mirrored, c, rtol=1e-12)
+    assert g_mirrored[2] == g_mirrored[4] == g_here[3] == 0.0  # nothing is left to pass over
+
+
+def test_signs_are_drawn_with_their_probability() -> None:
+    rng = np.random.default_rng(1)
+    size = 200_000
+    z, level = rng.standard_normal(size), rng.standard_normal(size)
+    for odds in (-2.0, 0.0, 1.5):
+        found = _turned(np.zeros(size), np.full(size, odds), z, level)
+        p = 1 / (1 + np.exp(-odds))
+        assert abs(found.mean() - p) < 4 * np.sqrt(p * (1 - p) / size)
+        # nor do they depend on what they were made from
+        assert abs(np.corrcoef(found, z)[0, 1]) < 4 / np.sqrt(size)
+        assert abs(np.corrcoef(found[1:], found[:-1])[0, 1]) < 4 / np.sqrt(size)
+    np.testing.assert_array_equal(found, _turned(np.zeros(size), np.full(size, 1.5), z, level))
+    clear = np.full(size, 900.0)
+    assert not _turned(clear, -clear, z, level).any()
+    assert _turned(-clear, clear, z, level).all()
+
+
+def test_chains_are_not_caught_in_signs() -> None:
+    """A panel on which chains that could not cross from sign to sign disagreed (R-hat 1.4 to 2)."""
+    few = simulate("baseline", n_ou=30, n_site=5, n_month=30, wave_every=6, seed=51)
+    sampling = Sampling(draws=1000, tune=500, seed=1)
+    fit = oulib.fit(few, BASELINE, sampling, progress=False)
+    table = summarise(fit)
+    assert float(table.loc[["mu_beta", "sigma_y", "sigma_ou[beta]"], "r_hat"].max()) < 1.05
+    slopes = fit.posterior["beta"]
+    open_ = (slopes > 0).mean(("chain", "draw"))
+    assert bool(((open_ > 0.02) & (open_ < 0.98)).any())  # or it would show nothing
+    assert float((slopes > 0).mean("draw").std("chain").max()) < 0.1
+
+
+def test_what_is_stored_of_a_draw_belongs_together(panel: Panel) -> None:
+    """Slope, intercept, trend and coordinates of a draw have one sign."""
+    fit = oulib.fit(panel, TRENDS, Sampling(draws=50, tune=50, chains=1), progress=False)
+    drawn = fit.posterior
+    model = build_model(panel, TRENDS)
+    names = [variable.name for variable in model.free_RVs]
+    of_ou = [model[name] for name in ("alpha", "beta", "trend")]
+    again = pytensor.function(
+        model.free_RVs, of_ou, mode=Mode("py", optimizer=None), on_unused_input="ignore"
+    )
+    for draw in range(0, 50, 7):
+        one = drawn.isel(chain=0, draw=draw)
+        found = again(*(one[name].to_numpy() for name in names))
+        for variable, values in zip(of_ou, found, strict=True):
+            np.testing.assert_allclose(one[variable.name], values, rtol=1e-9, atol=1e-9)
