@@ -124,19 +124,20 @@ class Entry:
     expand: Callback
 
 
-def compiled_model(model: pm.Model, spec: ModelSpec) -> CompiledPyMCModel:
+def compiled_model(model: pm.Model, spec: ModelSpec, *, both: bool = False) -> CompiledPyMCModel:
     """``model`` as nutpie samples it, its code from memory, from disk, or compiled and kept.
 
     Args:
         model: as :func:`oulib.model.build_model` makes it.
         spec: its spec.
+        both: sample both signs of a slope as one: see :mod:`oulib.model.signs`.
 
     Returns:
         nutpie's compiled model, with the data and the labels of ``model``.
     """
-    key = model_key(model, spec)
+    key = model_key(model, spec, both=both)
     if key not in _LOADED:
-        _LOADED[key] = _fetch(key, model)
+        _LOADED[key] = _fetch(key, model, both)
         while len(_LOADED) > _HELD:
             _LOADED.popitem(last=False)
     _LOADED.move_to_end(key)
@@ -166,7 +167,7 @@ def _writable(folder: Path) -> Path:
 # --- keys
 
 
-def model_key(model: pm.Model, spec: ModelSpec) -> str:
+def model_key(model: pm.Model, spec: ModelSpec, *, both: bool = False) -> str:
     """The key of a compiled model: equal for panels that differ in nothing but their data.
 
     Numbers of the spec that are data of the model are left out; priors are constants of the graph,
@@ -175,6 +176,7 @@ def model_key(model: pm.Model, spec: ModelSpec) -> str:
     own = {"name": None, "delta": 0.0, "rho_x": None if spec.rho_x is None else 0.0}
     question = {
         "spec": {**spec.to_dict(), **own, "priors": None},
+        "signs": "both" if both else "one",
         "graph": hashlib.sha256("\n".join(_graph(model)).encode()).hexdigest(),
         "versions": {name: version(name) for name in _LIBRARIES},
         "python": platform.python_version(),
@@ -235,7 +237,7 @@ def _data_name(model: pm.Model, variable: Variable) -> str:
 # --- entries
 
 
-def _fetch(key: str, model: pm.Model) -> Entry:
+def _fetch(key: str, model: pm.Model, both: bool) -> Entry:
     """The entry ``key`` from disk; made and kept first if it is not there, or not whole."""
     path = compiled_dir() / f"{key}.model"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -244,7 +246,7 @@ def _fetch(key: str, model: pm.Model) -> Entry:
     with FileLock(path.with_suffix(".lock")):  # another process may be compiling the same
         if (entry := _read(path)) is not None:
             return entry
-        entry, parts = _compile(model)
+        entry, parts = _compile(model, both)
         if parts is not None:
             content = pickle.dumps((entry.description, *parts))
             stamped = hashlib.sha256(content).digest() + content
@@ -303,7 +305,7 @@ def _callback(result: CompileResult) -> Callback:
 # --- compiling
 
 
-def _compile(model: pm.Model) -> tuple[Entry, tuple[bytes, bytes] | None]:
+def _compile(model: pm.Model, both: bool) -> tuple[Entry, tuple[bytes, bytes] | None]:
     """The compiled ``model``, and its two functions as they are kept if they can be."""
     lengths, kept = _lengths(model), model.unobserved_RVs
     vector = tuple((v.name, lengths[v.name]) for v in model.value_vars)
@@ -317,8 +319,8 @@ def _compile(model: pm.Model) -> tuple[Entry, tuple[bytes, bytes] | None]:
         # a little slower.  CONTRIBUTING.md says so; every fit need not.
         warnings.filterwarnings("ignore", message="Loop fusion failed")
         with one_piece():
-            logp = _logp_function(model, point, values)
-            expand = _expand_function(model, point, values, kept)
+            logp = _logp_function(model, point, values, both)
+            expand = _expand_function(model, point, values, kept, both)
     found, data, place = [], [], 0
     for function, signature, source in (
         (logp, _LOGP, _LOGP_SOURCE),
@@ -379,21 +381,21 @@ def _cut(
     return point, values, shared
 
 
-def _logp_function(model: pm.Model, point: TensorVariable, values: dict) -> Any:
+def _logp_function(model: pm.Model, point: TensorVariable, values: dict, both: bool) -> Any:
     rewrites = ("canonicalize", "stabilize", "local_remove_check_parameter")
-    logp = rewrite_graph(signs.log_density(model), include=rewrites)
+    logp = rewrite_graph(signs.log_density(model, both=both), include=rewrites)
     by = [model.rvs_to_values[variable] for variable in model.free_RVs]
     gradient = pt.concatenate([part.ravel() for part in pt.grad(logp, by)])
     return _function(model, point, clone_replace([logp, gradient], values))
 
 
 def _expand_function(
-    model: pm.Model, point: TensorVariable, values: dict, kept: Sequence[Variable]
+    model: pm.Model, point: TensorVariable, values: dict, kept: Sequence[Variable], both: bool
 ) -> Any:
     found = dict(
         zip([v.name for v in model.unobserved_value_vars], model.unobserved_value_vars, strict=True)
     )
-    values_of = signs.stored(model, [found[variable.name] for variable in kept])
+    values_of = signs.stored(model, [found[variable.name] for variable in kept], both=both)
     parts = [each.astype("float64").ravel() for each in values_of]
     return _function(model, point, clone_replace([pt.concatenate(parts)], values))
 

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from oulib.errors import UserError
 from oulib.looks import AUTO, LENGTHS, Look, look
 from oulib.model import build_model
 from oulib.model.deviations import complete
+from oulib.model.signs import signs
 from oulib.panel import Panel
 from oulib.spec import ModelSpec
 
@@ -37,10 +38,14 @@ class Sampling:
     """How to sample: draws and warm-up per chain, chains, seed, target acceptance, sampler.
 
     With ``draws="auto"`` chains are as long as it takes to pass the gate, up to the last of
-    :data:`oulib.looks.LENGTHS`.  A trajectory has at most 2 ** ``max_depth`` steps.
+    :data:`oulib.looks.LENGTHS`.  A trajectory has at most 2 ** ``max_depth`` steps.  ``signs`` is
+    whether a slope's two signs are sampled as one (``"both"``; :mod:`oulib.model.signs`), which
+    frees chains that are caught in one; with ``"auto"`` that is so where chains that are as long
+    as it takes disagree, and nowhere else.  Only nutpie can.
 
     Raises:
-        UserError: ``draws`` is a text other than "auto".
+        UserError: ``draws`` is a text other than "auto", or signs were asked for that the sampler
+            cannot sample as one.
     """
 
     draws: int | Literal["auto"] = AUTO
@@ -50,8 +55,13 @@ class Sampling:
     target_accept: float = 0.9
     max_depth: int = 10
     sampler: Sampler = "nutpie"
+    signs: Literal["auto", "one", "both"] = AUTO
 
     def __post_init__(self) -> None:
+        if self.signs == "both" and self.sampler != "nutpie":
+            raise UserError(
+                f"signs='both' goes with the sampler nutpie only, and {self.sampler} was asked for."
+            )
         if isinstance(self.draws, str) and self.draws != AUTO:
             raise UserError(f"draws={self.draws!r}: give a whole number of draws, or {AUTO!r}.")
 
@@ -59,6 +69,14 @@ class Sampling:
     def lengths(self) -> tuple[int, ...]:
         """Draws a chain at which sampling may end."""
         return LENGTHS if self.draws == AUTO else (self.draws,)
+
+    @property
+    def ways(self) -> tuple[Literal["one", "both"], ...]:
+        """How signs of slopes are sampled, and, where chains disagree, how then."""
+        if self.signs != AUTO:
+            return (self.signs,)
+        again = self.draws == AUTO and self.sampler == "nutpie"
+        return ("one", "both") if again else ("one",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,9 +185,64 @@ def _sample(
     panel: Panel, spec: ModelSpec, sampling: Sampling, cores: int | None, progress: bool
 ) -> xr.DataTree:
     model, clock = build_model(panel, spec), _Clock()
+    found: list[_Drawn] = []
+    for way in sampling.ways:
+        if found and signs(model) is None:
+            break
+        found.append(_attempt(panel, spec, sampling, model, way, clock, cores, progress))
+        if not (found[-1].looks and found[-1].looks[-1].disagree):
+            break
+    # Where neither way will do, what is shown is the model as it is.
+    best = found[-1] if found[-1].enough else found[0]
+    drawn, stats, looks = best.draws, best.stats, [one for each in found for one in each.looks]
+    kept = xr.DataTree.from_dict({"posterior": _storable(drawn), "sample_stats": _storable(stats)})
+    kept["observed_data"] = xr.DataTree(
+        xr.Dataset(
+            {"productivity": ("row", panel.rows["y"].to_numpy())},
+            coords={"row": panel.rows.get_index("row")},
+        )
+    )
+    kept.attrs = {
+        "model": spec.name,
+        "spec": json.dumps(spec.to_dict()),
+        "sampling": json.dumps(asdict(sampling)),
+        "looks": json.dumps([asdict(each) for each in looks]),
+        "panel": panel.fingerprint,
+        "standardisation": json.dumps(asdict(panel.scale)),
+        "versions": json.dumps(cache.versions()),
+        **{f"{stage}_seconds": seconds for stage, seconds in clock.seconds.items()},
+    }
+    return kept
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """What chains gave: draws, statistics, and the looks that ended them."""
+
+    draws: xr.Dataset
+    stats: xr.Dataset
+    looks: tuple[Look, ...]
+
+    @property
+    def enough(self) -> bool:
+        """Whether the chains ended because they were enough."""
+        return bool(self.looks) and self.looks[-1].outcome == "enough"
+
+
+def _attempt(
+    panel: Panel,
+    spec: ModelSpec,
+    sampling: Sampling,
+    model: pm.Model,
+    way: Literal["one", "both"],
+    clock: _Clock,
+    cores: int | None,
+    progress: bool,
+) -> _Drawn:
+    """Chains of one way to sample, as long as it takes or as they were to be."""
     if sampling.sampler == "nutpie":
         with clock.of("compile"):
-            compiled = compiled_model(model, spec)
+            compiled = compiled_model(model, spec, both=way == "both")
         chains = _by_nutpie(compiled, sampling, cores, progress)
     else:  # they compile inside the call, so that is not told apart
         chains = _by_pymc(model, sampling, progress)
@@ -186,27 +259,11 @@ def _sample(
             if sampling.draws != AUTO:
                 break
             with clock.of("look"):
-                looks.append(look(drawn, stats, spec, max_depth=sampling.max_depth))
-            if looks[-1].outcome != "more":
+                one = look(drawn, stats, spec, max_depth=sampling.max_depth)
+                looks.append(replace(one, signs=way))
+            if one.outcome != "more":
                 break
-    kept = xr.DataTree.from_dict({"posterior": _storable(drawn), "sample_stats": _storable(stats)})
-    kept["observed_data"] = xr.DataTree(
-        xr.Dataset(
-            {"productivity": ("row", panel.rows["y"].to_numpy())},
-            coords={"row": panel.rows.get_index("row")},
-        )
-    )
-    kept.attrs = {
-        "model": spec.name,
-        "spec": json.dumps(spec.to_dict()),
-        "sampling": json.dumps(asdict(sampling)),
-        "looks": json.dumps([asdict(one) for one in looks]),
-        "panel": panel.fingerprint,
-        "standardisation": json.dumps(asdict(panel.scale)),
-        "versions": json.dumps(cache.versions()),
-        **{f"{stage}_seconds": seconds for stage, seconds in clock.seconds.items()},
-    }
-    return kept
+    return _Drawn(drawn, stats, tuple(looks))
 
 
 class _Clock:

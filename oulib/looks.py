@@ -40,13 +40,24 @@ class Look:
     """What chains of ``draws`` draws were like: each check's worst value, and which failed.
 
     ``outcome`` is that they are enough, that more are wanted (also at the last length, where no
-    more are drawn), or that more draws of the same chains could not pass the gate.
+    more are drawn), or that more draws of the same chains could not pass the gate.  ``signs`` is
+    ``"both"`` where a slope's two signs were sampled as one.
     """
 
     draws: int
     values: dict[str, float]
     failed: tuple[str, ...]
     outcome: Outcome
+    signs: Literal["one", "both"] = "one"
+
+    @property
+    def disagree(self) -> bool:
+        """Whether chains do not tell the same, and nothing else explains it: some may be caught."""
+        return (
+            self.outcome != "enough"
+            and "r_hat" in self.failed
+            and not set(LASTING) & {*self.failed}
+        )
 
 
 def look(posterior: xr.Dataset, stats: xr.Dataset, spec: ModelSpec, *, max_depth: int = 10) -> Look:

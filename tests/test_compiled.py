@@ -24,7 +24,17 @@ from pytensor.compile.mode import Mode
 from pytensor.link.numba.dispatch import basic
 from scipy import stats
 
-from oulib import BASELINE, LADDER, ROBUST, UPGRADED, ModelSpec, Panel, compiled, simulate
+from oulib import (
+    BASELINE,
+    LADDER,
+    ROBUST,
+    STUDENT_T,
+    UPGRADED,
+    ModelSpec,
+    Panel,
+    compiled,
+    simulate,
+)
 from oulib.compiled import compiled_model, model_key
 from oulib.model import build_model, signs
 from oulib.model.months import accumulate
@@ -71,16 +81,26 @@ def call(made: compiled.CompiledPyMCModel, at: np.ndarray) -> tuple[float, np.nd
     return float(value[0]), gradient
 
 
-@pytest.mark.parametrize("spec", [*LADDER, ROBUST], ids=lambda spec: spec.name)
-def test_a_panel_it_was_not_compiled_for(spec: ModelSpec, first: Panel, other: Panel) -> None:
+# The parts of ``ar1`` and ``site`` are those of the others.
+@pytest.mark.parametrize(
+    ("spec", "both"),
+    [
+        *((spec, False) for spec in (BASELINE, STUDENT_T, UPGRADED, ROBUST)),
+        *((spec, True) for spec in (BASELINE, STUDENT_T)),
+    ],
+    ids=lambda given: getattr(given, "name", "both signs" if given is True else "one sign"),
+)
+def test_a_panel_it_was_not_compiled_for(
+    spec: ModelSpec, both: bool, first: Panel, other: Panel
+) -> None:
     """Compiled for one panel, then given another: value and gradient are PyTensor's for that one.
 
-    With both signs of slopes, as they are sampled; ``test_signs`` holds that against PyMC's own.
+    What both signs of slopes are sampled as is held against PyMC's own by ``test_signs``.
     """
-    compiled_model(build_model(first, spec), spec)
+    compiled_model(build_model(first, spec), spec, both=both)
     model = build_model(other, spec)
     entries = len(compiled._LOADED)
-    made = compiled_model(model, spec)
+    made = compiled_model(model, spec, both=both)
     assert len(compiled._LOADED) == entries
     point = model.initial_point(random_seed=3)
     rng = np.random.default_rng(4)
@@ -88,7 +108,7 @@ def test_a_panel_it_was_not_compiled_for(spec: ModelSpec, first: Panel, other: P
     at = np.concatenate([np.ravel(point[v.name]) for v in model.value_vars]).astype(float)
     assert at.size == made.n_dim
     value, gradient = call(made, at)
-    total = signs.log_density(model)
+    total = signs.log_density(model, both=both)
     outputs = [total, *pt.grad(total, model.value_vars)]
     plain = model.compile_fn(outputs, inputs=model.value_vars, mode=Mode("py", optimizer=None))
     expected, *slopes = plain(point)
@@ -119,6 +139,8 @@ def test_keys_tell_models_apart_and_panels_not(first: Panel, other: Panel) -> No
         return model_key(build_model(panel, spec), spec)
 
     assert key(first, BASELINE) == key(other, BASELINE)
+    model = build_model(first, BASELINE)
+    assert model_key(model, BASELINE, both=True) != model_key(model, BASELINE)
     assert key(first, BASELINE.but(name="another")) == key(first, BASELINE)
     assert key(first, BASELINE.but(delta=1.0)) == key(first, BASELINE)
     fixed = UPGRADED.but(rho_x=0.5)
@@ -182,7 +204,7 @@ def test_what_is_kept_serves_again(store: Path, monkeypatch: pytest.MonkeyPatch)
     value, gradient = density(tiny())
     assert value == pytest.approx(closed(0.5))
     forgotten()
-    monkeypatch.setattr(compiled, "_compile", lambda _: pytest.fail("compiled again"))
+    monkeypatch.setattr(compiled, "_compile", lambda *_: pytest.fail("compiled again"))
     again, slopes = density(tiny())
     assert again == value
     np.testing.assert_array_equal(slopes, gradient)
@@ -224,10 +246,12 @@ def test_keys_hold_settings_of_the_compiler() -> None:
 def test_one_compiles_and_the_others_wait(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     real = compiled._compile
-    monkeypatch.setattr(compiled, "_compile", lambda model: made.append(1) or real(model))
+    monkeypatch.setattr(compiled, "_compile", lambda *given: made.append(1) or real(*given))
     models = [tiny(), tiny(data=2.0)]
     key = model_key(models[0], BASELINE)
-    threads = [threading.Thread(target=compiled._fetch, args=(key, model)) for model in models]
+    threads = [
+        threading.Thread(target=compiled._fetch, args=(key, model, False)) for model in models
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -239,7 +263,7 @@ def test_another_process_finds_it(store: Path, first: Panel) -> None:
     """A fit there compiles nothing, and draws what it draws here."""
     script = (
         "import sys; from oulib import compiled, build_model, simulate, BASELINE; import nutpie\n"
-        "compiled._compile = lambda _: sys.exit('compiled again')\n"
+        "compiled._compile = lambda *_: sys.exit('compiled again')\n"
         "panel = simulate('upgraded', n_ou=6, n_site=2, n_month=9, wave_every=3, seed=1)\n"
         "made = compiled.compiled_model(build_model(panel, BASELINE), BASELINE)\n"
         "tree = nutpie.sample(made, draws=9, tune=50, chains=1, seed=1, progress_bar=False)\n"

@@ -9,8 +9,8 @@ import pytest
 from pytensor.compile.mode import Mode
 
 import oulib
-from oulib import Sampling, simulate
-from oulib.checks import summarise
+from oulib import Sampling, UserError, simulate, words
+from oulib.checks import check, summarise
 from oulib.model import build_model, signs
 from oulib.model.sign_kernels import _SLIGHT, _either, _either_back, _turned
 from oulib.panel import Panel
@@ -110,11 +110,14 @@ def test_signs_are_drawn_with_their_probability() -> None:
     assert _turned(-clear, clear, z, level).all()
 
 
-def test_chains_are_not_caught_in_signs() -> None:
-    """A panel on which chains that could not cross from sign to sign disagreed (R-hat 1.4 to 2)."""
-    few = simulate("baseline", n_ou=30, n_site=5, n_month=30, wave_every=6, seed=51)
-    sampling = Sampling(draws=1000, tune=500, seed=1)
-    fit = oulib.fit(few, BASELINE, sampling, progress=False)
+@pytest.fixture(scope="module")
+def few() -> Panel:
+    """Chains that cannot cross from sign to sign disagree here (R-hat 1.4 to 2, most seeds)."""
+    return simulate("baseline", n_ou=30, n_site=5, n_month=30, wave_every=6, seed=51)
+
+
+def test_chains_are_not_caught_in_signs(few: Panel) -> None:
+    fit = oulib.fit(few, BASELINE, Sampling(draws=1000, seed=1, signs="both"), progress=False)
     table = summarise(fit)
     assert float(table.loc[["mu_beta", "sigma_y", "sigma_ou[beta]"], "r_hat"].max()) < 1.05
     slopes = fit.posterior["beta"]
@@ -123,10 +126,33 @@ def test_chains_are_not_caught_in_signs() -> None:
     assert float((slopes > 0).mean("draw").std("chain").max()) < 0.1
 
 
+@pytest.mark.parametrize("seed", [2, 3])
+def test_chains_that_disagree_are_drawn_again(few: Panel, seed: int) -> None:
+    fit = oulib.fit(few, BASELINE, Sampling(seed=seed), progress=False)
+    ways = [look.signs for look in fit.looks]
+    last = {way: [look for look in fit.looks if look.signs == way][-1] for way in set(ways)}
+    assert ways == sorted(ways, reverse=True)  # one, and then both
+    assert ("both" in ways) == last["one"].disagree
+    sound = "both" in ways and last["both"].outcome == "enough"
+    shown = last["both"] if sound else last["one"]
+    assert fit.posterior.sizes["draw"] == shown.draws
+    said = words.length(check(fit))
+    assert ("both signs" in said) == ("both" in ways)
+
+
+def test_ways_to_sample() -> None:
+    assert Sampling().ways == ("one", "both")
+    assert Sampling(draws=10).ways == Sampling(sampler="pymc").ways == ("one",)
+    assert Sampling(signs="both", draws=10).ways == ("both",)
+    assert Sampling(signs="one").ways == ("one",)
+    with pytest.raises(UserError, match="nutpie only, and pymc"):
+        Sampling(signs="both", sampler="pymc")
+
+
 def test_what_is_stored_of_a_draw_belongs_together(panel: Panel) -> None:
     """Slope, intercept, trend and coordinates of a draw have one sign."""
-    fit = oulib.fit(panel, TRENDS, Sampling(draws=50, tune=50, chains=1), progress=False)
-    drawn = fit.posterior
+    sampling = Sampling(draws=50, tune=50, chains=1, signs="both")
+    drawn = oulib.fit(panel, TRENDS, sampling, progress=False).posterior
     model = build_model(panel, TRENDS)
     names = [variable.name for variable in model.free_RVs]
     of_ou = [model[name] for name in ("alpha", "beta", "trend")]

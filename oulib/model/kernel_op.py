@@ -43,6 +43,7 @@ class Kernel:
         wanted: positions of the inputs that have derivatives.
         summed: takes the inputs; returns the sum of the one output, and its derivatives by the
             inputs in ``wanted``, all in one pass; None where there is no such function.
+        by_group: a kernel of the same inputs whose output has the same sum in fewer parts.
         calls: functions of other files that the two call.
     """
 
@@ -54,6 +55,7 @@ class Kernel:
     wanted: tuple[int, ...]
     outputs: int = 1
     summed: Callable[..., Any] | None = None
+    by_group: Kernel | None = None
     calls: tuple[Callable[..., Any], ...] = ()
 
     def __post_init__(self) -> None:
@@ -228,17 +230,24 @@ class _Summed(_KernelOp):
 
 def total(term: TensorVariable) -> TensorVariable:
     """The sum of ``term``, in one pass with its derivatives where a kernel made it that can."""
-    op = None if term.owner is None else term.owner.op
-    if isinstance(op, _Forward) and op.kernel.summed is not None:
-        return _Summed(op.name).make_node(*term.owner.inputs).outputs[0]
-    return term.sum()
+    kernel = _maker(term)
+    if kernel is not None and kernel.summed is not None:
+        return _Summed(kernel.name).make_node(*term.owner.inputs).outputs[0]
+    return (term if (parts := by_group(term)) is None else parts).sum()
 
 
-def made_by(kernel: Kernel, term: TensorVariable) -> list[Variable] | None:
-    """The inputs that ``kernel`` made ``term`` of; None if something else made it."""
+def by_group(term: TensorVariable) -> TensorVariable | None:
+    """The sums of ``term`` over groups of rows, such as OUs; None where no kernel has them."""
+    kernel = _maker(term)
+    if kernel is None or kernel.by_group is None:
+        return None
+    return kernel.by_group(*term.owner.inputs)
+
+
+def _maker(term: TensorVariable) -> Kernel | None:
+    """The kernel that made ``term``, if one did."""
     op = None if term.owner is None else term.owner.op
-    made = isinstance(op, _Forward) and op.kernel is kernel
-    return list(term.owner.inputs) if made else None
+    return op.kernel if isinstance(op, _Forward) else None
 
 
 @register_funcify_default_op_cache_key(_Summed)

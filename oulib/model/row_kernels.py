@@ -455,26 +455,27 @@ _NORMAL = (
     *("f1", "f1", "f1", "f1", "f1", "f1", "f0", "f0", "f0", "b0"),
 )
 
-normal = Kernel(
-    name="normal",
-    forward=_normal,
-    backward=_normal_back,
-    inputs=_NORMAL,
-    shapes=(((0, 0),),),
-    wanted=(0, 6, 7, 8, 9, 10, 11, 12, 13, 14),
-)
-"""Inputs y, ou, month, n, x, lift (row), a, b (ou), lam (month), mu (ou), shift (month),
-factor (ou), sigma_x, sigma_meas, sigma_y, within."""
-
 normal_by_ou = Kernel(
     name="normal_by_ou",
     forward=_normal_by_ou,
     backward=_normal_by_ou_back,
     inputs=_NORMAL,
     shapes=(((6, 0),),),
-    wanted=normal.wanted,
+    wanted=(0, 6, 7, 8, 9, 10, 11, 12, 13, 14),
 )
-"""Those of :data:`normal`; the output is the sum over the rows of each OU, (ou)."""
+"""Inputs as of :data:`normal`; the output is the sum over the rows of each OU, (ou)."""
+
+normal = Kernel(
+    name="normal",
+    forward=_normal,
+    backward=_normal_back,
+    inputs=_NORMAL,
+    shapes=(((0, 0),),),
+    wanted=normal_by_ou.wanted,
+    by_group=normal_by_ou,
+)
+"""Inputs y, ou, month, n, x, lift (row), a, b (ou), lam (month), mu (ou), shift (month),
+factor (ou), sigma_x, sigma_meas, sigma_y, within."""
 
 
 @numba.njit(cache=True)

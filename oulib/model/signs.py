@@ -18,23 +18,24 @@ probability p(F z) / (p(z) + p(F z)), when a draw is stored.  So the draws are t
 chain on the wrong side of a barrier is not: it sees the right one from there.
 
 With ``leak`` 1 a chain would spend half its time on the side that the prior of z does not centre,
-where sigma moves slopes by too much; ``LEAK`` lets it there rarely.
+where sigma moves slopes by too much; ``LEAK`` lets it there rarely.  That is still too often where
+sigma may be near zero: small panels whose slopes hardly differ get a few divergences, and no chain
+is caught on them.  So :func:`oulib.fit` begins with the density as it is, and turns to this one
+where chains disagree.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pymc as pm
 import pytensor.tensor as pt
 from pytensor.graph import clone_replace
-from pytensor.graph.basic import Variable
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor import TensorVariable
 
-from oulib.model.kernel_op import made_by, total
-from oulib.model.row_kernels import normal, normal_by_ou
+from oulib.model.kernel_op import by_group, total
 from oulib.model.sign_kernels import by_ou, either, turned
 
 LEAK = 0.01
@@ -101,30 +102,27 @@ def signs(model: pm.Model) -> Signs | None:
     if "outcome_idx" in model.named_vars:  # some outcomes are left out
         rows = rows[model["outcome_idx"]]
     (of_rows,) = model.logp(vars=[outcome], sum=False)
-    here = sum(model.logp(vars=own, sum=False)) + _by_ou(of_rows, rows, level)
+    sums = by_group(of_rows)
+    if sums is None:
+        sums = by_ou(of_rows, rows, level)
+    here = sum(model.logp(vars=own, sum=False)) + sums
     beta, sigma = model.replace_rvs_by_values([model["beta"], model["sigma_ou"][1]])
     other = z - 2 * beta / sigma
     mirrored = clone_replace(here, {z: other})
     return Signs(sum(map(total, rest)), here, mirrored, z, other, level)
 
 
-def _by_ou(of_rows: TensorVariable, ou: Variable, like: TensorVariable) -> TensorVariable:
-    """The sums of ``of_rows`` over each OU's, in one pass where a kernel made them that can."""
-    inputs = made_by(normal, of_rows)
-    return by_ou(of_rows, ou, like) if inputs is None else normal_by_ou(*inputs)
+def log_density(model: pm.Model, *, both: bool) -> TensorVariable:
+    """The log density of ``model`` in its values: as it is, or with both signs as one."""
+    if both and (found := signs(model)) is not None:
+        return found.log_density
+    return sum(map(total, model.logp(sum=False)))
 
 
-def log_density(model: pm.Model) -> TensorVariable:
-    """The log density of ``model`` in its values, as it is sampled."""
-    both = signs(model)
-    return sum(_totals(model)) if both is None else both.log_density
-
-
-def _totals(model: pm.Model) -> Iterator[TensorVariable]:
-    return map(total, model.logp(sum=False))
-
-
-def stored(model: pm.Model, expressions: Sequence[Variable]) -> list[Variable]:
+def stored(
+    model: pm.Model, expressions: Sequence[TensorVariable], *, both: bool
+) -> list[TensorVariable]:
     """``expressions`` of the model's values, as a draw of :func:`log_density` stores them."""
-    both = signs(model)
-    return [*expressions] if both is None else both.drawn(expressions)
+    if both and (found := signs(model)) is not None:
+        return found.drawn(expressions)
+    return [*expressions]

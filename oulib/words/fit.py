@@ -12,6 +12,7 @@ from scipy.stats import binom
 from oulib.checks import Verdict, labels_in
 from oulib.compare import Difference
 from oulib.fit import Fit
+from oulib.looks import Look
 from oulib.words.evidence import evidence_of_sign, mostly_prior
 from oulib.words.text import count, interval, name, names, number, percent, probability, told_apart
 
@@ -50,12 +51,25 @@ def length(verdict: Verdict) -> str:
     """How many draws a chain has, and, where that was not given, how it was found."""
     if not verdict.looks:
         return f"Each chain has {count(verdict.draws, 'draw')}."
+    plain = [look for look in verdict.looks if look.signs == "one"]
+    both = [look for look in verdict.looks if look.signs == "both"]
+    if not (plain and both):
+        return f"Draws a chain: {_steps(plain or both)}."
+    text = f"Draws a chain: {_steps(plain)}. Chains that disagree may be caught in a slope's sign, "
+    text += f"so they were drawn again with both signs as one: {_steps(both)}."
+    if both[-1].outcome != "enough":
+        text += " What is shown are the first."
+    return text
+
+
+def _steps(looks: Sequence[Look]) -> str:
+    """The lengths that were tried, and what each fell short of."""
     steps = []
-    for look in verdict.looks:
+    for look in looks:
         short = f"{look.draws:,} fell short ({', '.join(CHECK_NAMES[one] for one in look.failed)})"
         steps.append(short if look.failed else f"{look.draws:,} were enough")
     end = {"in vain": ", and more of the same chains could not help", "more": ", the most tried"}
-    return f"Draws a chain: {', '.join(steps)}{end.get(verdict.looks[-1].outcome, '')}."
+    return f"{', '.join(steps)}{end.get(looks[-1].outcome, '')}"
 
 
 def population_slope(fit: Fit) -> str:
