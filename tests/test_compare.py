@@ -32,6 +32,7 @@ from oulib.compare import (
     waic,
     waic_of,
 )
+from oulib.compiled import compiled_model
 from oulib.model import build_model
 
 # Without a C compiler PyTensor says that it fuses fewer loops; the model is the same.
@@ -59,13 +60,13 @@ def refit(panel, fitted):
     with model:
         mask = pm.Data("mask", np.zeros(len(y)))
         pm.Potential("left_out", -(mask * pm.logp(model["productivity"], y)).sum())
-    compiled = nutpie.compile_pymc_model(model)
 
     def without(row):
         mask = np.zeros(len(y))
         mask[row] = 1.0
+        model["mask"].set_value(mask)
         return nutpie.sample(
-            compiled.with_data(mask=mask),
+            compiled_model(model, fitted.spec),
             draws=500,
             seed=row,
             target_accept=0.9,

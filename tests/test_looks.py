@@ -152,3 +152,32 @@ def test_draws_of_a_chapters_lesser_fits():
     assert [chapter.at_most(n, 500) for n in (300, 2000, "auto")] == [300, 500, 500]
     assert [chapter.at_most(n, 500, auto="auto") for n in (300, "auto")] == [300, "auto"]
     assert [chapter.times(n, 0.5) for n in (1, 2000, "auto")] == [1, 1000, "auto"]
+
+
+def test_what_is_said_of_chains_that_were_drawn_again():
+    first = Look(draws=1000, values={}, failed=("r_hat", "ess_bulk"), outcome="in vain")
+    again = Look(draws=500, values={}, failed=(), outcome="enough", signs="both")
+    given = Verdict(model="m", checks=(), draws=500, looks=(first, again))
+    assert words.length(given) == (
+        "Draws a chain: 1,000 fell short (R-hat, bulk ESS), and more of the same chains could not "
+        "help. Chains that disagree may be caught in a slope's sign, so they were drawn again with "
+        "both signs as one: 500 were enough."
+    )
+    short = replace(again, failed=("r_hat",), outcome="in vain")
+    assert words.length(replace(given, looks=(first, short))).endswith(
+        "What is shown are the first."
+    )
+
+
+@pytest.mark.parametrize(
+    ("failed", "outcome", "disagree"),
+    [
+        (("r_hat",), "in vain", True),
+        (("r_hat", "mcse"), "more", True),
+        (("ess_bulk",), "in vain", False),
+        (("r_hat", "divergences"), "in vain", False),  # which both signs would not mend
+        ((), "enough", False),
+    ],
+)
+def test_which_chains_are_drawn_again(failed, outcome, disagree):
+    assert Look(draws=1000, values={}, failed=failed, outcome=outcome).disagree == disagree

@@ -83,8 +83,11 @@ class Signs:
 def signs(model: pm.Model) -> Signs | None:
     """The two signs of ``model``'s slopes; None where slopes are not sampled one by one.
 
-    That is where OUs' effects are summed out, are sampled in the specification's own coordinates,
-    or where scores are sampled by row, which know a sign.
+    That is where OUs' effects are summed out or sampled in the specification's own coordinates, and
+    where scores are sampled by row: a slope's negative would want other scores.
+
+    Raises:
+        ValueError: something that is not an OU's own depends on its slope.
     """
     if not {"z_beta", "level_ou", "productivity"} <= set(model.named_vars):
         return None
