@@ -12,10 +12,11 @@ sampled is
 
     p(z) + leak p(F z),
 
-of which an orbit {z, F z} has the mass (1 + leak) (p(z) + p(F z)): for any ``leak`` that of the
-model, but for a constant.  Within an orbit the sign is drawn as the model has it, F z with
-probability p(F z) / (p(z) + p(F z)), when a draw is stored.  So the draws are the model's, and a
-chain on the wrong side of a barrier is not: it sees the right one from there.
+equation (2.11) (``eq-signs``), of which an orbit {z, F z} has the mass (1 + leak) (p(z) + p(F z)):
+for any ``leak`` that of the model, but for a constant.  Within an orbit the sign is drawn as the
+model has it, F z with probability p(F z) / (p(z) + p(F z)), when a draw is stored.  So the draws
+are the model's, and a chain on the wrong side of a barrier is not: it sees the right one from
+there.
 
 With ``leak`` 1 a chain would spend half its time on the side that the prior of z does not centre,
 where sigma moves slopes by too much; ``LEAK`` lets it there rarely.  That is still too often where
