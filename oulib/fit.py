@@ -44,8 +44,8 @@ class Sampling:
     as it takes disagree, and nowhere else.  Only nutpie can.
 
     Raises:
-        UserError: ``draws`` is a text other than "auto", or signs were asked for that the sampler
-            cannot sample as one.
+        UserError: ``draws`` is a text other than "auto", ``signs`` is none of its three values, or
+            both signs were asked of a sampler that cannot sample them as one.
     """
 
     draws: int | Literal["auto"] = AUTO
@@ -58,6 +58,8 @@ class Sampling:
     signs: Literal["auto", "one", "both"] = AUTO
 
     def __post_init__(self) -> None:
+        if self.signs not in (AUTO, "one", "both"):
+            raise UserError(f"signs={self.signs!r}: give 'one', 'both' or {AUTO!r}.")
         if self.signs == "both" and self.sampler != "nutpie":
             raise UserError(
                 f"signs='both' goes with the sampler nutpie only, and {self.sampler} was asked for."
@@ -162,7 +164,8 @@ def fit(
         many cores as there are (or as the variable ``OULIB_CORES`` allows).
 
     Raises:
-        UserError: ``OULIB_CORES`` is not a whole number above 0.
+        UserError: ``OULIB_CORES`` is not a whole number above 0, or both signs were asked for of a
+            model that does not sample slopes one by one.
     """
     sampling = sampling or Sampling()
     cores, key = _cores(sampling), fit_key(panel, spec, sampling)
@@ -185,6 +188,11 @@ def _sample(
     panel: Panel, spec: ModelSpec, sampling: Sampling, cores: int | None, progress: bool
 ) -> xr.DataTree:
     model, clock = build_model(panel, spec), _Clock()
+    if sampling.signs == "both" and signs(model) is None:
+        raise UserError(
+            f"signs='both' was asked for, and the model {spec.name} does not sample the slopes of "
+            "OUs one by one (or not with their scores summed out). Leave signs out."
+        )
     found: list[_Drawn] = []
     for way in sampling.ways:
         if found and signs(model) is None:

@@ -1,4 +1,4 @@
-"""Both signs of an OU's slope: what a sampler has to be told so that no chain is caught in one.
+"""Both signs of an OU's slope: what is sampled so that chains caught in one can leave it.
 
 In rows without a survey the outcome has the variance sigma_y^2 + beta_g^2 sigma_x^2, which does not
 know the slope's sign; that is left to a few rows with one.  So the density of an OU's data has two
@@ -20,9 +20,9 @@ there.
 
 With ``leak`` 1 a chain would spend half its time on the side that the prior of z does not centre,
 where sigma moves slopes by too much; ``LEAK`` lets it there rarely.  That is still too often where
-sigma may be near zero: small panels whose slopes hardly differ get a few divergences, and no chain
-is caught on them.  So :func:`oulib.fit` begins with the density as it is, and turns to this one
-where chains disagree.
+sigma may be near zero: small panels whose slopes hardly differ got a few divergences, and chains
+agreed on them without it.  So :func:`oulib.fit` begins with the density as it is, and turns to this
+one where chains disagree.
 """
 
 from __future__ import annotations
