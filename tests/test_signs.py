@@ -171,3 +171,22 @@ def test_what_is_stored_of_a_draw_belongs_together(panel: Panel) -> None:
         found = again(*(one[name].to_numpy() for name in names))
         for variable, values in zip(of_ou, found, strict=True):
             np.testing.assert_allclose(one[variable.name], values, rtol=1e-9, atol=1e-9)
+
+
+def test_the_likelier_sign_is_stored(panel: Panel) -> None:
+    """Where the odds are clear: the slope itself, or its negative."""
+    model = build_model(panel, BASELINE)
+    both = signs.signs(model)
+    (slope,) = model.replace_rvs_by_values([model["beta"]])
+    found = valued(model, [both.here, both.mirrored, slope, *both.drawn([slope])])
+    turned = []
+    for seed in range(8):
+        point = at_some_point(model, seed)
+        point["z_beta"] = 4 * point["z_beta"]
+        here, mirrored, beta, drawn = found(*(point[v.name] for v in model.value_vars))
+        clear = np.abs(here - mirrored) > 20
+        np.testing.assert_allclose(
+            drawn[clear], np.where(mirrored > here, -beta, beta)[clear], rtol=1e-10
+        )
+        turned += (mirrored > here)[clear].tolist()
+    assert 0 < sum(turned) < len(turned)
