@@ -17,6 +17,8 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
+import xarray as xr
+from llvmlite.binding import Linkage
 from numba.core.caching import Cache
 from numba.core.codegen import CPUCodeLibrary
 from numba.core.cpu import CPUContext
@@ -37,6 +39,7 @@ from oulib import (
 )
 from oulib.compiled import compiled_model, model_key
 from oulib.model import build_model, signs
+from oulib.model.groups import slope_centring
 from oulib.model.months import accumulate
 from oulib.one_piece import one_piece
 
@@ -127,7 +130,10 @@ def test_draws_have_the_labels_and_lengths_of_the_panel(first: Panel, other: Pan
     assert drawn["beta"]["ou"].to_numpy().tolist() == list(other.ous)
     assert drawn["lam"].sizes["month"] == len(other.months)
     np.testing.assert_allclose(drawn["lam"].sum("month"), 0, atol=1e-10)
-    recomputed = drawn["mu_beta"] + drawn["sigma_ou"][..., 1] * drawn["z_beta"]
+    c = xr.DataArray(slope_centring(other), dims="ou")
+    sigma = drawn["sigma_ou"].isel(effect=1, drop=True)
+    raw = drawn["beta_raw"] - c * drawn["mu_beta"]
+    recomputed = drawn["mu_beta"] + sigma ** (1 - c) * raw
     np.testing.assert_allclose(drawn["beta"], recomputed, rtol=1e-12)
 
 
@@ -275,6 +281,16 @@ def test_another_process_finds_it(store: Path, first: Panel) -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == str(tree["posterior"]["mu_beta"].to_numpy().ravel().tolist())
+
+
+def test_nothing_is_called_that_another_has_by_the_same_name(store: Path) -> None:
+    """A kernel that this process compiled, say: the next process has it from this one's file."""
+    compiled_model(tiny(), BASELINE)
+    ((logp, expand),) = [(entry.logp, entry.expand) for entry in compiled._LOADED.values()]
+    for made in (logp, expand):
+        library, about = made.keep.library, made.keep.fndesc
+        seen = [f.name for f in library.get_defined_functions() if f.linkage is Linkage.external]
+        assert seen == [about.llvm_cfunc_wrapper_name]
 
 
 @pytest.mark.parametrize("spec", [UPGRADED, ROBUST], ids=lambda spec: spec.name)

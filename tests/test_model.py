@@ -333,7 +333,7 @@ CLIFFS = {
     "sigma_x at e^-25": {"sigma_x_log__": -25.0},
     "sigma_x at e^10": {"sigma_x_log__": 10.0},
     "both of them tiny": {"sigma_x_log__": -25.0, "signed_sigma_meas": 1e-12},
-    "no slope at all": {"mu_beta": 0.0, "z_beta": 0.0, "z_ou": 0.0},
+    "no slope at all": {"mu_beta": 0.0, "beta_raw": 0.0, "z_ou": 0.0},
     "slopes of 1e4": {"mu_beta": 1e4},
     "sigma_y at e^-12": {"sigma_y_log__": -12.0},
     "collinear effects": {"chol_corr_ou_choleskycorr__": 1e4},

@@ -11,7 +11,7 @@ from pytensor.compile.mode import Mode
 import oulib
 from oulib import Sampling, UserError, simulate, words
 from oulib.checks import check, summarise
-from oulib.model import build_model, signs
+from oulib.model import build_model, groups, signs
 from oulib.model.sign_kernels import _SLIGHT, _either, _either_back, _turned
 from oulib.panel import Panel
 from oulib.spec import AR1, BASELINE, ROBUST, SITE, UPGRADED, ModelSpec
@@ -20,6 +20,12 @@ from oulib.spec import AR1, BASELINE, ROBUST, SITE, UPGRADED, ModelSpec
 @pytest.fixture(scope="module")
 def panel() -> Panel:
     return simulate("upgraded", n_ou=6, n_site=2, n_month=10, wave_every=3, seed=5)
+
+
+@pytest.fixture
+def centred(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slopes of every degree of centring."""
+    monkeypatch.setattr(groups, "slope_centring", lambda panel: np.linspace(0, 1, len(panel.ous)))
 
 
 def at_some_point(model: pm.Model, seed: int) -> dict[str, np.ndarray]:
@@ -36,6 +42,7 @@ TRENDS = AR1.but(trend=True, noise="by_ou")
 
 
 @pytest.mark.parametrize("spec", [BASELINE, TRENDS, SITE, UPGRADED], ids=lambda spec: spec.name)
+@pytest.mark.usefixtures("centred")
 def test_what_is_sampled_has_the_mass_of_the_model(spec: ModelSpec, panel: Panel) -> None:
     """p(z) and p(Fz) by the model's own density, one OU mirrored at a time."""
     model = build_model(panel, spec)
@@ -46,18 +53,19 @@ def test_what_is_sampled_has_the_mass_of_the_model(spec: ModelSpec, panel: Panel
     values = [variable.name for variable in model.value_vars]
 
     def density(z: np.ndarray) -> float:
-        return float(plain(*({**point, "z_beta": z}[name] for name in values))[0])
+        return float(plain(*({**point, "beta_raw": z}[name] for name in values))[0])
 
     here, mirrored, other, sampled = parts(*(point[name] for name in values))
-    start = density(point["z_beta"])
+    start = density(point["beta_raw"])
     for g in range(len(panel.ous)):
-        z = point["z_beta"].copy()
+        z = point["beta_raw"].copy()
         z[g] = other[g]
         assert density(z) - start == pytest.approx(mirrored[g] - here[g], rel=1e-8, abs=1e-8)
     ratio = np.log1p(signs.LEAK * np.exp(mirrored - here)).sum()
     assert float(sampled) == pytest.approx(start + ratio, rel=1e-10)
 
 
+@pytest.mark.usefixtures("centred")
 def test_mirrored_twice_is_where_it_was(panel: Panel) -> None:
     model = build_model(panel, UPGRADED)
     both = signs.signs(model)
@@ -66,7 +74,7 @@ def test_mirrored_twice_is_where_it_was(panel: Panel) -> None:
     point = at_some_point(model, 4)
     names = [variable.name for variable in model.value_vars]
     z, other, slope = found(*(point[name] for name in names))
-    point["z_beta"] = other
+    point["beta_raw"] = other
     _, back, mirrored = found(*(point[name] for name in names))
     np.testing.assert_allclose(back, z, rtol=1e-10)
     np.testing.assert_allclose(mirrored, -slope, rtol=1e-10)
@@ -182,7 +190,7 @@ def test_the_likelier_sign_is_stored(panel: Panel) -> None:
     turned = []
     for seed in range(8):
         point = at_some_point(model, seed)
-        point["z_beta"] = 4 * point["z_beta"]
+        point["beta_raw"] = 4 * point["beta_raw"]
         here, mirrored, beta, drawn = found(*(point[v.name] for v in model.value_vars))
         clear = np.abs(here - mirrored) > 20
         np.testing.assert_allclose(

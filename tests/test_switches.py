@@ -18,7 +18,7 @@ from oulib import LADDER, Fit, ModelSpec, Panel, Sampling, build_model, fit, sim
 from oulib.density import expectations, row_density
 from oulib.errors import UserError
 from oulib.model.covariates import global_scale
-from oulib.model.groups import effect_names, time, trend_centring
+from oulib.model.groups import effect_names, slope_centring, time, trend_centring
 from oulib.predict import new_ous, regenerate, replicate, scalars
 from oulib.spec import BASELINE, STUDENT_T, Priors
 
@@ -183,11 +183,12 @@ def test_sampling_at_the_level_leaves_the_prior_of_three_effects_alone(
     prior = stats.multivariate_normal(
         [found["mu_alpha"], found["mu_beta"], 0.0], scale @ corr @ scale
     )
-    coordinates = [model["z_beta"], model["level_ou"], model["trend_raw"]]
+    coordinates = [model["beta_raw"], model["level_ou"], model["trend_raw"]]
     logp = model.compile_logp(vars=coordinates, sum=False)(point)
-    # d(beta, alpha, trend) / d(z_beta, level, trend_raw) is triangular.
+    # d(beta, alpha, trend) / d(beta_raw, level, trend_raw) is triangular.
     own = found["sigma_ou"][2] * np.sqrt(np.linalg.det(corr) / np.linalg.det(corr[:2, :2]))
-    jacobian = np.log(found["sigma_ou"][1]) + (1 - trend_centring(rich)) * np.log(own)
+    jacobian = (1 - slope_centring(rich)) * np.log(found["sigma_ou"][1])
+    jacobian += (1 - trend_centring(rich)) * np.log(own)
     expected = prior.logpdf(effects) + jacobian
     np.testing.assert_allclose(sum(np.asarray(part) for part in logp), expected, rtol=1e-8)
 
@@ -254,3 +255,18 @@ def test_trends_are_centred_where_they_are_clear() -> None:
     clear = trend_centring(simulate("baseline", **size, seed=1, sigma_trend=0.5))
     assert (none < 0.3).all()
     assert (clear > 0.8).all()
+
+
+def test_slopes_are_centred_where_surveys_tell_them_apart() -> None:
+    panel = simulate("baseline", n_ou=12, n_site=2, n_month=24, wave_every=2, seed=2)
+    ou, x = (panel.rows[name].to_numpy() for name in ("ou_idx", "x"))
+    noise = np.random.default_rng(1).standard_normal(ou.size)
+
+    def centring(slopes: np.ndarray) -> np.ndarray:
+        y = np.nan_to_num(slopes[ou] * x) + 0.3 * noise
+        return slope_centring(replace(panel, rows=panel.rows.assign(y=("row", y))))
+
+    assert (centring(np.full(12, 0.5)) < 0.3).all()
+    assert (centring(np.linspace(-1, 1, 12)) > 0.7).all()
+    once = simulate("baseline", n_ou=3, n_site=2, n_month=6, wave_every=6, seed=1)
+    np.testing.assert_array_equal(slope_centring(once), 0)

@@ -285,15 +285,15 @@ def _level(
     between: TensorVariable | None,
     shift: TensorVariable | float,
 ) -> dict[str, TensorVariable]:
-    """The same prior, sampled where the data are: level centred, slope non-centred.
+    """The same prior, sampled where the data are: level centred, slope as far as it is clear.
 
     An OU's level, its expected outcome at its own mean score (and covariates, their ``shift``), is
     what months of outcomes pin down; its intercept and slope alone slide along a ridge.  The map
     from level to intercept is a shift, so its Jacobian is one and the prior is untouched.
     """
     names, means, sigma, chol = effect_names(spec), people.means, people.sigma, people.chol
-    z = pm.Normal("z_beta", dims="ou")
-    beta = means["beta"] + sigma[1] * z
+    beta = _by_degrees("beta", means["beta"], sigma[1], slope_centring(panel))
+    z = (beta - means["beta"]) / sigma[1]
     shift = shift + (beta if between is None else between) * mu_x_ou
     mean = means["alpha"] + sigma[0] * chol[1, 0] * z + shift
     sd = sigma[0] * chol[1, 1]
@@ -302,46 +302,62 @@ def _level(
     if spec.trend:
         given = chol[2, 0] * z + chol[2, 1] * (level - mean) / sd
         scale = sigma[names.index(TREND)]
-        found[TREND] = _trend(panel, means[TREND] + scale * given, scale * chol[2, 2])
+        mean, sd = means[TREND] + scale * given, scale * chol[2, 2]
+        found[TREND] = _by_degrees(TREND, mean, sd, trend_centring(panel))
     return found
 
 
-def _trend(panel: Panel, mean: TensorVariable, sd: TensorVariable) -> TensorVariable:
-    """Trends with this mean and sd, as centred as the panel's own trends are clear."""
-    c = pm.Data("trend_centring", trend_centring(panel), dims="ou")
-    raw = pm.Normal("trend_raw", mu=c * mean, sigma=sd**c, dims="ou")
+def _by_degrees(
+    name: str, mean: TensorVariable, sd: TensorVariable, centring: np.ndarray
+) -> TensorVariable:
+    """An effect with this mean and sd, sampled centred (1), non-centred (0) or in between."""
+    c = pm.Data(f"{name}_centring", centring, dims="ou")
+    raw = pm.Normal(f"{name}_raw", mu=c * mean, sigma=sd**c, dims="ou")
     return mean + sd ** (1 - c) * (raw - c * mean)
 
 
 def trend_centring(panel: Panel) -> np.ndarray:
-    """How far to centre each OU's trend, in [0, 1], array over OUs.
+    """How far to centre each OU's trend, in [0, 1], array over OUs: as far as its line is clear."""
+    return _clarity(panel, time(panel)[panel.rows["month_idx"].to_numpy()])
 
-    It is the reliability of a straight line through the OU's outcomes, less OU and month means:
-    the variance of the lines' slopes beyond their errors, over that and the OU's own error.
+
+def slope_centring(panel: Panel) -> np.ndarray:
+    """The same for slopes, by the lines of outcomes over surveys."""
+    return _clarity(panel, panel.rows["x"].to_numpy())
+
+
+def _clarity(panel: Panel, at: np.ndarray) -> np.ndarray:
+    """Reliability of a line through the outcomes of each OU, less OU and month means, over ``at``.
+
+    That is the variance of the lines' slopes beyond their errors, over that and the OU's own error:
+    0 where nothing tells it from chance.  ``at`` is an array over rows; NaN leaves a row out.
     """
     ou, month = (panel.rows[name].to_numpy() for name in ("ou_idx", "month_idx"))
     y = panel.rows["y"].to_numpy()
-    seen = np.isfinite(y)
-    ou, month, y = ou[seen], month[seen], y[seen]
+    seen = np.isfinite(y) & np.isfinite(at)
+    ou, month, y, at = ou[seen], month[seen], y[seen], at[seen]
 
     def less_means(values: np.ndarray, by: np.ndarray) -> np.ndarray:
         count = np.maximum(np.bincount(by), 1)
         return values - (np.bincount(by, weights=values) / count)[by]
 
     size = len(panel.ous)
-    at = less_means(time(panel)[month], ou)
+    at = less_means(at, ou)
     left = less_means(less_means(y, month), ou)
     spread = np.bincount(ou, weights=at**2, minlength=size)
     slope = np.bincount(ou, weights=at * left, minlength=size) / np.maximum(spread, 1e-12)
-    noise = np.var(left - slope[ou] * at)
-    error = noise / np.maximum(spread, 1e-12)
     clear = spread > 1e-12
-    if clear.sum() < 2:
+    free = y.size - 2 * clear.sum()  # a level and a slope of each OU are taken from its rows
+    if clear.sum() < 2 or free < 1:
         return np.zeros(size)
-    # What the errors alone make of that variance, with room for chance: two of its own errors.
-    chance = 1 + 2 * np.sqrt(2 / clear.sum())
-    between = max(float(np.var(slope[clear]) - chance * np.median(error[clear])), 0.0)
-    return np.where(clear, between / (between + error + 1e-300), 0.0)
+    noise = max(float(np.sum((left - slope[ou] * at) ** 2)) / free, 1e-300)
+    weight = np.where(clear, spread / noise, 0.0)  # 1 / the slope's own error squared
+    mean = np.sum(weight * slope) / np.sum(weight)
+    count = clear.sum() - 1
+    # Cochran's Q, less what errors alone make of it, with room for chance: one of its sds.
+    excess = np.sum(weight * (slope - mean) ** 2) - count - np.sqrt(2 * count)
+    between = max(float(excess / (weight.sum() - np.sum(weight**2) / weight.sum())), 0.0)
+    return between * weight / (1 + between * weight)
 
 
 def _mean_by_ou(values: TensorVariable) -> TensorVariable:

@@ -7,7 +7,8 @@ direction.  An OU that started on the wrong side stays there, and drags ``mu_bet
 with it.
 
 Let p(z) be all that depends on the OU's slope, beta_g = mu + sigma z, with its level where it is,
-and F the reflection beta_g -> -beta_g, which keeps volumes: F z = z - 2 beta_g / sigma.  What is
+and F the reflection beta_g -> -beta_g, which keeps volumes: F z = z - 2 beta_g / sigma.  (Where the
+slope is centred by a degree c, sigma is sigma^(1 - c) there, and all else the same.)  What is
 sampled is
 
     p(z) + leak p(F z),
@@ -42,7 +43,7 @@ from oulib.model.sign_kernels import by_ou, either, turned
 LEAK = 0.01
 """Weight of the other sign while sampling."""
 
-_OWN = ("z_beta", "level_ou", "trend_raw")
+_OWN = ("beta_raw", "level_ou", "trend_raw")
 """Variables of an OU whose densities depend on its slope, besides its outcomes."""
 
 
@@ -52,7 +53,7 @@ class Signs:
 
     ``rest`` is the log density of what does not depend on any OU's slope; ``here`` and
     ``mirrored`` are those of the rest, by OU, at a slope and at its negative; ``z`` the value of
-    ``z_beta``, ``other`` what it is at the negative, ``level`` the OUs' levels.
+    ``beta_raw``, ``other`` what it is at the negative, ``level`` the OUs' levels.
     """
 
     rest: TensorVariable
@@ -90,7 +91,7 @@ def signs(model: pm.Model) -> Signs | None:
     Raises:
         ValueError: something that is not an OU's own depends on its slope.
     """
-    if not {"z_beta", "level_ou", "productivity"} <= set(model.named_vars):
+    if not {"beta_raw", "level_ou", "productivity"} <= set(model.named_vars):
         return None
     if {"x_star", "z_x"} & set(model.named_vars):
         return None
@@ -98,7 +99,7 @@ def signs(model: pm.Model) -> Signs | None:
     outcome = model["productivity"]
     others = [each for each in model.basic_RVs if each is not outcome and each not in own]
     rest = [*model.logp(vars=[*others, *model.potentials], sum=False)]
-    z = model.rvs_to_values[model["z_beta"]]
+    z = model.rvs_to_values[model["beta_raw"]]
     level = model.rvs_to_values[model["level_ou"]]
     if any(z in ancestors([term]) for term in rest):
         raise ValueError("a term that is not an OU's own depends on slopes: signs are not its own")
@@ -111,7 +112,7 @@ def signs(model: pm.Model) -> Signs | None:
         sums = by_ou(of_rows, rows, level)
     here = sum(model.logp(vars=own, sum=False)) + sums
     beta, sigma = model.replace_rvs_by_values([model["beta"], model["sigma_ou"][1]])
-    other = z - 2 * beta / sigma
+    other = z - 2 * beta / sigma ** (1 - model["beta_centring"])
     mirrored = clone_replace(here, {z: other})
     return Signs(sum(map(total, rest)), here, mirrored, z, other, level)
 
