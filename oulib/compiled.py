@@ -64,7 +64,7 @@ from pytensor.tensor import TensorVariable
 from oulib.cache import key_of
 from oulib.files import write_atomically
 from oulib.model import signs
-from oulib.one_piece import one_piece
+from oulib.one_piece import internalise, one_piece
 from oulib.spec import ModelSpec
 
 _HERE = Path(__file__).parent
@@ -483,6 +483,7 @@ def _as_callback(
             inner.compile(tuple(kinds))
         with one_piece(0):
             result = function._compile_uncached()
+        internalise(result.library, result.fndesc.llvm_cfunc_wrapper_name)
         result.library.finalize()
         for environment in result._find_referenced_environments():  # of Python code within
             result.library.codegen.set_env(environment.env_name, environment)

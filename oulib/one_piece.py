@@ -61,6 +61,25 @@ def _nothing(*_: Any) -> None:
     pass
 
 
+def internalise(library: CPUCodeLibrary, entry: str) -> None:
+    """Make ``entry`` the only function of ``library`` that others can see.  Before it is finalized.
+
+    A function that is not copied into its caller would otherwise be taken from wherever the process
+    has one of its name: a kernel just compiled, in a process that compiled it, and not in the next,
+    whose last digits, and so whose draws, would be others.  They get names that nobody asks for,
+    because LLVM looks for names before it looks who may see them.
+    """
+    optimize = library._optimize_final_module
+
+    def own_only() -> None:
+        for k, function in enumerate([*library._final_module.functions]):
+            if not function.is_declaration and function.name != entry:
+                function.linkage, function.name = "internal", f"own.{k}"
+        optimize()
+
+    library._optimize_final_module = own_only
+
+
 @contextmanager
 def one_piece(level: int = 1) -> Iterator[None]:
     """Within it, functions are made to be copied into one that becomes machine code outside.
