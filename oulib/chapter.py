@@ -25,7 +25,7 @@ from oulib.fit import Fit, Sampling, fit
 from oulib.looks import AUTO
 from oulib.panel import Panel
 from oulib.source import default_panel
-from oulib.spec import LADDER, ROBUST, ModelSpec
+from oulib.spec import CONCLUDING, LADDER, ROBUST, UPGRADED, ModelSpec
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,15 @@ class Inapplicable:
 
 @dataclass(frozen=True)
 class Chapter:
-    """The panel of a chapter and how its models are sampled."""
+    """The panel of a chapter and how its models are sampled.
+
+    ``mnar_reason`` is why surveys may be missing for what they would have said, if there is a
+    reason from outside the data.
+    """
 
     panel: Panel
     sampling: Sampling
+    mnar_reason: str = ""
 
     def fit(self, spec: ModelSpec, **sampling: Any) -> Fit:
         """The fit of ``spec`` to the chapter's panel, from the cache where it is there."""
@@ -61,27 +66,48 @@ class Chapter:
 
         Nothing could be read from it then, and a model that samples badly samples slowly.
         """
-        if not judge(base).passed:
+        if not judge(base).sampled:
             return Inapplicable(
                 spec,
                 f"It is a variant of {base.spec.name}, which is not interpreted here.",
             )
         return self.attempt(spec, **sampling)
 
-    def highest(self) -> tuple[Fit | None, list[Verdict]]:
-        """The model to read findings from, and the verdicts of those that come before it.
+    def licensed(self) -> tuple[Fit | None, list[Verdict]]:
+        """The model that conclusions come from, and the verdicts of those that were asked before.
 
-        The highest of the ladder that passed the gate; where none did, the one for real panels if
-        that passed; else None.
+        The first of :data:`oulib.spec.CONCLUDING` that holds the whole licence, or None; where
+        there is a reason from outside to think that surveys go missing for what they would have
+        said (``mnar_reason``), the model of that comes first.
+        """
+        before: list[Verdict] = []
+        for spec in (*((UPGRADED,) if self.mnar_reason else ()), *CONCLUDING):
+            result = self.attempt(spec)
+            verdict = judge(result)
+            if verdict.passed:
+                return result, before
+            before.append(verdict)
+        return None, before
+
+    def highest(self) -> tuple[Fit | None, list[Verdict]]:
+        """The highest model of the ladder that was sampled, and the verdicts of those above it.
+
+        It is what chapters examine that conclude nothing from slopes.  Where none was sampled, the
+        one for real panels if that was; else None.
         """
         above: list[Verdict] = []
         for spec in (*reversed(LADDER), ROBUST):
             result = self.attempt(spec)
             verdict = judge(result)
-            if verdict.passed:
+            if verdict.sampled:
                 return result, above
             above.append(verdict)
         return None, above
+
+    def every(self) -> dict[str, tuple[Fit | Inapplicable, Verdict]]:
+        """Every named model with its verdict, in the order in which they are asked, MNAR last."""
+        tried = ((spec.name, self.attempt(spec)) for spec in (*CONCLUDING, UPGRADED))
+        return {name: (result, judge(result)) for name, result in tried}
 
     def ladder(self, top: ModelSpec) -> list[Fit]:
         """The fits of the ladder's models up to ``top``, without those that do not apply."""
@@ -99,6 +125,7 @@ def open_chapter(
     tune: int,
     chains: int,
     seed: int,
+    mnar_reason: str = "",
 ) -> Chapter:
     """Read the chapter's panel and set the figure style.
 
@@ -107,7 +134,8 @@ def open_chapter(
     plots.use_style()
     path = default_panel() if panel_file is None else Path(panel_file).resolve()
     panel = truth.load(path, columns=columns, covariates=covariates or ())
-    return Chapter(panel, Sampling(draws=draws, tune=tune, chains=chains, seed=seed))
+    sampling = Sampling(draws=draws, tune=tune, chains=chains, seed=seed)
+    return Chapter(panel, sampling, mnar_reason.strip())
 
 
 def at_most(
@@ -140,8 +168,16 @@ def judge(result: Fit | Inapplicable) -> Verdict:
 
 
 def first_failure(*verdicts: Verdict) -> Verdict:
-    """The first verdict that did not pass, or the last: what a comparison of models rests on."""
-    return next((verdict for verdict in verdicts if not verdict.passed), verdicts[-1])
+    """What a comparison of models rests on: the first that was not sampled or else not adequate.
+
+    The last one where all passed.
+    """
+    bad = [v for v in verdicts if not v.sampled] or [v for v in verdicts if not v.passed]
+    return bad[0] if bad else verdicts[-1]
+
+
+NOTHING = Verdict(model="", checks=(), inapplicable="no model holds the licence")
+"""What stands in the place of a verdict where there is no model to conclude from."""
 
 
 def gate(result: Fit | Inapplicable, *, expected_to_fail: bool = False) -> Verdict:
@@ -160,11 +196,18 @@ def gate(result: Fit | Inapplicable, *, expected_to_fail: bool = False) -> Verdi
         f"{words.length(verdict)} Compiled in {seconds['compile']:.0f} s and sampled in "
         f"{seconds['sample']:.0f} s."
     )
+    items = "".join(f"<li>{_inline(text)}</li>" for text in words.failures(verdict))
     if verdict.passed:
-        body = f"<p>Every check passed. {timing}</p>"
+        body = f"<p>It was sampled, and it describes the panel: every check passed. {timing}</p>"
         banner("The gate is open", body, kind="tip")
+    elif verdict.sampled:
+        body = (
+            f"<ul>{items}</ul><p>Every check of the sampler passed. But what the model has no "
+            "place for may have ended up in its slopes, so nothing is concluded from them; what is "
+            f"shown of them is a lesson about the model. {timing}</p>"
+        )
+        banner("Sampled, and not adequate", body, kind="warning")
     else:
-        items = "".join(f"<li>{_inline(text)}</li>" for text in words.failures(verdict))
         body = (
             f"<ul>{items}</ul><p>A model that fails its checks is not interpreted: the "
             f"conclusions below step aside. {timing}</p>"
@@ -179,6 +222,19 @@ def gate(result: Fit | Inapplicable, *, expected_to_fail: bool = False) -> Verdi
     table(shown.rename(columns={"value": "worst value"}))
     glue(f"verdict_{result.spec.name}", {**verdict.to_dict(), "expected_to_fail": expected_to_fail})
     return verdict
+
+
+def licence(chosen: Fit | None, before: Sequence[Verdict], mnar_reason: str = "") -> Verdict:
+    """Say which model conclusions come from, or that there is none; its verdict, as of a gate.
+
+    ``chosen`` and ``before`` are what :meth:`Chapter.licensed` returns.
+    """
+    if chosen is None:
+        say(words.findings.nothing_passed(before))
+        glue("verdict_conclusions", {**NOTHING.to_dict(), "expected_to_fail": False})
+        return NOTHING
+    say(words.findings.source_of_findings(chosen, before, mnar_reason))
+    return gate(chosen)
 
 
 def glue(name: str, value: Any) -> None:
@@ -206,9 +262,9 @@ def banner(title: str, body_html: str, *, kind: str) -> None:
 
 
 def so_far(fits: Sequence[Fit]) -> None:
-    """The table of LOO over the models that passed the gate, and what each step brought."""
-    sound = [result for result in fits if check(result).passed]
-    failed = [result.spec.name for result in fits if not check(result).passed]
+    """The table of LOO over the models that were sampled, and what each step brought."""
+    sound = [result for result in fits if check(result).sampled]
+    failed = [result.spec.name for result in fits if not check(result).sampled]
     if sound:
         table(compare(sound), digits=1)
     say(words.so_far(steps(sound), failed))
@@ -249,18 +305,26 @@ def against_truth(result: Fit | Inapplicable, verdict: Verdict) -> None:
 
 
 def conclude(verdict: Verdict, *sentences: str | Callable[[], str]) -> None:
-    """Say what follows from a fit that passed, or that nothing does.
+    """Say what follows from a fit that was sampled, or that nothing does.
 
-    A sentence given as a function is worked out only if it is said.
+    A sentence given as a function is worked out only if it is said.  What slopes are is for
+    :func:`claim` to say.
     """
-    if not verdict.passed:
+    if not verdict.sampled:
         return say(words.withheld(verdict))
     return say(*(s() if callable(s) else s for s in sentences))
 
 
+def claim(verdict: Verdict, *sentences: str | Callable[[], str]) -> None:
+    """Say what a fit concludes about slopes, if it has the whole licence, or why nothing."""
+    if verdict.sampled and not verdict.adequate:
+        return say(words.lesson(verdict))
+    return conclude(verdict, *sentences)
+
+
 def show(verdict: Verdict, draw: Callable[[], Figure]) -> None:
-    """Draw a figure of a fit that passed, or say that it is withheld."""
-    if not verdict.passed:
+    """Draw a figure of a fit that was sampled, or say that it is withheld."""
+    if not verdict.sampled:
         return say(words.withheld(verdict))
     display(draw())
     return plots.plt.close("all")

@@ -1,9 +1,9 @@
-"""The gate: whether a fit may be interpreted, as values."""
+"""The licence to interpret a fit, as values: whether it was sampled, and whether it is adequate."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from oulib import cache
+from oulib.adequacy import ADEQUACY, adequate
 from oulib.density import quadrature_error
 from oulib.diagnostics import (
     HYPERPARAMETERS,
@@ -27,6 +28,7 @@ from oulib.fit import Fit
 from oulib.looks import Look
 
 __all__ = [
+    "ADEQUACY",
     "HYPERPARAMETERS",
     "NAMES",
     "REDUNDANT",
@@ -36,6 +38,7 @@ __all__ = [
     "check",
     "hyperparameters",
     "labels_in",
+    "sampled",
     "summarise",
     "worst_place",
 ]
@@ -48,42 +51,60 @@ _QUADRATURE = (_HERE / "density.py", _HERE / "model")
 
 @dataclass(frozen=True)
 class Verdict:
-    """All checks of one fit; it passed if every one of them did.
+    """All checks of one fit; it has the licence if every one of them passed.
 
-    ``inapplicable`` is why the model could not be fitted to the panel at all, where that is so.
-    ``draws`` are those of a chain, and ``looks`` how that number was found, if it was not given.
+    ``checks`` are those of the sampler, ``adequacy`` those of the model, which are only made of a
+    fit that was sampled.  ``inapplicable`` is why the model could not be fitted to the panel at
+    all, where that is so.  ``draws`` are those of a chain, and ``looks`` how that number was found,
+    if it was not given.
     """
 
     model: str
     checks: tuple[Check, ...]
+    adequacy: tuple[Check, ...] = ()
     inapplicable: str = ""
     draws: int = 0
     looks: tuple[Look, ...] = ()
 
     @property
-    def passed(self) -> bool:
-        """Whether the fit may be interpreted."""
+    def sampled(self) -> bool:
+        """Whether the draws are those of the posterior, as far as can be seen."""
         return not self.inapplicable and all(check.passed for check in self.checks)
+
+    @property
+    def adequate(self) -> bool:
+        """Whether nothing was found in the data that could bend slopes and the model lacks."""
+        return all(check.passed for check in self.adequacy)
+
+    @property
+    def passed(self) -> bool:
+        """Whether slopes may be interpreted: sampled, and adequate."""
+        return self.sampled and self.adequate
 
     @property
     def failed(self) -> tuple[Check, ...]:
         """The checks that did not pass."""
-        return tuple(check for check in self.checks if not check.passed)
+        return tuple(check for check in (*self.checks, *self.adequacy) if not check.passed)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
         return {
             "model": self.model,
             "passed": self.passed,
+            "sampled": self.sampled,
+            "adequate": self.sampled and self.adequate,
             "inapplicable": self.inapplicable,
-            "checks": [asdict(check) for check in self.checks],
+            "checks": [asdict(check) for check in (*self.checks, *self.adequacy)],
             "draws": self.draws,
             "looks": [asdict(look) for look in self.looks],
         }
 
     def to_frame(self) -> pd.DataFrame:
         """One row a check: value, threshold, passed, where."""
-        rows = [{k: v for k, v in asdict(check).items() if k != "advice"} for check in self.checks]
+        rows = [
+            {k: v for k, v in asdict(check).items() if k != "advice"}
+            for check in (*self.checks, *self.adequacy)
+        ]
         return pd.DataFrame(rows).set_index("name")
 
 
@@ -112,11 +133,18 @@ def hyperparameters(fit: Fit) -> pd.DataFrame:
 
 
 def check(fit: Fit, thresholds: Thresholds | None = None) -> Verdict:
-    """Hold ``fit`` to the gate.
+    """Hold ``fit`` to both gates.
 
     R-hat and effective sample sizes are taken over every public scalar of the posterior,
-    divergences, BFMI and tree depth over the chains.
+    divergences, BFMI and tree depth over the chains.  Of a fit that passes them, the data are held
+    against what it replicates (:mod:`oulib.adequacy`).
     """
+    verdict = sampled(fit, thresholds)
+    return replace(verdict, adequacy=adequate(fit)) if verdict.sampled else verdict
+
+
+def sampled(fit: Fit, thresholds: Thresholds | None = None) -> Verdict:
+    """The first half of :func:`check`: whether the chains have settled, and where not."""
     limit = thresholds or Thresholds()
     table = summarise(fit)
     table = table[~table.index.isin(constants(fit.posterior, fit.spec))]

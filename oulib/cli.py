@@ -111,7 +111,12 @@ def _fit(args: argparse.Namespace) -> int:
     _say(words.length(verdict))
     for failed in verdict.failed:
         _say(f"{failed.name} is {failed.value:.4g}, the limit {failed.threshold:.4g}.")
-    _say(f"The gate was {'passed' if verdict.passed else 'not passed'}.")
+    if verdict.sampled and not verdict.adequate:
+        for failed in verdict.failed:
+            _say(f"{failed.name}: {failed.advice}")
+        _say("The gate was not passed: the model was sampled, and cannot describe this panel.")
+    else:
+        _say(f"The gate was {'passed' if verdict.passed else 'not passed'}.")
     for file in results.write(fitted, verdict, args.out):
         print(file)
     return GATE_FAILED if args.strict and not verdict.passed else OK
@@ -121,10 +126,11 @@ def _run(args: argparse.Namespace) -> int:
     columns = _columns(args)
     from oulib import pipeline, schedule
 
+    sampled = ("draws", "tune", "chains", "seed")
     what = {
         "columns": columns,
         "covariates": args.covariate,
-        "settings": _given(args, "draws", "tune", "chains", "seed", "relevant", "points"),
+        "settings": _given(args, *sampled, "relevant", "points", "mnar_reason"),
     }
     if args.explain:
         print("\n".join(pipeline.explain(args.file, args.out, **what)))
@@ -457,6 +463,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="POINTS",
         help="change of the raw survey score that effects are stated for (chapter 8); by default "
         "the sd of an OU's own scores",
+    )
+    run.add_argument(
+        "--mnar-reason",
+        metavar="TEXT",
+        help="why surveys may be missing for what they would have said, a reason from outside the "
+        "data; without one, no conclusion comes from the model that supposes it",
     )
     run.add_argument(
         "--jobs",

@@ -134,7 +134,8 @@ def compare(fits: Sequence[Fit]) -> pd.DataFrame:
 class Difference:
     """How much better ``upper`` predicts than ``lower``: a sum over places and its standard error.
 
-    A place is what was left out: a row, a month, an OU.
+    A place is what was left out: a row, a month, an OU.  ``doubtful`` counts those for which the
+    Pareto k of either says that its part of the sum is not to be trusted.
     """
 
     lower: str
@@ -142,6 +143,7 @@ class Difference:
     elpd: float
     se: float
     places: int
+    doubtful: int = 0
 
     @property
     def clear(self) -> bool:
@@ -154,9 +156,20 @@ def difference(
 ) -> Difference:
     """The difference of two sums of log densities over the same places (Sivula et al., 2020)."""
     gap = np.ravel(upper_elpd.elpd_i.to_numpy()) - np.ravel(lower_elpd.elpd_i.to_numpy())
+    error = float(np.sqrt(gap.size) * gap.std())
     return Difference(
-        lower, upper, float(gap.sum()), float(np.sqrt(gap.size) * gap.std()), gap.size
+        lower, upper, float(gap.sum()), error, gap.size, _doubtful(lower_elpd, upper_elpd)
     )
+
+
+def _doubtful(*found: az.ELPDData) -> int:
+    """Places at which the Pareto k of any is too high; those of refits have none."""
+    high = [
+        np.ravel(each.pareto_k.to_numpy()) > each.good_k
+        for each in found
+        if each.pareto_k is not None
+    ]
+    return int(np.any(high, axis=0).sum()) if high else 0
 
 
 def steps(fits: Sequence[Fit]) -> list[Difference]:

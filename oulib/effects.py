@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from oulib.checks import Verdict
 from oulib.fit import Fit
 
 
@@ -42,8 +45,9 @@ def effects(
 
     Returns:
         Columns ``site`` (of an OU), ``beta``, ``beta_q5``, ``beta_q95``, ``percent``,
-        ``percent_q5``, ``percent_q95``, ``prob_positive`` and ``prob_relevant`` (that the change
-        is at least ``relevant`` per cent in either direction); index ``ou`` or ``site``, the
+        ``percent_q5``, ``percent_q95``, ``prob_positive``, ``prob_up`` and ``prob_down`` (that the
+        change is at least ``relevant`` per cent in that direction) and ``prob_relevant`` (in
+        either); index ``ou`` or ``site``, the
         population as ``(mean)``.
     """
     mean = fit.posterior["mu_beta"]
@@ -65,6 +69,8 @@ def effects(
             "percent_q5": quantile(percent, 0.05),
             "percent_q95": quantile(percent, 0.95),
             "prob_positive": (beta > 0).mean(draws).to_numpy(),
+            "prob_up": (percent >= relevant).mean(draws).to_numpy(),
+            "prob_down": (percent <= -relevant).mean(draws).to_numpy(),
             "prob_relevant": (abs(percent) >= relevant).mean(draws).to_numpy(),
         },
         index=pd.Index(beta[level].to_numpy(), name=level),
@@ -74,20 +80,48 @@ def effects(
     return table
 
 
+def by_model(tried: Mapping[str, tuple[object, Verdict]], *, points: float = 1.0) -> pd.DataFrame:
+    """What each model would conclude of the average slope, and what it failed; index ``model``.
+
+    Args:
+        tried: fits, or what stands in their place, with their verdicts, by name.
+        points: the change of the raw survey score that the effect is stated for.
+
+    Returns:
+        Columns ``beta``, ``percent``, ``percent_q5``, ``percent_q95`` and ``prob_positive`` of the
+        average OU, NaN where a model was not sampled; ``sampled`` and ``adequate``; ``failed``, the
+        names of the checks.
+    """
+    rows = {}
+    for name, (fit, verdict) in tried.items():
+        found = {"sampled": verdict.sampled, "adequate": verdict.passed}
+        if verdict.sampled:
+            beta = fit.posterior["mu_beta"]
+            percent = raw_effect(fit, points * beta)
+            found |= {"beta": float(beta.mean()), "percent": float(percent.mean())}
+            found |= {f"percent_q{q}": float(percent.quantile(q / 100)) for q in (5, 95)}
+            found |= {"prob_positive": float((beta > 0).mean())}
+        rows[name] = found | {"failed": tuple(check.name for check in verdict.failed)}
+    columns = ["beta", "percent", "percent_q5", "percent_q95", "prob_positive"]
+    columns += ["sampled", "adequate", "failed"]
+    return (
+        pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns).rename_axis("model")
+    )
+
+
 def readings(table: pd.DataFrame, sure: float = 0.9) -> pd.Series:
     """What each row of :func:`effects` amounts to, in a word or two.
 
-    ``up`` and ``down`` where the change is relevant and its sign known with probability ``sure``;
+    ``up`` and ``down`` where a relevant change of that sign has probability ``sure``;
     ``leaning up`` and ``leaning down`` where only the sign is known; ``too small to matter`` where
     it is irrelevant with that probability; ``open`` elsewhere.
     """
     up, down = table["prob_positive"] >= sure, table["prob_positive"] <= 1 - sure
-    matters = table["prob_relevant"] >= sure
     chosen = np.select(
         [
             table["prob_relevant"] <= 1 - sure,
-            up & matters,
-            down & matters,
+            table["prob_up"] >= sure,
+            table["prob_down"] >= sure,
             up,
             down,
         ],

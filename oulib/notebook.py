@@ -49,7 +49,11 @@ class ChapterFailed(Exception):
 
 @dataclass(frozen=True)
 class GluedVerdict:
-    """What a chapter left about a model's gate."""
+    """What a chapter left about a model's gate: whether it was sampled.
+
+    A rung that was sampled and cannot describe the panel is a lesson of the book and no failure;
+    that no model may conclude anything is one, told under the name ``conclusions``.
+    """
 
     model: str
     passed: bool
@@ -251,7 +255,7 @@ def verdicts(notebook: NotebookNode) -> list[GluedVerdict]:
     return [
         GluedVerdict(
             model=name.removeprefix("verdict_"),
-            passed=bool(value["passed"]),
+            passed=bool(value["sampled"]),
             expected_to_fail=bool(value.get("expected_to_fail", False)),
         )
         for name, value in _glued(notebook)

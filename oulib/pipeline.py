@@ -153,7 +153,8 @@ def run(
         columns: column mapping, as for :func:`oulib.panel.read_panel`.
         covariates: further columns of the file for the chapter on covariates.
         settings: those of the chapters' parameters (``draws``, ``tune``, ``chains``, ``seed``,
-            and ``relevant`` and ``points`` of the findings) that shall differ from what the
+            ``relevant`` and ``points`` of the findings, and ``mnar_reason``) that shall differ from
+            what the
             chapters say.
         source: folder with ``_toc.yml``; :func:`oulib.source.source_root` if None.
         jobs: how many chapters run at once, sharing the cores; what is computed is the same.

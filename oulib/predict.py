@@ -7,7 +7,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -161,6 +161,28 @@ def coverage(replicates: xr.DataArray, observed: np.ndarray, prob: float = 0.9) 
     tail = (1 - prob) / 2
     low, high = (replicates.quantile(q, dim="sample").to_numpy() for q in (tail, 1 - tail))
     return float(np.mean((observed >= low) & (observed <= high)))
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Share of the data inside predictive intervals, and between what it is for replicates."""
+
+    share: float
+    low: float
+    high: float
+
+
+def covered(replicates: xr.DataArray, observed: np.ndarray, prob: float = 0.9) -> Coverage:
+    """:func:`coverage` of the data, with the band of a calibrated model.
+
+    The band is where nine in ten of the ``replicates`` (sample, ...) themselves lie, so it is as
+    wide as the number of rows, and what they have in common, make it.
+    """
+    tail = (1 - prob) / 2
+    low, high = (replicates.quantile(q, dim="sample") for q in (tail, 1 - tail))
+    own = ((replicates >= low) & (replicates <= high)).transpose("sample", ...).to_numpy()
+    band = np.quantile(own.reshape(len(own), -1).mean(axis=1), [0.05, 0.95])
+    return Coverage(coverage(replicates, observed, prob), *map(float, band))
 
 
 def survey_calibration(

@@ -216,5 +216,11 @@ ROBUST = BASELINE.but(
 )
 """For real panels: what lets the outcome bend a slope without any survey is closed or modelled."""
 
+CONCLUDING: tuple[ModelSpec, ...] = (SITE, AR1, STUDENT_T, BASELINE, ROBUST)
+"""The models that conclusions may come from, in the order in which they are asked.
+
+``UPGRADED`` is not among them: what it says rests on how surveys go missing, which no fit can tell.
+"""
+
 MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in (*LADDER, ROBUST)}
 """The named models, as the command line knows them."""

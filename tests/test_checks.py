@@ -12,7 +12,7 @@ import xarray as xr
 from conftest import DRAWS
 
 from oulib import chapter, check
-from oulib.checks import Thresholds, labels_in, summarise
+from oulib.checks import ADEQUACY, Thresholds, labels_in, summarise
 from oulib.diagnostics import summary
 
 ALL = ["r_hat", "ess_bulk", "ess_tail", "divergences", "bfmi", "tree_depth"]
@@ -46,8 +46,8 @@ def test_a_good_fit_passes(fitted):
     content = json.loads(json.dumps(verdict.to_dict(), allow_nan=False))
     assert content["passed"] is True
     assert content["model"] == "baseline"
-    assert [c["name"] for c in content["checks"]] == ALL
-    assert verdict.to_frame().index.tolist() == ALL
+    assert [c["name"] for c in content["checks"]] == [*ALL, *ADEQUACY]
+    assert verdict.to_frame().index.tolist() == [*ALL, *ADEQUACY]
 
 
 def test_values_are_the_worst_over_all_public_scalars(fitted):

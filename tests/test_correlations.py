@@ -245,7 +245,7 @@ def test_the_sign_of_a_correlation_in_words() -> None:
         words.correlations.correlation(draws(0.5))
     )
     assert "are negatively correlated" in words.correlations.correlation(draws(-0.5))
-    assert "little evidence that intercepts and slopes are correlated either way" in (
+    assert "The sign of the correlation of intercepts and slopes is not settled" in (
         words.correlations.correlation(draws(0.0))
     )
 

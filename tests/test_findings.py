@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
-from oulib import ROBUST, describe, effects, plots, predict, simulate
+from oulib import UPGRADED, describe, effects, plots, predict, simulate
 from oulib.checks import Verdict
-from oulib.effects import manager_table, readings, typical_move
+from oulib.diagnostics import Check
+from oulib.effects import by_model, manager_table, readings, typical_move
 from oulib.words import findings
 
 
@@ -23,10 +25,18 @@ def test_readings_name_sign_and_size_apart() -> None:
     table = rows(
         prob_positive=[0.99, 0.95, 0.02, 0.97, 0.04, 0.6],
         prob_relevant=[0.95, 0.95, 0.92, 0.50, 0.60, 0.4],
+        prob_up=[0.95, 0.91, 0.0, 0.50, 0.02, 0.3],
+        prob_down=[0.0, 0.04, 0.92, 0.0, 0.58, 0.1],
     )
     assert readings(table).tolist() == ["up", "up", "down", "leaning up", "leaning down", "open"]
-    sure_but_small = rows(prob_positive=[0.9999], prob_relevant=[0.01])
-    assert readings(sure_but_small).tolist() == ["too small to matter"]
+    sure = {"prob_positive": [0.9999], "prob_relevant": [0.01], "prob_up": [0.01]}
+    assert readings(rows(**sure, prob_down=[0.0])).tolist() == ["too small to matter"]
+
+
+def test_sign_and_size_are_sure_together() -> None:
+    """Positive with probability 0.9 and relevant with 0.9: both at once with 0.8."""
+    apart = {"prob_positive": [0.9], "prob_relevant": [0.9], "prob_up": [0.8], "prob_down": [0.1]}
+    assert readings(rows(**apart)).tolist() == ["leaning up"]
 
 
 def test_sentence_of_readings_counts_ous_and_not_the_population() -> None:
@@ -44,7 +54,7 @@ def test_sentence_of_readings_counts_ous_and_not_the_population() -> None:
         (0.004, "strong evidence that it is negative"),
         (0.96, "There is evidence that it is positive"),
         (0.10, "weak indications that it is negative"),
-        (0.5, "little evidence that it has either sign"),
+        (0.5, "Its sign is not settled"),
     ],
 )
 def test_signs(positive: float, says: str) -> None:
@@ -144,11 +154,48 @@ def test_table_to_hand_on(fitted) -> None:
 
 
 def test_where_findings_come_from(fitted) -> None:
-    missing = Verdict(model="upgraded", checks=(), inapplicable="no schedule")
-    text = findings.source_of_findings(fitted, [missing])
-    assert "*baseline*" in text
-    assert "upgraded does not apply" in text
-    assert "nothing is concluded" in findings.nothing_passed([missing])
+    missing = Verdict(model="site", checks=(), inapplicable="one site")
+    check = Check(name="persistence", value=0.0, threshold=0.005, passed=False)
+    bent = Verdict(model="ar1", checks=(), adequacy=(check,))
+    stuck = Verdict(model="student_t", checks=(replace(check, name="r_hat"),))
+    text = findings.source_of_findings(fitted, [missing, bent, stuck])
+    assert "*baseline*, the first of those that may conclude anything" in text
+    assert "site does not apply" in text
+    assert "ar1 was sampled, and cannot describe this panel (months that hang together)" in text
+    assert "student&#95;t failed the checks of its sampler" in text
+    assert "the first that is asked" in findings.source_of_findings(fitted, [])
+    nothing = findings.nothing_passed([missing, bent])
+    assert "nothing is concluded" in nothing
+    assert "months that hang together" in nothing
+
+
+def test_a_model_of_missing_surveys_needs_a_reason_and_says_it(fitted) -> None:
+    supposing = replace(fitted, spec=UPGRADED)
+    text = findings.source_of_findings(supposing, [], "the unhappy *never* answer")
+    assert "&#42;never&#42;" in text
+    assert "twin" in text
+
+
+def test_what_each_model_would_conclude(fitted) -> None:
+    check = Check(name="tails", value=0.0, threshold=0.005, passed=False)
+    verdicts = (
+        Verdict(model="baseline", checks=()),
+        Verdict(model="other", checks=(), adequacy=(check,)),
+        Verdict(model="none", checks=(check,)),
+    )
+    far = fitted.posterior.assign(mu_beta=fitted.posterior["mu_beta"] + 5.0)
+    other = SimpleNamespace(posterior=far, panel=fitted.panel)
+    fits = (fitted, other, None)
+    table = by_model({v.model: (fit, v) for fit, v in zip(fits, verdicts, strict=True)})
+    assert table["adequate"].tolist() == [True, False, False]
+    assert table["failed"].tolist() == [(), ("tails",), ("tails",)]
+    assert np.isnan(table.loc["none", "percent"])
+    own = effects(fitted).loc["(mean)"]
+    np.testing.assert_allclose(table.loc["baseline", "percent_q95"], own["percent_q95"])
+    assert "other lies outside" in findings.under_each_model(table, "baseline")
+    assert "none of these figures" in findings.under_each_model(table, None)
+    assert "all inside" in findings.under_each_model(table.iloc[:1], "baseline")
+    assert "nothing to compare" in findings.under_each_model(table.iloc[2:], None)
 
 
 def test_figures_of_the_findings(fitted) -> None:
@@ -164,10 +211,3 @@ def test_figures_of_the_findings(fitted) -> None:
     )
     assert len(fig.axes) == 2
     plots.plt.close("all")
-
-
-def test_findings_of_a_model_beside_the_ladder(fitted) -> None:
-    beside = replace(fitted, spec=ROBUST)
-    text = findings.source_of_findings(beside, [])
-    assert "*robust*" in text
-    assert "not a rung" in text

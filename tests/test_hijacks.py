@@ -311,8 +311,10 @@ def test_words_on_paths() -> None:
     noise = np.exp(np.linspace(-1, 1, 30))
     true = np.random.default_rng(1).normal(0.3, 0.2, 30)
     table = pd.DataFrame({"chain": 0, "ou": ou, "size": noise, "noise_ou": noise, "true": true})
-    assert "strong evidence that the slopes say" in words.hijacks.variance_path(table)
-    assert "little evidence" in words.hijacks.variance_path(table.assign(size=-noise))
+    assert "the slopes say which OUs are noisy" in words.hijacks.variance_path(table)
+    by_chance = words.hijacks.variance_path(table.assign(size=-noise))
+    assert "no more than chance explains" in by_chance
+    assert "evidence" not in by_chance  # a p value is no posterior probability
     both = words.hijacks.factor_path(np.array([0.95, -0.9]), np.array([0.1, -0.1]))
     assert "in some with its sign and in others against it" in both
     assert "0.95 and −0.90" in both

@@ -58,19 +58,47 @@ def test_persistence_in_words() -> None:
 
 def test_sizes_in_words() -> None:
     rng = np.random.default_rng(0)
-    phi = np.full(4000, 0.8)  # the long-run sd is sigma / 0.6
-    assert "less than the baseline" in words.scale_of_months(rng.normal(0.2, 0.02, 4000), phi)
-    assert "more than the baseline" in words.scale_of_months(rng.normal(1.2, 0.1, 4000), phi)
-    text = words.scale_of_months(rng.normal(0.6, 0.1, 4000), phi)
-    assert "is 1.0" in text
+    months = rng.standard_normal(36)
+    months = (months - months.mean()) / months.std(ddof=1)
+
+    def paths(scale: float) -> xr.DataArray:
+        draws = scale * (1 + 0.05 * rng.standard_normal((4, 1000, 1))) * months
+        return xr.DataArray(draws, dims=(*SAMPLES, "month"))
+
+    assert "less than the baseline" in words.scale_of_months(paths(0.3))
+    assert "more than the baseline" in words.scale_of_months(paths(2.0))
+    text = words.scale_of_months(paths(1.0))
+    assert "standard deviation of 1.0" in text
     assert "compatible" in text
 
     prior = np.abs(rng.normal(0, 0.3, 4000))
-    say = words.size_of_movement
-    assert "more of a common movement" in say(rng.normal(0.5, 0.05, 4000), prior, 0.2)
-    assert "less of a common movement" in say(rng.normal(0.1, 0.02, 4000), prior, 0.2)
-    assert "is compatible with the data" in say(rng.normal(0.2, 0.05, 4000), prior, 0.2)
-    assert "mostly the prior" in say(np.abs(rng.normal(0, 0.29, 4000)), prior, 0.2)
+
+    def say(mean: float, sd: float) -> str:
+        gamma_x = xr.DataArray(np.abs(rng.normal(mean, sd, (4, 1000))), dims=SAMPLES)
+        drawn = xr.Dataset({"gamma_x": gamma_x, "tau": paths(1.0)})
+        return words.size_of_movement(drawn, prior, 0.2)
+
+    assert "more of a common movement" in say(0.5, 0.05)
+    assert "less of a common movement" in say(0.1, 0.02)
+    assert "is compatible with the data" in say(0.2, 0.05)
+    assert "mostly the prior" in say(0.0, 0.29)
+
+
+@pytest.mark.parametrize("phi", [0.85, 0.95, 0.98])
+def test_months_as_the_baseline_has_them_are_not_called_larger(phi: float) -> None:
+    """A path of AR(1) months less its mean, with the spread of independent ones over the panel.
+
+    In the long run its sd would be 1.2 to 2.6.
+    """
+    rng = np.random.default_rng(1)
+    path = np.empty((4000, 36))
+    path[:, 0] = rng.standard_normal(4000)
+    for t in range(1, 36):
+        path[:, t] = phi * path[:, t - 1] + np.sqrt(1 - phi**2) * rng.standard_normal(4000)
+    path -= path.mean(axis=1, keepdims=True)
+    path /= path.std(axis=1, ddof=1, keepdims=True)
+    lam = xr.DataArray(path.reshape(4, 1000, 36), dims=(*SAMPLES, "month"))
+    assert "compatible" in words.scale_of_months(lam)
 
 
 def chains(*centres: float) -> xr.DataArray:

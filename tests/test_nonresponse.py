@@ -16,7 +16,7 @@ from oulib import recover_latent as recover
 from oulib.density import model_sums, row_density
 from oulib.describe import response_by_wave, response_gap, unanswered_rows
 from oulib.nonresponse import stories, typical
-from oulib.predict import _answered, regenerate
+from oulib.predict import Coverage, _answered, regenerate
 from oulib.spec import ModelSpec
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numba will use object mode")
@@ -245,9 +245,11 @@ def test_twins_in_words() -> None:
     apart = words.nonresponse.twins(cube(-0.9, 0.05), cube(-0.4, 0.05, seed=1), truth)
     assert "no observation can decide" in apart
     assert "nearer to the first" in apart
-    close = words.nonresponse.twins(cube(-0.5, 0.05), cube(-0.5, 0.05, seed=1))
+    close = words.nonresponse.twins(cube(-0.5, 0.02), cube(-0.5, 0.02, seed=1))
     assert "hardly differ" in close
     assert "simulated" not in close
+    wide = words.nonresponse.twins(cube(-0.3, 0.33), cube(0.0, 0.0, seed=1))  # holds 0, just
+    assert "hardly differ" not in wide
     whole = words.nonresponse.all_planned(cube(-1, 0.0), cube(0, 0.0), cube(1, 0.0, rows=9))
     assert "is 1.00 (1.00 to 1.00)" in whole
     assert "0.50" in whole
@@ -264,8 +266,8 @@ def test_replicates_in_words() -> None:
     assert "ordinary" in words.nonresponse.response_gap(0.1, gaps)
     assert "surprises" in words.nonresponse.response_gap(0.3, gaps)
     assert "cannot be compared" in words.nonresponse.response_gap(float("nan"), gaps)
-    assert "too narrow" in words.nonresponse.outcome_coverage(0.8)
-    assert "about right" in words.nonresponse.outcome_coverage(0.9)
+    assert "too narrow" in words.nonresponse.outcome_coverage(Coverage(0.8, 0.87, 0.92))
+    assert "as many as should" in words.nonresponse.outcome_coverage(Coverage(0.9, 0.87, 0.92))
 
 
 def test_the_typical_row_is_the_median_one() -> None:

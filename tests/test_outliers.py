@@ -146,9 +146,11 @@ def test_tails_follow_the_degrees_of_freedom() -> None:
     heavy = words.heavy_tails(rng.normal(4, 0.5, 4000), prior)
     assert "strong evidence of tails heavier" in heavy
     assert "was 0.41 before the data and is above 0.99" in heavy
-    light = words.heavy_tails(8 + rng.exponential(15, 4000), prior)
+    light = words.heavy_tails(2.4 + rng.exponential(15, 4000), prior)
     assert "little evidence of tails heavier" in light
     assert "mostly the prior" in light
+    moved = words.heavy_tails(8 + rng.exponential(15, 4000), prior)  # as wide, and elsewhere
+    assert "mostly the prior" not in moved
     none = words.heavy_tails(12 + rng.exponential(20, 4000), prior)
     assert "strong evidence against tails much heavier than normal" in none
     assert "prior" not in none

@@ -38,7 +38,7 @@ VERDICT = """\
 import json
 from IPython.display import display
 display(
-    {"application/papermill.record/application/json": json.dumps({"passed": False})},
+    {"application/papermill.record/application/json": json.dumps({"sampled": False})},
     raw=True,
     metadata={"scrapbook": {"name": "verdict_toy", "mime_prefix": "application/papermill.record/"}},
 )"""
@@ -607,10 +607,10 @@ def test_a_verdict_may_be_expected_to_fail():
 
     notebook = v4.new_notebook(
         cells=[
-            glued("verdict_a", {"passed": True}),
-            glued("verdict_b", {"passed": False, "expected_to_fail": True}),
-            glued("verdict_c", {"passed": False}),
-            glued("slope", {"passed": False}),
+            glued("verdict_a", {"sampled": True}),
+            glued("verdict_b", {"sampled": False, "expected_to_fail": True}),
+            glued("verdict_c", {"sampled": False}),
+            glued("slope", {"sampled": False}),
         ]
     )
     found = {verdict.model: verdict.withholds for verdict in verdicts(notebook)}

@@ -167,8 +167,9 @@ def test_both_signs_of_slopes_that_have_none(panel: Panel) -> None:
 def test_what_is_stored_of_a_draw_belongs_together(panel: Panel) -> None:
     """Slope, intercept, trend and coordinates of a draw have one sign."""
     sampling = Sampling(draws=50, tune=50, chains=1, signs="both")
-    drawn = oulib.fit(panel, TRENDS, sampling, progress=False).posterior
-    model = build_model(panel, TRENDS)
+    spec = BASELINE.but(trend=True)
+    drawn = oulib.fit(panel, spec, sampling, progress=False).posterior
+    model = build_model(panel, spec)
     names = [variable.name for variable in model.free_RVs]
     of_ou = [model[name] for name in ("alpha", "beta", "trend")]
     again = pytensor.function(

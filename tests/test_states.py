@@ -282,9 +282,7 @@ def test_thinning_in_words(data: munnell.Thinned) -> None:
 
 def test_slopes_in_words(data: munnell.Thinned) -> None:
     open_ = by_hand(data.panel)
-    assert "little evidence that the association has either sign" in words.states.within_states(
-        open_
-    )
+    assert "The sign of the association is not settled" in words.states.within_states(open_)
     z = np.random.default_rng(5).standard_normal((2, 50))
     clear = by_hand(data.panel, mu_beta=-0.5 + 0.05 * z, beta_between=0.5 + 0.05 * z)
     text = words.states.within_states(clear)

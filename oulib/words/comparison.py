@@ -17,7 +17,7 @@ from oulib.words.text import count, interval, name, names, number, percent
 
 def compared(verdicts: Mapping[str, Verdict]) -> str:
     """Which models are compared, and why the others are not."""
-    passed = [label for label, verdict in verdicts.items() if verdict.passed]
+    passed = [label for label, verdict in verdicts.items() if verdict.sampled]
     sentences = []
     if passed:
         verb = "passes its checks and is" if len(passed) == 1 else "pass their checks and are"
@@ -25,7 +25,7 @@ def compared(verdicts: Mapping[str, Verdict]) -> str:
     for label, verdict in verdicts.items():
         if verdict.inapplicable:
             sentences.append(f"{name(label)} does not apply to this panel.")
-        elif not verdict.passed:
+        elif not verdict.sampled:
             failed = [CHECK_NAMES.get(check.name, check.name) for check in verdict.failed]
             sentences.append(
                 f"{name(label)} failed ({', '.join(failed)}) and is left aside: how well draws "

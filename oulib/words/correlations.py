@@ -22,7 +22,7 @@ RELEVANT = 0.1
 
 def others(verdicts: Mapping[str, Verdict]) -> str:
     """Whether the fits beside the main one passed their checks, and which did not."""
-    failed = {label: verdict for label, verdict in verdicts.items() if not verdict.passed}
+    failed = {label: verdict for label, verdict in verdicts.items() if not verdict.sampled}
     if not failed:
         whole = "The other fit" if len(verdicts) == 1 else f"All {len(verdicts)} other fits"
         return f"{whole} passed the same checks."
@@ -41,7 +41,7 @@ def correlation(draws: xr.DataArray) -> str:
     claim = evidence_of_sign(
         positive,
         "that intercepts and slopes are {}ly correlated",
-        "that intercepts and slopes are correlated either way",
+        "the correlation of intercepts and slopes",
     )
     return (
         f"The correlation of intercepts and slopes has a posterior mean of "

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
+from scipy import stats
 
 PRIOR_SHARE = 0.8
 """A posterior wider than this share of its prior says little that the prior did not."""
+
+PRIOR_MOVE = 0.16
+"""A posterior that is no farther than this from its prior, in sds, is mostly the prior."""
 
 _GRADES = (
     (0.99, "There is strong evidence"),
@@ -27,15 +31,27 @@ def evidence(probability: float, claim: str, otherwise: str | None = None) -> st
     return f"There is little evidence {otherwise or claim}"
 
 
-def evidence_of_sign(positive: float, claim: str, otherwise: str) -> str:
-    """A claim about a direction, ``{}`` in it, from the probability that the sign is positive."""
+def evidence_of_sign(positive: float, claim: str, what: str) -> str:
+    """A claim about a direction, ``{}`` in it, from the probability that the sign is positive.
+
+    Where that is no more than 0.85 either way, that the sign of ``what`` is not settled.
+    """
     direction = "positive" if positive >= 0.5 else "negative"
-    return evidence(max(positive, 1 - positive), claim.format(direction), otherwise)
+    sure = max(positive, 1 - positive)
+    if sure <= _GRADES[-1][0]:
+        return "Its sign is not settled" if what == "it" else f"The sign of {what} is not settled"
+    return evidence(sure, claim.format(direction))
 
 
 def mostly_prior(posterior: np.ndarray | xr.DataArray, prior: np.ndarray | xr.DataArray) -> bool:
-    """Whether draws of the posterior are nearly as wide (sd) as those of the prior."""
-    return bool(np.std(posterior) > PRIOR_SHARE * np.std(prior))
+    """Whether draws of the posterior lie nearly where those of the prior do.
+
+    By how far the draws of one have to be moved to become the other (Wasserstein distance), in sds
+    of the prior: a posterior of four fifths of its width in the same place is at
+    :data:`PRIOR_MOVE`, and so is one as wide that has moved by that much.
+    """
+    one, other = np.ravel(posterior), np.ravel(prior)
+    return bool(stats.wasserstein_distance(one, other) < PRIOR_MOVE * np.std(other))
 
 
 def surprise(p: float, above: str, below: str, neither: str) -> str:

@@ -11,39 +11,73 @@ from scipy.stats import binom
 
 from oulib.checks import Verdict
 from oulib.fit import Fit
-from oulib.spec import LADDER
 from oulib.words.evidence import evidence_of_sign, mostly_prior
+from oulib.words.fit import names_of_checks
 from oulib.words.text import count, interval, name, names, number, percent, probability
 
 
-def source_of_findings(chosen: Fit, verdicts: Sequence[Verdict]) -> str:
-    """Which model the findings come from, and why not from one above it."""
-    above = [v for v in verdicts if not v.passed]
+def source_of_findings(chosen: Fit, before: Sequence[Verdict], mnar_reason: str = "") -> str:
+    """Which model the findings come from, and why not from one that was asked before it."""
     text = f"What follows comes from the model *{name(chosen.spec.name)}*, "
-    if chosen.spec.name in [spec.name for spec in LADDER]:
-        text += "the highest rung of the ladder that passed its checks on this panel."
-    else:
+    if chosen.spec.response:
         text += (
-            "which is not a rung of the ladder: it is the one for panels on which no rung passes "
-            "its checks, and [a later chapter](#chapter-real) says what it changes."
+            "which supposes that surveys are missing for what they would have said. The reason "
+            f"that was given for it: {name(mnar_reason)}. No fit can tell it from its twin, in "
+            "which they are not, so both stand in the table below."
         )
-    for verdict in above:
-        why = "does not apply to it" if verdict.inapplicable else "failed its checks on it"
-        text += f" The model {name(verdict.model)} {why}."
+    elif before:
+        text += "the first of those that may conclude anything to hold the whole licence."
+    else:
+        text += "the first that is asked, and it holds the whole licence."
+    for verdict in before:
+        text += f" The model {name(verdict.model)} {_why_not(verdict)}."
     return text
+
+
+def _why_not(verdict: Verdict) -> str:
+    if verdict.inapplicable:
+        return "does not apply to this panel"
+    if not verdict.sampled:
+        return "failed the checks of its sampler on it"
+    return f"was sampled, and cannot describe this panel ({names_of_checks(verdict)})"
 
 
 def nothing_passed(verdicts: Sequence[Verdict]) -> str:
     """What a findings page says where no model may be interpreted."""
-    return (
-        f"None of the {len(verdicts)} models passed its checks on this panel, so nothing is "
-        "concluded from it here. The chapters before say what failed, and where."
+    text = (
+        f"None of the {len(verdicts)} models that may conclude anything holds the whole licence on "
+        "this panel, so nothing is concluded from it here."
     )
+    for verdict in verdicts:
+        text += f" The model {name(verdict.model)} {_why_not(verdict)}."
+    return text
+
+
+def under_each_model(table: pd.DataFrame, chosen: str | None) -> str:
+    """How far the average slope depends on the model; from ``effects.by_model``."""
+    found = table[table["sampled"]]
+    if found.empty:
+        return "No model was sampled, so there is nothing to compare."
+    text = (
+        f"Over {count(len(found), 'model that was sampled', 'models that were sampled')} the "
+        f"average effect runs from {number(found['percent'].min(), 1)}% to "
+        f"{number(found['percent'].max(), 1)}%"
+    )
+    if chosen is None:
+        return f"{text}; none of them holds the licence, so none of these figures is a conclusion."
+    own = found.loc[chosen]
+    outside = found.index[
+        (found["percent"] < own["percent_q5"]) | (found["percent"] > own["percent_q95"])
+    ]
+    if len(outside) == 0:
+        return f"{text}, all inside the 90% interval of {name(chosen)}."
+    verb = "lies" if len(outside) == 1 else "lie"
+    return f"{text}; {names(outside)} {verb} outside the 90% interval of {name(chosen)}."
 
 
 def sign(positive: float, what: str) -> str:
     """How sure the sign of something is, from the probability that it is positive."""
-    claim = evidence_of_sign(positive, f"that {what} is {{}}", f"that {what} has either sign")
+    claim = evidence_of_sign(positive, f"that {what} is {{}}", what)
     return f"{claim} (probability of a positive one {probability(positive)})."
 
 
@@ -116,7 +150,7 @@ def correlation(posterior: np.ndarray, prior: np.ndarray, level: str) -> str:
     )
     text += sign(float((posterior > 0).mean()), "it")
     if mostly_prior(posterior, prior):
-        text += " The interval is nearly as wide as the prior's, so this is mostly the prior."
+        text += " The draws lie nearly where the prior has them, so this is mostly the prior."
     return text
 
 

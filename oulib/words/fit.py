@@ -9,10 +9,11 @@ import pandas as pd
 import xarray as xr
 from scipy.stats import binom
 
-from oulib.checks import Verdict, labels_in
+from oulib.checks import ADEQUACY, Verdict, labels_in
 from oulib.compare import Difference
 from oulib.fit import Fit
 from oulib.looks import Look
+from oulib.predict import Coverage
 from oulib.words.evidence import evidence_of_sign, mostly_prior
 from oulib.words.text import count, interval, name, names, number, percent, probability, told_apart
 
@@ -25,6 +26,14 @@ CHECK_NAMES = {
     "tree_depth": "saturated trees",
     "quadrature": "quadrature error",
     "mcse": "Monte Carlo error",
+    "persistence": "months that hang together",
+    "noise": "unequal noise of OUs",
+    "factor": "a second common movement",
+    "tails": "outliers",
+    "drift": "levels that move",
+    "surveyed": "unequal noise where surveys are",
+    "slopes": "surveys against an OU's slope",
+    "average": "surveys against the average slope",
 }
 
 
@@ -32,6 +41,15 @@ def failures(verdict: Verdict) -> list[str]:
     """A sentence for each check that failed: how far, where (which OUs), what to try."""
     sentences = []
     for check in verdict.failed:
+        if check.name in ADEQUACY:
+            text = (
+                f"**{CHECK_NAMES[check.name]}**: {_as_extreme(check.value)} of what "
+                "the model replicates is as extreme as the data."
+            )
+            if check.where:
+                text += f" Farthest off: {names(check.where, 4)}."
+            sentences.append(f"{text} {check.advice}")
+            continue
         bound = "at least" if check.name in ("ess_bulk", "ess_tail", "bfmi") else "at most"
         value, threshold = told_apart(check.value, check.threshold)
         text = (
@@ -45,6 +63,10 @@ def failures(verdict: Verdict) -> list[str]:
                 text += f" {count(len(ous), 'OU is', 'OUs are')} affected: {names(ous)}."
         sentences.append(f"{text} {check.advice}")
     return sentences
+
+
+def _as_extreme(share: float) -> str:
+    return "nothing" if share == 0 else percent(share)
 
 
 def length(verdict: Verdict) -> str:
@@ -78,9 +100,7 @@ def population_slope(fit: Fit) -> str:
     effect = 100 * np.expm1(fit.panel.scale.s_y / fit.panel.scale.s_x * beta)
     low, high = (float(effect.quantile(q)) for q in (0.05, 0.95))
     positive = float((beta > 0).mean())
-    claim = evidence_of_sign(
-        positive, "that the association is {}", "that the association has either sign"
-    )
+    claim = evidence_of_sign(positive, "that the association is {}", "the association")
     return (
         f"For the average OU, one more point of the raw survey score goes with "
         f"{number(float(effect.mean()), 1)}% change of productivity (90% interval "
@@ -118,7 +138,7 @@ def learnt(posterior: Mapping[str, np.ndarray], prior: Mapping[str, np.ndarray])
             "the data have spoken."
         )
     return (
-        f"For {names(led, 8)} the posterior is nearly as wide as the prior: what is said about "
+        f"For {names(led, 8)} the posterior lies nearly where the prior does: what is said about "
         f"{'it' if len(led) == 1 else 'them'} is mostly the prior."
     )
 
@@ -152,17 +172,18 @@ def tail_check(observed: float, replicated: Sequence[float]) -> str:
     return text + "Outliers like these are ordinary under the model."
 
 
-def coverages(outcome: float, survey: float) -> str:
+def coverages(outcome: Coverage, survey: Coverage) -> str:
     """Coverage of 90% predictive intervals, both observed nodes."""
 
-    def verdict(share: float) -> str:
-        if share > 0.93:
-            return "wider than they need be"
-        return "too narrow" if share < 0.87 else "about right"
+    def said(found: Coverage) -> str:
+        band = f"{percent(found.low)} to {percent(found.high)} of what it replicates"
+        if found.share > found.high:
+            return f"{band}: more than that, as it may be for rows that the fit has seen"
+        return f"{band}: " + ("too narrow" if found.share < found.low else "as many as should")
 
     return (
-        f"The 90% predictive intervals hold {percent(outcome)} of the outcomes "
-        f"({verdict(outcome)}) and {percent(survey)} of the survey scores ({verdict(survey)})."
+        f"The 90% predictive intervals hold {percent(outcome.share)} of the outcomes "
+        f"({said(outcome)}) and {percent(survey.share)} of the survey scores ({said(survey)})."
     )
 
 
@@ -204,7 +225,7 @@ def forms(table: pd.DataFrame, verdicts: dict[str, Verdict]) -> str:
     smallest = table.groupby("form", sort=False)["ess_per_second"].min()
     for form, verdict in verdicts.items():
         outcome = "passes the gate"
-        if not verdict.passed:
+        if not verdict.sampled:
             failed = [CHECK_NAMES.get(c.name, c.name) for c in verdict.failed]
             outcome = f"fails the gate ({', '.join(failed)})"
         sentences.append(
@@ -248,6 +269,12 @@ def gain(step: Difference) -> str:
             "what chance explains."
         )
     verb = "better" if step.elpd > 0 else "worse"
+    if step.doubtful:
+        return (
+            f"{name(step.upper)} seems to predict {verb} than {name(step.lower)}, by {amount}; but "
+            f"for {count(step.doubtful, 'row')} the Pareto k is too high, so the sum is not to be "
+            "relied on."
+        )
     return f"{name(step.upper)} predicts {verb} than {name(step.lower)}, by {amount}."
 
 
@@ -264,9 +291,25 @@ def so_far(steps: Sequence[Difference], failed: Sequence[str]) -> str:
 
 def withheld(verdict: Verdict) -> str:
     """What stands in the place of conclusions when the gate was not passed."""
+    if not verdict.model:
+        return "*Withheld: no model holds the licence to be interpreted on this panel.*"
     if verdict.inapplicable:
         return f"*Left out: the {name(verdict.model)} model was not fitted to this panel.*"
     return f"*Withheld: the {name(verdict.model)} model failed its checks on this panel.*"
+
+
+def lesson(verdict: Verdict) -> str:
+    """What stands in the place of conclusions about slopes that something else may have bent."""
+    why = names_of_checks(verdict)
+    return (
+        f"*No conclusion about slopes: the {name(verdict.model)} model was sampled, and cannot "
+        f"describe this panel ({why}). What is shown of it is a lesson about the model.*"
+    )
+
+
+def names_of_checks(verdict: Verdict) -> str:
+    """The checks that failed, by what they are called."""
+    return ", ".join(CHECK_NAMES.get(check.name, check.name) for check in verdict.failed)
 
 
 def truth_series(truth: xr.Dataset, names_: Iterable[str]) -> pd.Series:

@@ -11,7 +11,6 @@ from scipy import stats
 
 from oulib.hijacks import FACTOR, NOISE, PERSISTENCE, Outcome, switches
 from oulib.spec import BASELINE, ModelSpec, Priors
-from oulib.words.evidence import evidence
 from oulib.words.text import count, interval, number, percent
 
 _PRESENT = {
@@ -123,9 +122,13 @@ def variance_path(table: pd.DataFrame) -> str:
         f"Over OUs the rank correlation of the size of a slope is {number(found.statistic)} with "
         f"how noisy the OU is, and {number(own.statistic)} with the size of its true slope. "
     )
-    claim = "that the slopes say which OUs are noisy"
-    sure = 1 - found.pvalue / 2 if found.statistic > 0 else found.pvalue / 2
-    return text + evidence(float(sure), claim) + "."
+    if found.statistic > 0 and found.pvalue < 0.01:
+        chance = max(float(found.pvalue), 1e-4)
+        return text + (
+            f"Chance alone would give a correlation like the first with probability {chance:.1g} "
+            "or less: the slopes say which OUs are noisy."
+        )
+    return text + "The first is no more than chance explains."
 
 
 def factor_path(follows: np.ndarray, true: np.ndarray) -> str:

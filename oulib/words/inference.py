@@ -27,7 +27,7 @@ GROUPS = {
 
 def signs(verdict: Verdict, what: str) -> str:
     """What a fit's diagnostics look like, whether it passed or not."""
-    if verdict.passed:
+    if verdict.sampled:
         values = {check.name: check for check in verdict.checks}
         r_hat, _ = told_apart(values["r_hat"].value, values["r_hat"].threshold)
         return (

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
+from scipy import stats
 
 from oulib.words.evidence import evidence, mostly_prior
 from oulib.words.text import count, interval, name, number, percent
@@ -40,35 +41,55 @@ def persistent(symbol: str, what: str, phi: np.ndarray, prior: np.ndarray) -> st
     return f"{text}: at the median half of a deviation is left after {number(half, 1)} months."
 
 
-def scale_of_months(sigma: np.ndarray, phi: np.ndarray) -> str:
-    """How large the outcome's month effects are, where the iid model fixes their sd at one."""
-    sd = sigma / np.sqrt(1 - phi**2)
-    low, middle, high = np.quantile(sd, [0.05, 0.5, 0.95])
+def scale_of_months(lam: xr.DataArray) -> str:
+    """How large the outcome's month effects are, where the iid model fixes their sd at one.
+
+    ``lam`` (chain, draw, month) is compared over the panel's own months: the sd that an AR(1) has
+    in the long run is another thing, and larger than that of a path less its mean.
+    """
+    months = lam.sizes["month"]
+    low, middle, high = np.quantile(lam.std("month", ddof=1), [0.05, 0.5, 0.95])
+    least, most = _independent(months)
     text = (
-        f"The standard deviation of $\\lambda_t$ in the long run is {number(middle)} "
-        f"({interval(low, high)}), where independent months were given one of 1"
+        f"Over the {months} months of this panel $\\lambda_t$ has a standard deviation of "
+        f"{number(middle)} ({interval(low, high)}), where independent months were expected to have "
+        f"one of 1 (for {months} months {interval(least, most)})"
     )
-    if high < 1:
+    if high < least:
         return text + ": months differ less than the baseline takes for granted."
-    if low > 1:
+    if low > most:
         return text + ": months differ more than the baseline takes for granted."
     return text + ", which is compatible with it."
 
 
-def size_of_movement(gamma_x: np.ndarray, prior: np.ndarray, fixed: float) -> str:
-    """How large the score's common movement is, against the value that was fixed before."""
+def _independent(months: int) -> tuple[float, float]:
+    """Where nine in ten of the sds of so many independent standard normals lie."""
+    low, high = stats.chi2.ppf([0.05, 0.95], months - 1) / (months - 1)
+    return float(np.sqrt(low)), float(np.sqrt(high))
+
+
+def size_of_movement(posterior: xr.Dataset, prior: np.ndarray, fixed: float) -> str:
+    """How large the score's common movement is over the panel, against what was fixed before.
+
+    ``posterior`` has ``gamma_x`` and ``tau`` (month); ``prior`` are draws of the former.
+    """
+    gamma_x, tau = posterior["gamma_x"], posterior["tau"]
     low, middle, high = np.quantile(gamma_x, [0.05, 0.5, 0.95])
+    moves = np.quantile(gamma_x * tau.std("month", ddof=1), [0.05, 0.5, 0.95])
+    least, most = (fixed * each for each in _independent(tau.sizes["month"]))
     text = (
-        rf"$\gamma_x$ has a posterior median of {number(middle)} ({interval(low, high)}), where "
-        f"it was fixed at {number(fixed, 1)}. "
+        rf"$\gamma_x$ has a posterior median of {number(middle)} ({interval(low, high)}). "
+        f"Over this panel's months the score's common movement has a standard deviation of "
+        f"{number(moves[1])} ({interval(moves[0], moves[2])}), where independent months times "
+        f"{number(fixed, 1)} were expected to have {interval(least, most)}. "
     )
     if mostly_prior(gamma_x, prior):
         return text + "The data add little: what is said about it is mostly the prior."
-    if high < fixed:
+    if moves[2] < least:
         return text + "The score has less of a common movement than was assumed."
-    if low > fixed:
+    if moves[0] > most:
         return text + "The score has more of a common movement than was assumed."
-    return text + "The value fixed before is compatible with the data."
+    return text + "What was fixed before is compatible with the data."
 
 
 def one_sign(signed: xr.DataArray, r_hat: float) -> str:

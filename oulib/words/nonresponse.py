@@ -7,6 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from oulib.fit import Fit
+from oulib.predict import Coverage
 from oulib.words.evidence import PRIOR_SHARE, evidence
 from oulib.words.text import count, interval, name, number, percent, probability
 
@@ -40,6 +41,10 @@ def depends(fit: Fit) -> str:
     return text
 
 
+SAME = 0.1
+"""Sds of the score within which two averages are said to hardly differ: all of the interval."""
+
+
 def unanswered(without: xr.DataArray, within: xr.DataArray, truth: np.ndarray | None = None) -> str:
     """The scores of the planned surveys that nobody answered, under both models.
 
@@ -56,7 +61,7 @@ def unanswered(without: xr.DataArray, within: xr.DataArray, truth: np.ndarray | 
         "modelled."
     )
     shift = float(means[1].mean() - means[0].mean())
-    if abs(shift) < 0.05:
+    if max(abs(low_1 - low), abs(high_1 - high)) < SAME:
         text += " The response part hardly moves them."
     else:
         text += (
@@ -136,8 +141,13 @@ def twins(mnar: xr.DataArray, mar: xr.DataArray, truth: np.ndarray | None = None
         f"{number(float(mar.mean()))}. The difference is {number(float(gap.mean()))} (90% interval "
         f"{interval(low, high)})"
     )
-    if low <= 0 <= high:
-        text += ", which may be nothing: here the two stories hardly differ."
+    if max(abs(low), abs(high)) < SAME:
+        text += f": within {number(SAME, 1)} of a standard deviation, so the two hardly differ."
+    elif low <= 0 <= high:
+        text += (
+            ", which may be nothing or may not: the data leave the difference open, and no "
+            "observation can decide between the two."
+        )
     else:
         text += ", and no observation can decide between the two: it is the price of an assumption."
     if truth is not None:
@@ -206,10 +216,13 @@ def response_gap(observed: float, replicates: np.ndarray) -> str:
     return text + "The link between response and outcome surprises the model."
 
 
-def outcome_coverage(share: float) -> str:
+def outcome_coverage(found: Coverage) -> str:
     """Coverage of the outcomes' 90% predictive intervals, drawn without the rows' own surveys."""
-    held = "too narrow" if share < 0.87 else "wider than they need be" if share > 0.93 else ""
-    return (
+    text = (
         f"The 90% predictive intervals of outcomes, made without the rows' own surveys, hold "
-        f"{percent(share)} of them: {held or 'about right'}."
+        f"{percent(found.share)} of them, and of replicates {percent(found.low)} to "
+        f"{percent(found.high)}: "
     )
+    if found.share > found.high:
+        return text + "more than that, as it may be for rows that the fit has seen."
+    return text + ("too narrow." if found.share < found.low else "as many as should.")

@@ -159,8 +159,8 @@ def sensitivity(table: pd.DataFrame, threshold: float) -> str:
         )
     if len(together):
         text += (
-            f"For {names(together, 8)} both pull the mean the same way, so there is no conflict "
-            "in it. "
+            f"For {names(together, 8)} both pull the mean the same way; whether they agree on "
+            "more than the direction is not seen from that. "
         )
     most = moved.index[0]
     size = float(table.loc[most, "prior_shift"])
@@ -206,8 +206,8 @@ def refits(table: pd.DataFrame) -> str:
 
     ``table`` is that of :func:`oulib.priors.refits`.
     """
-    claim, otherwise = "that the association is {}", "that the association has either sign"
-    said = [evidence_of_sign(p, claim, otherwise) for p in table["positive"]]
+    claim, what = "that the association is {}", "the association"
+    said = [evidence_of_sign(p, claim, what) for p in table["positive"]]
     others = table.iloc[1:]
     worst = others["moved"].abs().idxmax()
     moved = abs(float(others.loc[worst, "moved"]))

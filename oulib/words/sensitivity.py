@@ -307,9 +307,7 @@ def conclusion(table: pd.DataFrame, model: str) -> str:
     """
     first = table.iloc[0]
     positive = float(first["positive"])
-    claim = evidence_of_sign(
-        positive, "that the mean slope is {}", "that the mean slope has either sign"
-    )
+    claim = evidence_of_sign(positive, "that the mean slope is {}", "the mean slope")
     text = f"By the model {name(model)} as it is: {claim[0].lower()}{claim[1:]}. "
     others = table.iloc[1:]
     if others.empty:

@@ -60,9 +60,7 @@ def within_states(fit: Fit) -> str:
     slope = fit.posterior["mu_beta"]
     low, high = _percent(fit, slope.quantile([0.05, 0.95])).to_numpy()
     positive = float((slope > 0).mean())
-    claim = evidence_of_sign(
-        positive, "that the association is {}", "that the association has either sign"
-    )
+    claim = evidence_of_sign(positive, "that the association is {}", "the association")
     return (
         f"In a year in which unemployment stands one percentage point above what the state and "
         f"the year let one expect, output per job differs by "
@@ -77,9 +75,7 @@ def between_states(fit: Fit) -> str:
     low, high = _percent(fit, between.quantile([0.05, 0.95])).to_numpy()
     positive = float((between > 0).mean())
     larger = float((between > within).mean())
-    claim = evidence_of_sign(
-        positive, "that this association is {}", "that this association has either sign"
-    )
+    claim = evidence_of_sign(positive, "that this association is {}", "this association")
     apart = evidence(max(larger, 1 - larger), "that the two slopes differ")
     text = (
         f"Between states, one point more of mean unemployment goes with "
