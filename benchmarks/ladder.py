@@ -51,7 +51,7 @@ def table(args: argparse.Namespace) -> None:
             f"| {seconds['compile']:.0f} | {seconds['sample']:.0f} "
             f"| {float(stats['n_steps'].mean()):.0f} | {int(stats['diverging'].sum())} "
             f"| {summarise(result)['r_hat'].max():.3f} | {ess:.0f} "
-            f"| {ess / seconds['sample']:.1f} | {'passed' if verdict.passed else 'failed'} |",
+            f"| {ess / seconds['sample']:.1f} | {'passed' if verdict.sampled else 'failed'} |",
             flush=True,
         )
 

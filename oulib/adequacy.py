@@ -39,11 +39,11 @@ ANSWERS = {
     FACTOR: "OUs feel a common movement differently. No model here has a second factor; with "
     "score='expected' (robust) it cannot bend slopes by way of the variance.",
     TAILS: "Outliers are more, or larger, than the model has them. Try outcome='student_t'.",
-    SURVEYED: "In rows with a survey, where a slope cannot pass for noise, OUs differ more in "
+    SURVEYED: "In rows with a survey, where noise can hardly pass for a slope, OUs differ more in "
     "noise than the model has it. Let each have its own (noise='by_ou', or the model robust).",
     DRIFT: "Levels of OUs move in the course of time. Try deviations=True (robust), or trend=True "
     "if they move steadily.",
-    SLOPES: "The rows with a survey contradict the slopes, which other rows have bent. Try "
+    SLOPES: "The rows with a survey contradict the slopes that all rows together gave. Try "
     "score='expected' (the named model robust), in which only surveys speak of slopes.",
     AVERAGE: "The rows with a survey contradict the slopes on average. Try score='expected' (the "
     "named model robust), in which only surveys speak of slopes.",
@@ -51,7 +51,7 @@ ANSWERS = {
 """What is wrong where a check fails, and which switch or model has a place for it."""
 
 RARE = 0.005
-"""A check fails where no more than this share of the replicates is as extreme as the data."""
+"""A check fails where fewer than this share of the replicates are as extreme as the data."""
 
 _BY_VARIANCE = (TAILS, FACTOR)
 """What bends slopes by way of a row's variance alone, which ``score="expected"`` closes.

@@ -80,14 +80,8 @@ class Chapter:
         there is a reason from outside to think that surveys go missing for what they would have
         said (``mnar_reason``), the model of that comes first.
         """
-        before: list[Verdict] = []
-        for spec in (*((UPGRADED,) if self.mnar_reason else ()), *CONCLUDING):
-            result = self.attempt(spec)
-            verdict = judge(result)
-            if verdict.passed:
-                return result, before
-            before.append(verdict)
-        return None, before
+        first = (UPGRADED,) if self.mnar_reason else ()
+        return self._first((*first, *CONCLUDING), lambda verdict: verdict.passed)
 
     def highest(self) -> tuple[Fit | None, list[Verdict]]:
         """The highest model of the ladder that was sampled, and the verdicts of those above it.
@@ -95,14 +89,20 @@ class Chapter:
         It is what chapters examine that conclude nothing from slopes.  Where none was sampled, the
         one for real panels if that was; else None.
         """
-        above: list[Verdict] = []
-        for spec in (*reversed(LADDER), ROBUST):
+        return self._first((*reversed(LADDER), ROBUST), lambda verdict: verdict.sampled)
+
+    def _first(
+        self, specs: Sequence[ModelSpec], good: Callable[[Verdict], bool]
+    ) -> tuple[Fit | None, list[Verdict]]:
+        """The first model whose verdict is ``good``, or None; the verdicts of those before it."""
+        before: list[Verdict] = []
+        for spec in specs:
             result = self.attempt(spec)
             verdict = judge(result)
-            if verdict.sampled:
-                return result, above
-            above.append(verdict)
-        return None, above
+            if good(verdict):
+                return result, before
+            before.append(verdict)
+        return None, before
 
     def every(self) -> dict[str, tuple[Fit | Inapplicable, Verdict]]:
         """Every named model with its verdict, in the order in which they are asked, MNAR last."""
@@ -198,7 +198,7 @@ def gate(result: Fit | Inapplicable, *, expected_to_fail: bool = False) -> Verdi
     )
     items = "".join(f"<li>{_inline(text)}</li>" for text in words.failures(verdict))
     if verdict.passed:
-        body = f"<p>It was sampled, and it describes the panel: every check passed. {timing}</p>"
+        body = f"<p>{words.passed(verdict)} {timing}</p>"
         banner("The gate is open", body, kind="tip")
     elif verdict.sampled:
         body = (

@@ -73,18 +73,23 @@ class Verdict:
 
     @property
     def adequate(self) -> bool:
-        """Whether nothing was found in the data that could bend slopes and the model lacks."""
-        return all(check.passed for check in self.adequacy)
+        """Whether it was sampled, and nothing was found that could bend slopes and it lacks."""
+        return self.sampled and all(check.passed for check in self.adequacy)
 
     @property
     def passed(self) -> bool:
         """Whether slopes may be interpreted: sampled, and adequate."""
-        return self.sampled and self.adequate
+        return self.adequate
 
     @property
     def failed(self) -> tuple[Check, ...]:
         """The checks that did not pass."""
-        return tuple(check for check in (*self.checks, *self.adequacy) if not check.passed)
+        return tuple(check for check in self.every if not check.passed)
+
+    @property
+    def every(self) -> tuple[Check, ...]:
+        """The checks of the sampler, and then those of the model."""
+        return (*self.checks, *self.adequacy)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
@@ -92,19 +97,16 @@ class Verdict:
             "model": self.model,
             "passed": self.passed,
             "sampled": self.sampled,
-            "adequate": self.sampled and self.adequate,
+            "adequate": self.adequate,
             "inapplicable": self.inapplicable,
-            "checks": [asdict(check) for check in (*self.checks, *self.adequacy)],
+            "checks": [asdict(check) for check in self.every],
             "draws": self.draws,
             "looks": [asdict(look) for look in self.looks],
         }
 
     def to_frame(self) -> pd.DataFrame:
         """One row a check: value, threshold, passed, where."""
-        rows = [
-            {k: v for k, v in asdict(check).items() if k != "advice"}
-            for check in (*self.checks, *self.adequacy)
-        ]
+        rows = [{k: v for k, v in asdict(check).items() if k != "advice"} for check in self.every]
         return pd.DataFrame(rows).set_index("name")
 
 

@@ -114,7 +114,7 @@ def _fit(args: argparse.Namespace) -> int:
     if verdict.sampled and not verdict.adequate:
         for failed in verdict.failed:
             _say(f"{failed.name}: {failed.advice}")
-        _say("The gate was not passed: the model was sampled, and cannot describe this panel.")
+        _say("The gate was not passed: the model was sampled, and does not describe this panel.")
     else:
         _say(f"The gate was {'passed' if verdict.passed else 'not passed'}.")
     for file in results.write(fitted, verdict, args.out):

@@ -13,6 +13,7 @@ from scipy import stats
 from oulib.fit import Fit
 from oulib.model.groups import TREND, time
 from oulib.panel import Panel
+from oulib.predict import prior_distance
 
 _SAMPLES = ("chain", "draw")
 
@@ -170,11 +171,15 @@ def correlation(fit: Fit, one: str = "alpha", other: str = "beta") -> xr.DataArr
     return p["corr_ou"].sel(effect=one, effect_bis=other, drop=True)
 
 
+_GRID = (np.arange(2000) + 0.5) / 2000  # quantiles that stand for a distribution
+
+
 def pairs(fit: Fit) -> pd.DataFrame:
     """Every correlation of an OU's effects beside its prior, from a fit with ``corr_ou``.
 
     A row a pair; columns ``mean``, ``sd``, ``q5``, ``q95`` of the posterior, ``prior_sd`` and
-    ``prior_q95`` in closed form (the prior is symmetric) and, where there is a truth, ``truth``.
+    ``prior_q95`` in closed form (the prior is symmetric), ``distance``
+    (:func:`oulib.predict.prior_distance`) and, where there is a truth, ``truth``.
     """
     effects = [str(effect) for effect in fit.posterior["effect"].to_numpy()]
     prior = marginal(len(effects), fit.spec.priors.lkj_eta)
@@ -189,6 +194,7 @@ def pairs(fit: Fit) -> pd.DataFrame:
                 "q5": float(draws.quantile(0.05)),
                 "q95": float(draws.quantile(0.95)),
                 "prior_sd": float(prior.std()),
+                "distance": prior_distance(draws, prior.ppf(_GRID)),
                 "prior_q95": float(prior.ppf(0.95)),
             }
             known = truth is not None and "corr_ou" in truth

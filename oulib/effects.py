@@ -47,8 +47,7 @@ def effects(
         Columns ``site`` (of an OU), ``beta``, ``beta_q5``, ``beta_q95``, ``percent``,
         ``percent_q5``, ``percent_q95``, ``prob_positive``, ``prob_up`` and ``prob_down`` (that the
         change is at least ``relevant`` per cent in that direction) and ``prob_relevant`` (in
-        either); index ``ou`` or ``site``, the
-        population as ``(mean)``.
+        either); index ``ou`` or ``site``, the population as ``(mean)``.
     """
     mean = fit.posterior["mu_beta"]
     slopes = mean + fit.posterior["beta_site"] if level == "site" else fit.posterior["beta"]

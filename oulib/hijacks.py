@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from oulib import predict
+from oulib.adequacy import FACTOR, NOISE, PERSISTENCE, held, two_way
 from oulib.checks import hyperparameters, summarise
 from oulib.fit import Fit
 from oulib.model import filter_kernel
@@ -18,7 +18,7 @@ from oulib.panel import Panel
 from oulib.spec import BASELINE, ROBUST, ModelSpec
 
 _SAMPLES = ("chain", "draw")
-NOISE, FACTOR, PERSISTENCE = "noise", "factor", "persistence"
+INGREDIENTS = (NOISE, FACTOR, PERSISTENCE)
 """What real panels have and the specification's models do not, as :func:`ingredients` names it."""
 
 UPGRADES: dict[str, dict[str, object]] = {
@@ -113,17 +113,7 @@ def log_density_dense(series: Series) -> float:
 
 def residuals(panel: Panel) -> np.ndarray:
     """Outcomes less OU and month means, (ou, month); NaN where there is none."""
-    grid = np.full((len(panel.ous), len(panel.months)), np.nan)
-    at = panel.rows["ou_idx"].to_numpy(), panel.rows["month_idx"].to_numpy()
-    grid[at] = panel.rows["y"].to_numpy()
-    seen = np.isfinite(grid)
-    left = np.where(seen, grid, 0.0)
-    for _ in range(50):  # alternating means: exact for a full grid after one round
-        for axis in (1, 0):
-            total = left.sum(axis=axis, keepdims=True)
-            count = np.maximum(seen.sum(axis=axis, keepdims=True), 1)
-            left = np.where(seen, left - total / count, 0.0)
-    return np.where(seen, left, np.nan)
+    return two_way(panel, panel.rows["y"].to_numpy()[None])[0]
 
 
 def spread_of_scales(left: np.ndarray) -> float:
@@ -203,21 +193,17 @@ def checked(fit: Fit, *, draws: int = 100, seed: int = 0) -> pd.DataFrame:
     Index as there; columns ``observed``, ``low`` and ``high`` (where nine in ten of the replicates
     lie) and ``p``, the share of replicates at least as large as the observed.
     """
-    panel = fit.panel
-
-    def three(values: np.ndarray) -> list[float]:
-        rows = panel.rows.assign(y=("row", values))
-        left = residuals(replace(panel, rows=rows))
-        scaled = left / _scales(left)
-        return [spread_of_scales(left), second_factor(scaled), persistence(scaled)]
-
-    made = predict.replicate(fit, draws=draws, seed=seed)["productivity"].to_numpy()
-    found = np.array([three(values) for values in made])
-    observed = np.array(three(panel.rows["y"].to_numpy()))
-    low, high = np.quantile(found, [0.05, 0.95], axis=0)
+    found = held(fit, draws=draws, seed=seed)
+    observed, made = (each.sel(check=[*INGREDIENTS]) for each in (found.observed, found.replicated))
+    low, high = made.quantile([0.05, 0.95], "sample").to_numpy()
     return pd.DataFrame(
-        {"observed": observed, "low": low, "high": high, "p": (found >= observed).mean(axis=0)},
-        index=pd.Index([NOISE, FACTOR, PERSISTENCE], name="ingredient"),
+        {
+            "observed": observed.mean("sample").to_numpy(),
+            "low": low,
+            "high": high,
+            "p": found.p.sel(check=[*INGREDIENTS]).to_numpy(),
+        },
+        index=pd.Index(INGREDIENTS, name="ingredient"),
     )
 
 

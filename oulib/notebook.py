@@ -51,18 +51,18 @@ class ChapterFailed(Exception):
 class GluedVerdict:
     """What a chapter left about a model's gate: whether it was sampled.
 
-    A rung that was sampled and cannot describe the panel is a lesson of the book and no failure;
+    A rung that was sampled and does not describe the panel is a lesson of the book and no failure;
     that no model may conclude anything is one, told under the name ``conclusions``.
     """
 
     model: str
-    passed: bool
+    sampled: bool
     expected_to_fail: bool = False
 
     @property
     def withholds(self) -> bool:
         """Whether the gate failed where it should have passed."""
-        return not (self.passed or self.expected_to_fail)
+        return not (self.sampled or self.expected_to_fail)
 
 
 class Kernels:
@@ -255,7 +255,7 @@ def verdicts(notebook: NotebookNode) -> list[GluedVerdict]:
     return [
         GluedVerdict(
             model=name.removeprefix("verdict_"),
-            passed=bool(value["sampled"]),
+            sampled=bool(value["sampled"]),
             expected_to_fail=bool(value.get("expected_to_fail", False)),
         )
         for name, value in _glued(notebook)

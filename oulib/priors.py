@@ -19,7 +19,7 @@ from oulib.fit import Fit
 from oulib.model import build_model
 from oulib.model.survey import typical_root
 from oulib.panel import Panel
-from oulib.predict import in_python, prior_draws, quiet, scalars
+from oulib.predict import in_python, prior_distance, prior_draws, quiet, scalars
 from oulib.spec import ModelSpec
 
 _HERE = Path(__file__).parent
@@ -142,8 +142,8 @@ def features(panel: Panel, outcomes: np.ndarray) -> xr.Dataset:
 def overview(fit: Fit, *, seed: int = 0) -> pd.DataFrame:
     """Prior and posterior of every hyperparameter, labelled as in ``summary.csv``.
 
-    Columns ``prior_sd``, ``mean``, ``sd``, ``q5``, ``q95`` and ``ratio``, posterior sd over prior
-    sd: near 1 where the data said nothing.
+    Columns ``prior_sd``, ``mean``, ``sd``, ``q5``, ``q95``, ``ratio``, posterior sd over prior sd,
+    and ``distance`` (:func:`oulib.predict.prior_distance`): near 0 where the data said nothing.
     """
     posterior = _hyperparameters(fit.posterior)
     names = [name for name in HYPERPARAMETERS if name in fit.posterior]
@@ -160,6 +160,7 @@ def overview(fit: Fit, *, seed: int = 0) -> pd.DataFrame:
             "q5": np.quantile(found, 0.05),
             "q95": np.quantile(found, 0.95),
             "ratio": found.std() / before,
+            "distance": prior_distance(found, prior[label]),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("parameter")
 

@@ -182,7 +182,7 @@ def book(**changes: object) -> pipeline.Book:
 
 
 FAILED = pipeline.Failure("02-x", ChapterFailed("KeyError: 'a'", cell=3), Path("/x/logs/02-x.txt"))
-WITHHELD = GluedVerdict("baseline", passed=False)
+WITHHELD = GluedVerdict("baseline", sampled=False)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ WITHHELD = GluedVerdict("baseline", passed=False)
         (book(), True, 0, []),
         (book(verdicts=(WITHHELD,)), False, 0, ["not passed: baseline"]),
         (book(verdicts=(WITHHELD,)), True, 3, ["not passed: baseline"]),
-        (book(verdicts=(GluedVerdict("x", passed=False, expected_to_fail=True),)), True, 0, []),
+        (book(verdicts=(GluedVerdict("x", sampled=False, expected_to_fail=True),)), True, 0, []),
         (book(failures=(FAILED,)), False, 1, ["02-x did not finish: cell 3: KeyError: 'a'"]),
         (book(failures=(FAILED,), verdicts=(WITHHELD,)), True, 1, ["02-x", "baseline"]),
         (book(warnings=("a.md:1: WARNING: b",)), False, 1, ["a.md:1"]),

@@ -303,20 +303,20 @@ def test_priors_of_scales_in_words() -> None:
 
 def test_few_ous_in_words() -> None:
     table = pd.DataFrame(
-        {"sd": 0.38, "prior_sd": 0.41, "q5": -0.5, "q95": 0.7, "truth": 0.3},
+        {"sd": 0.38, "prior_sd": 0.41, "distance": 0.1, "q5": -0.5, "q95": 0.7, "truth": 0.3},
         index=["alpha, beta", "alpha, trend", "beta, trend"],
     )
     text = words.correlations.few(table, 7)
     assert "All of them are mostly the prior" in text
     assert "hold 3 of 3 true" in text
     assert "1.20 wide" in text
-    some = table.assign(sd=[0.38, 0.1, 0.1], truth=[0.9, 0.3, 0.3])
+    some = table.assign(distance=[0.1, 0.7, 0.7], truth=[0.9, 0.3, 0.3])
     assert "1 of them is mostly the prior" in words.correlations.few(some, 7)
     assert "hold 2 of 3 true" in words.correlations.few(some, 7)
-    two = table.assign(sd=[0.38, 0.38, 0.1])
+    two = table.assign(distance=[0.1, 0.1, 0.7])
     assert "2 of them are mostly" in words.correlations.few(two, 7)
-    none = table.assign(sd=0.1).drop(columns="truth")
-    assert "narrowed every one" in words.correlations.few(none, 40)
+    none = table.assign(distance=0.7).drop(columns="truth")
+    assert "moved or narrowed every one" in words.correlations.few(none, 40)
     assert "true" not in words.correlations.few(none, 40)
 
 

@@ -161,7 +161,7 @@ def test_where_findings_come_from(fitted) -> None:
     text = findings.source_of_findings(fitted, [missing, bent, stuck])
     assert "*baseline*, the first of those that may conclude anything" in text
     assert "site does not apply" in text
-    assert "ar1 was sampled, and cannot describe this panel (months that hang together)" in text
+    assert "ar1 was sampled, and does not describe this panel (months that hang together)" in text
     assert "student&#95;t failed the checks of its sampler" in text
     assert "the first that is asked" in findings.source_of_findings(fitted, [])
     nothing = findings.nothing_passed([missing, bent])

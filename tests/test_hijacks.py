@@ -311,9 +311,11 @@ def test_words_on_paths() -> None:
     noise = np.exp(np.linspace(-1, 1, 30))
     true = np.random.default_rng(1).normal(0.3, 0.2, 30)
     table = pd.DataFrame({"chain": 0, "ou": ou, "size": noise, "noise_ou": noise, "true": true})
-    assert "the slopes say which OUs are noisy" in words.hijacks.variance_path(table)
+    assert "the size of slopes follows the noise" in words.hijacks.variance_path(table)
     by_chance = words.hijacks.variance_path(table.assign(size=-noise))
-    assert "no more than chance explains" in by_chance
+    assert "does not follow the noise" in by_chance
+    some = table.assign(size=noise + np.tile([0.0, 5.0, -2.0], 10))
+    assert "may be chance" in words.hijacks.variance_path(some)
     assert "evidence" not in by_chance  # a p value is no posterior probability
     both = words.hijacks.factor_path(np.array([0.95, -0.9]), np.array([0.1, -0.1]))
     assert "in some with its sign and in others against it" in both

@@ -163,7 +163,7 @@ def test_a_run_ends_with_a_book(made):
 
 def test_verdicts_are_read_from_the_chapters(made):
     (verdict,) = made.book.verdicts
-    assert (verdict.model, verdict.passed, verdict.withholds) == ("toy", False, True)
+    assert (verdict.model, verdict.sampled, verdict.withholds) == ("toy", False, True)
 
 
 def test_the_pages_ask_for_nothing_outside(made):

@@ -377,7 +377,9 @@ def test_expected_effects_in_words() -> None:
 
 
 def test_overview_in_words() -> None:
-    table = pd.DataFrame({"ratio": [0.2, 0.95]}, index=["mu_beta", "corr_ou[alpha, beta]"])
+    table = pd.DataFrame(
+        {"ratio": [0.2, 0.95], "distance": [0.9, 0.05]}, index=["mu_beta", "corr_ou[alpha, beta]"]
+    )
     text = words.priors.overview(table)
     assert "Mostly the prior is corr" in text
     assert "None is mostly the prior" in words.priors.overview(table.iloc[:1])

@@ -432,10 +432,10 @@ def test_estimates_of_a_fit(fitted: Fit) -> None:
 def test_parameters_in_doubt(fitted: Fit) -> None:
     table = sensitivity.uncertain(fitted)
     assert set(table.index) == {"sigma_x", "sigma_meas", "corr_ou[alpha, beta]"}
-    text = words.sensitivity.uncertain(table.assign(ratio=[0.2, 0.9, 0.3]))
+    text = words.sensitivity.uncertain(table.assign(distance=[0.7, 0.1, 0.6]))
     assert "mostly the prior" in text
-    assert "None of these" in words.sensitivity.uncertain(table.assign(ratio=0.1))
-    plots.sensitivity.uncertain(table, 0.8)
+    assert "None of these" in words.sensitivity.uncertain(table.assign(distance=0.8))
+    plots.sensitivity.uncertain(table, 0.16)
 
 
 # --- within and between, and the sentences

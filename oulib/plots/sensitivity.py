@@ -61,18 +61,18 @@ def over_grid(
     return fig
 
 
-def uncertain(table: pd.DataFrame, share: float) -> Figure:
-    """Posterior sd over prior sd of parameters in doubt; beyond ``share`` it is the prior."""
+def uncertain(table: pd.DataFrame, nearest: float) -> Figure:
+    """How far parameters in doubt lie from their priors; below ``nearest`` they are the prior."""
     at = np.arange(len(table))[::-1]
-    led = (table["ratio"] > share).to_numpy()
+    led = (table["distance"] < nearest).to_numpy()
     fig, ax = plt.subplots(figsize=(6.4, 0.32 * len(table) + 1.2))
-    ax.hlines(at, 0, table["ratio"], color="0.8", lw=2)
-    ratio = table["ratio"].to_numpy()
-    ax.plot(ratio[~led], at[~led], "o", color=COLOURS["model"], label="the data told")
-    ax.plot(ratio[led], at[led], "D", color=COLOURS["other"], label="mostly the prior")
-    ax.axvline(share, color=COLOURS["muted"], ls=":", lw=1.2)
+    far = table["distance"].to_numpy()
+    ax.hlines(at, 0, far, color="0.8", lw=2)
+    ax.plot(far[~led], at[~led], "o", color=COLOURS["model"], label="the data told")
+    ax.plot(far[led], at[led], "D", color=COLOURS["other"], label="mostly the prior")
+    ax.axvline(nearest, color=COLOURS["muted"], ls=":", lw=1.2)
     ax.set_yticks(at, [plain(label) for label in table.index])
-    ax.set(xlabel="posterior sd over prior sd", xlim=(0, max(1.05, 1.05 * ratio.max())))
+    ax.set(xlabel="distance from the prior, in its sds", xlim=(0, 1.05 * max(far.max(), nearest)))
     fig.legend(loc="outside upper center", ncol=2)
     return fig
 

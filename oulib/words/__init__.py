@@ -34,6 +34,7 @@ from oulib.words.fit import (
     loo,
     names_of_checks,
     ou_slopes,
+    passed,
     population_slope,
     recovered,
     reliability,

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from oulib.checks import Verdict
-from oulib.words.evidence import PRIOR_SHARE, evidence, evidence_of_sign
+from oulib.words.evidence import PRIOR_MOVE, evidence, evidence_of_sign
 from oulib.words.fit import CHECK_NAMES
 from oulib.words.text import count, interval, name, number, percent, probability
 
@@ -152,7 +152,7 @@ def few(table: pd.DataFrame, ous: int) -> str:
     """How much of each correlation's prior is left, from ``correlations.pairs``."""
     left = table["sd"] / table["prior_sd"]
     parts = [f"{percent(share)} for ({pair})" for pair, share in left.items()]
-    led = int((left > PRIOR_SHARE).sum())
+    led = int((table["distance"] < PRIOR_MOVE).sum())
     text = (
         f"With {count(ous, 'OU')} the posterior standard deviations of the "
         f"{count(len(table), 'correlation')} are these shares of the prior's: {_and(parts)}. "
@@ -162,7 +162,7 @@ def few(table: pd.DataFrame, ous: int) -> str:
     elif led:
         text += f"{led} of them {'is' if led == 1 else 'are'} mostly the prior."
     else:
-        text += "The data have narrowed every one of them."
+        text += "The data have moved or narrowed every one of them."
     if "truth" in table:
         inside = int(((table["truth"] >= table["q5"]) & (table["truth"] <= table["q95"])).sum())
         text += (

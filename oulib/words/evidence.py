@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from scipy import stats
+
+from oulib.predict import prior_distance
 
 PRIOR_SHARE = 0.8
 """A posterior wider than this share of its prior says little that the prior did not."""
 
 PRIOR_MOVE = 0.16
-"""A posterior that is no farther than this from its prior, in sds, is mostly the prior."""
+"""A posterior nearer to its prior than this (:func:`oulib.predict.prior_distance`) is the prior."""
 
 _GRADES = (
     (0.99, "There is strong evidence"),
@@ -44,14 +45,8 @@ def evidence_of_sign(positive: float, claim: str, what: str) -> str:
 
 
 def mostly_prior(posterior: np.ndarray | xr.DataArray, prior: np.ndarray | xr.DataArray) -> bool:
-    """Whether draws of the posterior lie nearly where those of the prior do.
-
-    By how far the draws of one have to be moved to become the other (Wasserstein distance), in sds
-    of the prior: a posterior of four fifths of its width in the same place is at
-    :data:`PRIOR_MOVE`, and so is one as wide that has moved by that much.
-    """
-    one, other = np.ravel(posterior), np.ravel(prior)
-    return bool(stats.wasserstein_distance(one, other) < PRIOR_MOVE * np.std(other))
+    """Whether draws of the posterior lie nearly where those of the prior do."""
+    return prior_distance(posterior, prior) < PRIOR_MOVE
 
 
 def surprise(p: float, above: str, below: str, neither: str) -> str:

@@ -39,7 +39,7 @@ def _why_not(verdict: Verdict) -> str:
         return "does not apply to this panel"
     if not verdict.sampled:
         return "failed the checks of its sampler on it"
-    return f"was sampled, and cannot describe this panel ({names_of_checks(verdict)})"
+    return f"was sampled, and does not describe this panel ({names_of_checks(verdict)})"
 
 
 def nothing_passed(verdicts: Sequence[Verdict]) -> str:

@@ -65,6 +65,19 @@ def failures(verdict: Verdict) -> list[str]:
     return sentences
 
 
+def passed(verdict: Verdict) -> str:
+    """What it means that every check passed, and how many of the model's could not be made."""
+    if not verdict.adequacy:
+        return (
+            "It was sampled: every check passed. The panel has too little for any check of whether "
+            "the model describes it."
+        )
+    asked = {check.name for check in verdict.adequacy}
+    left = [CHECK_NAMES[name_] for name_ in ADEQUACY if name_ not in asked]
+    text = "It was sampled, and nothing was found that could bend its slopes: every check passed."
+    return text + (f" Not asked of it: {', '.join(left)}." if left else "")
+
+
 def _as_extreme(share: float) -> str:
     return "nothing" if share == 0 else percent(share)
 
@@ -302,8 +315,8 @@ def lesson(verdict: Verdict) -> str:
     """What stands in the place of conclusions about slopes that something else may have bent."""
     why = names_of_checks(verdict)
     return (
-        f"*No conclusion about slopes: the {name(verdict.model)} model was sampled, and cannot "
-        f"describe this panel ({why}). What is shown of it is a lesson about the model.*"
+        f"*No conclusion about slopes: the {name(verdict.model)} model was sampled, and does "
+        f"not describe this panel ({why}). What is shown of it is a lesson about the model.*"
     )
 
 

@@ -126,9 +126,11 @@ def variance_path(table: pd.DataFrame) -> str:
         chance = max(float(found.pvalue), 1e-4)
         return text + (
             f"Chance alone would give a correlation like the first with probability {chance:.1g} "
-            "or less: the slopes say which OUs are noisy."
+            "or less: the size of slopes follows the noise."
         )
-    return text + "The first is no more than chance explains."
+    if found.statistic <= 0:
+        return text + "The size of slopes does not follow the noise."
+    return text + "The first may be chance."
 
 
 def factor_path(follows: np.ndarray, true: np.ndarray) -> str:

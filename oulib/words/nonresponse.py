@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.special import ndtri
 
 from oulib.fit import Fit
 from oulib.predict import Coverage
-from oulib.words.evidence import PRIOR_SHARE, evidence
+from oulib.words.evidence import evidence, mostly_prior
 from oulib.words.text import count, interval, name, number, percent, probability
 
 _SAMPLES = ("chain", "draw")
@@ -36,8 +37,9 @@ def depends(fit: Fit) -> str:
     truth = fit.panel.truth
     if truth is not None and "rho_x" in truth:
         text += f" The coefficient's truth is {number(float(truth['rho_x']))}."
-    if float(rho.std()) > PRIOR_SHARE * fit.spec.priors.rho_x:
-        text += " The posterior is nearly as wide as the prior: this is mostly the prior."
+    prior = fit.spec.priors.rho_x * ndtri((np.arange(2000) + 0.5) / 2000)
+    if mostly_prior(rho, prior):
+        text += " The posterior lies nearly where the prior does: this is mostly the prior."
     return text
 
 
@@ -63,6 +65,11 @@ def unanswered(without: xr.DataArray, within: xr.DataArray, truth: np.ndarray | 
     shift = float(means[1].mean() - means[0].mean())
     if max(abs(low_1 - low), abs(high_1 - high)) < SAME:
         text += " The response part hardly moves them."
+    elif abs(shift) < SAME / 2:
+        text += (
+            " The response part leaves the average where it was, and changes how sure of it one "
+            "may be."
+        )
     else:
         text += (
             f" The response part moves them {'down' if shift < 0 else 'up'} by "

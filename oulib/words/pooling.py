@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from oulib.pooling import NEW_SITE, NO_SITES
-from oulib.words.evidence import PRIOR_SHARE, evidence
+from oulib.words.evidence import evidence, mostly_prior
 from oulib.words.text import interval, number, percent, probability
 
 NOUNS = {"alpha": "intercepts", "beta": "slopes"}
@@ -64,7 +64,7 @@ def between(name: str, posterior: xr.DataArray, prior: xr.DataArray) -> str:
     narrower = (high - low) / (high_0 - low_0)
     text += (
         ": what is said here is mostly the prior. "
-        if narrower > PRIOR_SHARE
+        if mostly_prior(share, before)
         else f", {percent(narrower)} of whose width is left. "
     )
     if p < 0.05:

@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from oulib.panel import Panel
-from oulib.words.evidence import PRIOR_SHARE, evidence_of_sign
+from oulib.words.evidence import PRIOR_MOVE, evidence_of_sign
 from oulib.words.text import count, interval, name, names, number, percent, probability
 
 WIDE = 3.0
@@ -116,7 +116,7 @@ def expected_effect(model: str, effect: xr.DataArray, move: float) -> str:
 
 def overview(table: pd.DataFrame) -> str:
     """What the data told of, and what not, from :func:`oulib.priors.overview`."""
-    led = table.index[table["ratio"] > PRIOR_SHARE]
+    led = table.index[table["distance"] < PRIOR_MOVE]
     best = table["ratio"].idxmin()
     text = (
         f"Of {count(len(table), 'hyperparameter')} the posterior standard deviation is "
@@ -126,8 +126,8 @@ def overview(table: pd.DataFrame) -> str:
     if len(led) == 0:
         return text + "None is mostly the prior."
     return text + (
-        f"Mostly the prior {'is' if len(led) == 1 else 'are'} {names(led, 8)}: more than "
-        f"{percent(PRIOR_SHARE)} of the prior's width is left."
+        f"Mostly the prior {'is' if len(led) == 1 else 'are'} {names(led, 8)}: the posterior lies "
+        "nearly where the prior does."
     )
 
 

@@ -19,7 +19,7 @@ from oulib.sensitivity import (
     TRUE,
     Tipping,
 )
-from oulib.words.evidence import PRIOR_SHARE, evidence, evidence_of_sign
+from oulib.words.evidence import PRIOR_MOVE, evidence, evidence_of_sign
 from oulib.words.text import count, interval, name, names, number, percent, probability
 
 
@@ -136,13 +136,13 @@ def foreseen(table: pd.DataFrame, refits: pd.DataFrame) -> str:
 
 def uncertain(table: pd.DataFrame) -> str:
     """Which of the parameters in doubt are mostly the prior, from ``sensitivity.uncertain``."""
-    led = table.index[table["ratio"] > PRIOR_SHARE]
-    told = table.index[table["ratio"] <= PRIOR_SHARE]
+    led = table.index[table["distance"] < PRIOR_MOVE]
+    told = table.index[table["distance"] >= PRIOR_MOVE]
     if not len(led):
         return (
-            "None of these is mostly the prior: all posteriors are clearly narrower than their "
-            f"priors, the widest being that of {name(table['ratio'].idxmax())}, with "
-            f"{percent(float(table['ratio'].max()))} of the prior's standard deviation."
+            "None of these is mostly the prior. The nearest to its prior is "
+            f"{name(table['distance'].idxmin())}, {number(float(table['distance'].min()))} of the "
+            "prior's standard deviations away."
         )
     verb = "is" if len(led) == 1 else "are"
     text = f"{names(led, 8)} {verb} mostly the prior. "
