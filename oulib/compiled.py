@@ -173,7 +173,7 @@ def model_key(model: pm.Model, spec: ModelSpec, *, both: bool = False) -> str:
     Numbers of the spec that are data of the model are left out; priors are constants of the graph,
     or data, too.
     """
-    own = {"name": None, "delta": 0.0, "rho_x": None if spec.rho_x is None else 0.0}
+    own = {"name": None, "rho_x": None if spec.rho_x is None else 0.0}
     question = {
         "spec": {**spec.to_dict(), **own, "priors": None},
         "signs": "both" if both else "one",

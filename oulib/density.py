@@ -17,7 +17,7 @@ from scipy import special
 from oulib.fit import Fit
 from oulib.model import filter_kernel, integration
 from oulib.model.groups import time
-from oulib.model.survey import given_survey, respondents, scores, unanswered
+from oulib.model.survey import given_survey, respondents, scores
 from oulib.panel import Panel
 
 CHUNK = 2_000_000  # numbers held at a time by the sums over a grid
@@ -91,9 +91,8 @@ class RowDensity:
 class Expectations:
     """What the parameters say of rows before any of the rows' own data are looked at.
 
-    The mean ``x`` of x* (mu_x,g + gamma_x tau_t, and the spec's ``delta`` where a planned survey
-    was not answered), and ``intercept`` and ``beta`` of the outcome,
-    and ``offset`` of the response logit, given x*; dims of the sample and ``row``.
+    The mean ``x`` of x* (mu_x,g + gamma_x tau_t), and ``intercept`` and ``beta`` of
+    the outcome, and ``offset`` of the response logit, given x*; dims of the sample and ``row``.
     """
 
     x: xr.DataArray
@@ -138,9 +137,6 @@ def expectations(
     x = mu_x + gamma_x * pick("tau", "month", month)
     if "beta_between" in posterior:  # slopes within OUs: the intercept is that of a score of 0
         intercept = intercept + posterior["beta_between"] * mu_x - beta * x
-    if fit.spec.delta:
-        silent = unanswered(panel)[rows]
-        x = x + fit.spec.delta * xr.DataArray(silent, dims="row", coords={"row": rows})
     return Expectations(x=x, intercept=intercept, beta=beta, offset=offset)
 
 

@@ -95,7 +95,7 @@ def planning_spec(result: Fit, respondents: float | None = None) -> ModelSpec:
     """
     spec, now = result.spec, current(result.panel)
     plain = {"outcome": "gaussian", "covariates": "none", "trend": False, "response": False}
-    plain |= {"latent": "integrated", "delta": 0.0, "rho_x": None}
+    plain |= {"latent": "integrated", "rho_x": None}
     if spec.survey_scale == "design" and respondents is not None:
         scale = spec.priors.sigma_meas * np.sqrt(now.respondents / respondents)
         plain["priors"] = replace(spec.priors, sigma_meas=float(scale))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy import stats
 
 from oulib.checks import Check, Thresholds, Verdict, check, summarise
 from oulib.effects import raw_effect, typical_move
@@ -128,12 +129,17 @@ def given_value(fit: Fit, values: Sequence[float], *, variable: str = "rho_x") -
 
     Each draw is moved along the line that the posterior has between the two; equation (16.1)
     (``eq-given-value``).  Exact where their posterior is normal (Beaumont et al., 2002), and an
-    extrapolation where the posterior hardly reaches.
+    extrapolation where the posterior hardly reaches.  ``support`` is how probable the data are at
+    the value, relative to the best of them: posterior over prior (Savage and Dickey), both normal.
     """
     slope, at = (np.ravel(fit.posterior[name].to_numpy()) for name in ("mu_beta", variable))
     moved = np.cov(slope, at)[0, 1] / np.var(at, ddof=1)
     rows = {float(v): standing(fit, slope + moved * (v - at)) for v in sorted(values)}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(variable)
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis(variable)
+    prior = getattr(fit.spec.priors, variable)
+    told = stats.norm.logpdf(table.index, at.mean(), at.std(ddof=1))
+    told -= stats.norm.logpdf(table.index, 0.0, prior)
+    return table.assign(support=np.exp(told - told.max()))
 
 
 @dataclass(frozen=True)

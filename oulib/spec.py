@@ -105,8 +105,6 @@ class ModelSpec:
             four degrees of freedom.
         rho_x: how strongly answering depends on the score: learned (None), or set to a number, for
             a question of what would follow if it were that.
-        delta: what the latent score is expected to be shifted by, in sds of the score, where a
-            survey was planned and nobody answered; nothing observed can speak of it.
         step: distance between the quadrature nodes of a row's latent score, in widths of the
             row's integrand, where there is no closed form.
         latent: how the latent score x* is treated.  ``"integrated"`` sums it out of the
@@ -135,7 +133,6 @@ class ModelSpec:
     survey_scale: SurveyScale = "unit"
     group_scales: GroupScales = "half_normal"
     rho_x: float | None = None
-    delta: float = 0.0
     step: float = 0.9
     latent: Latent = "integrated"
     geometry: Geometry = "level"
@@ -160,11 +157,6 @@ class ModelSpec:
         found = []
         if self.rho_x is not None and not self.response:
             found.append("a fixed rho_x is the slope of a response part, and there is none")
-        if self.delta and self.response:
-            found.append(
-                "delta moves the scores behind unanswered surveys by hand, and a response part "
-                "works out how far to move them: one of the two is enough"
-            )
         if self.score == "expected":
             if self.latent != "integrated":
                 found.append(

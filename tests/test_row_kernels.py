@@ -18,7 +18,7 @@ OUS, MONTHS = 7, 13
 
 @pytest.fixture(scope="module")
 def rows() -> dict[str, np.ndarray]:
-    """Rows with gaps, surveys every fourth month by as many as a million, and lifted scores."""
+    """Rows with gaps, surveys every fourth month by as many as a million."""
     rng = np.random.default_rng(1)
     keep = rng.random(OUS * MONTHS) > 0.2
     ou = np.repeat(np.arange(OUS), MONTHS)[keep]
@@ -30,7 +30,6 @@ def rows() -> dict[str, np.ndarray]:
         "month": month,
         "n": n,
         "x": np.where(n > 0, rng.normal(size=ou.size), 0.0),
-        "lift": np.where((n == 0) & (rng.random(ou.size) < 0.2), 0.7, 0.0),
     }
 
 
@@ -106,8 +105,7 @@ def given_survey(rows: dict, within: bool, mu, shift, sigma_x, sigma_meas) -> tu
     expected = mu[rows["ou"]] + shift[rows["month"]]
     noise = sigma_meas**2 + 1e-100
     total = noise + sigma_x**2 * rows["n"]
-    prior = expected + rows["lift"]
-    mean = prior + sigma_x**2 * rows["n"] / total * (rows["x"] - prior)
+    mean = expected + sigma_x**2 * rows["n"] / total * (rows["x"] - expected)
     return mean - (expected if within else 0.0), sigma_x**2 * (noise / total)
 
 
@@ -116,7 +114,7 @@ def normal_logp(r: TensorVariable, v: TensorVariable) -> TensorVariable:
 
 
 def places(rows: dict[str, np.ndarray]) -> tuple[np.ndarray, ...]:
-    return tuple(rows[name] for name in ("ou", "month", "n", "x", "lift"))
+    return tuple(rows[name] for name in ("ou", "month", "n", "x"))
 
 
 @pytest.mark.parametrize("within", [False, True])
@@ -143,7 +141,7 @@ def test_normal_outcomes_by_ou(rows: dict, values: dict, whole: bool) -> None:
         n = np.where(np.arange(size) % 3 == 1, 1e-3 + 7.0 * (np.arange(size) % 5), 0.0)
         rows = {
             "ou": np.repeat(np.arange(OUS), MONTHS), "month": np.tile(np.arange(MONTHS), OUS),
-            "n": n, "x": np.where(n > 0, 0.3, 0.0), "lift": np.where(n > 0, 0.0, 0.2),
+            "n": n, "x": np.where(n > 0, 0.3, 0.0),
         }  # fmt: skip
     y = np.random.default_rng(4).normal(size=rows["ou"].size)
     names = ("y", "a", "b", "lam", "mu", "shift", "factor", "sigma_x", "sigma_meas", "sigma_y")

@@ -16,7 +16,6 @@ from scipy import stats
 
 from oulib import (
     BASELINE,
-    ROBUST,
     SITE,
     STUDENT_T,
     UPGRADED,
@@ -30,6 +29,7 @@ from oulib import (
     fit,
     plots,
     sensitivity,
+    silence,
     simulate,
     words,
 )
@@ -37,7 +37,6 @@ from oulib.checks import hyperparameters
 from oulib.compiled import model_key
 from oulib.density import row_density
 from oulib.fit import fit_key
-from oulib.model.deviations import complete
 
 
 @pytest.fixture(scope="module")
@@ -91,90 +90,94 @@ def unsampled(asked: Panel, spec: ModelSpec, posterior: xr.Dataset) -> Fit:
 # --- a shift of unseen scores
 
 
-SHIFTED = {
-    "latent, total": BASELINE,
-    "latent, within": BASELINE.but(slope="within"),
-    "expected, total": BASELINE.but(score="expected", noise="by_ou"),
-    "expected, within": BASELINE.but(score="expected", slope="within", noise="by_ou"),
-}
+def patterns(kappa: float, delta: float) -> tuple[Fit, np.ndarray, dict[str, float]]:
+    """A panel whose silent months have outcomes ``kappa`` higher, and scores ``delta`` sds.
 
-
-@pytest.mark.parametrize("case", SHIFTED)
-@pytest.mark.parametrize("delta", [0.0, -1.3])
-def test_a_shift_against_the_density_by_hand(
-    asked: Panel, silent: np.ndarray, case: str, delta: float
-) -> None:
-    spec = SHIFTED[case].but(delta=delta)
-    model = build_model(asked, spec)
-    point = near_the_start(model)
-    names = ["alpha", "beta", "lam", "tau", "mu_x_ou", "sigma_x", "sigma_meas", "sigma_y"]
-    names += [n for n in ("beta_between", "noise_ou") if n in model.named_vars]
-    v = values_at(model, names, point)
-    rows = asked.rows
-    g, t = rows["ou_idx"].to_numpy(), rows["month_idx"].to_numpy()
-    x, y, seen = (rows[k].to_numpy() for k in ("x", "y", "observed"))
-    noise = v["sigma_meas"] ** 2 / np.maximum(rows["respondents"].to_numpy(), 1)
-    usual = v["mu_x_ou"][g] + 0.2 * v["tau"][t]
-    weight = np.where(seen, v["sigma_x"] ** 2 / (v["sigma_x"] ** 2 + noise), 0.0)
-    mean = usual + weight * (np.where(seen, x, 0.0) - usual) + delta * silent
-    var = v["sigma_x"] ** 2 * (1 - weight)
-    if spec.slope == "within":  # what is not expected of the OU and the month; delta where silent
-        outcome = v["beta_between"] * v["mu_x_ou"][g] + v["beta"][g] * (mean - usual)
-    else:
-        outcome = v["beta"][g] * mean
-    outcome = v["alpha"][g] + v["lam"][t] + outcome
-    sd = v["sigma_y"] * v.get("noise_ou", np.ones(len(asked.ous)))[g]
-    if spec.score == "latent":
-        sd = np.sqrt(sd**2 + v["beta"][g] ** 2 * var)
-    expected = stats.norm.logpdf(y, outcome, sd)
-    np.testing.assert_allclose(rows_of(model, "productivity", point), expected, rtol=1e-8)
-    surveys = stats.norm.logpdf(x, usual, np.sqrt(v["sigma_x"] ** 2 + noise))[seen]
-    np.testing.assert_allclose(rows_of(model, "survey", point), surveys, rtol=1e-8)
-
-    # What is worked out after sampling follows the same shift.
-    every = np.arange(len(y))
-    found = row_density(
-        unsampled(asked, spec, posterior_of(model, v)), posterior_of(model, v), every
+    Answered months have one line; scores of silent ones are drawn from that line's, given their
+    outcome, and moved.  The fit is a posterior at the true parameters, and the scores are given.
+    """
+    rng = np.random.default_rng(2)
+    ous, months = 250, 40
+    ou, month = np.repeat(np.arange(ous), months), np.tile(np.arange(months), ous)
+    silent = rng.random(ou.size) < rng.beta(3, 4, ous)[ou]
+    slope, sd, noise = 0.5, 0.7, 0.5
+    x = sd * rng.standard_normal(ou.size)
+    y = slope * x + noise * rng.standard_normal(ou.size) + kappa * silent
+    weight = slope * sd**2 / (slope**2 * sd**2 + noise**2)
+    left = sd * noise / np.sqrt(slope**2 * sd**2 + noise**2)
+    moved = weight * y + left * rng.standard_normal(ou.size) + delta * sd
+    x = np.where(silent, moved, x)
+    level, lam, mean = rng.normal(size=ous), rng.normal(size=months), rng.normal(size=ous)
+    frame = pd.DataFrame(
+        {
+            "ou": [f"OU-{g:03}" for g in ou],
+            "site": "one",
+            "month": pd.date_range("2020-01", periods=months, freq="MS")[month],
+            "productivity": np.exp(y + level[ou] + lam[month] + slope * mean[ou]),
+            "survey": np.where(silent, np.nan, x + mean[ou]),
+            "respondents": np.where(silent, 0, 10**6),
+            "scheduled": True,
+        }
     )
-    np.testing.assert_allclose(np.squeeze(found.residual), y - outcome, atol=1e-9)
-    np.testing.assert_allclose(np.squeeze(found.mean), mean, atol=1e-9)
+    panel = Panel.from_frame(frame)
+    s_y, s_x, m_x = panel.scale.s_y, panel.scale.s_x, panel.scale.m_x
+    true = {
+        "alpha": ("ou", (level + slope * m_x - panel.scale.m_y) / s_y),
+        "beta": ("ou", np.full(ous, slope * s_x / s_y)),
+        "lam": ("month", lam / s_y), "tau": ("month", np.zeros(months)),
+        "mu_x_ou": ("ou", (mean - m_x) / s_x), "mu_beta": slope * s_x / s_y,
+        "sigma_x": sd / s_x, "sigma_meas": 1e-3, "sigma_y": noise / s_y,
+    }  # fmt: skip
+    values = xr.Dataset(true, coords={"ou": [*panel.ous], "month": [*panel.months]})
+    posterior = values.expand_dims(chain=2, draw=50)
+    return unsampled(panel, BASELINE, posterior), (x + mean[ou]) / s_x, {"d": weight * kappa / sd}
 
 
-def test_a_shift_of_sampled_scores_is_in_their_prior(asked: Panel, silent: np.ndarray) -> None:
-    """The explicit form puts the shift where the integrated form has it."""
-    spec = BASELINE.but(latent="explicit")
-    found = {}
-    for delta in (0.0, 2.0):
-        model = build_model(asked, spec.but(delta=delta))
-        draws = pm.draw([model["x_star"]], draws=1, random_seed=1)[0]
-        found[delta] = draws
-    np.testing.assert_allclose(found[2.0] - found[0.0], 2.0 * silent, atol=1e-9)
+@pytest.mark.parametrize(("kappa", "delta"), [(0.0, 0.0), (0.0, -1.0), (-0.3, -1.0), (-0.3, 1.5)])
+def test_a_shift_against_least_squares_on_all_scores(kappa: float, delta: float) -> None:
+    """The slope over all planned months is what a regression on the silent scores, too, finds."""
+    made, x, known = patterns(kappa, delta)
+    rows = made.panel.rows
+    groups = [rows[name].to_numpy() for name in ("ou_idx", "month_idx")]
+    found = silence.silence(made, seed=1)
+    expected = sensitivity.least_squares(rows["y"].to_numpy(), x, groups, groups[0])
+    draws = silence.given_shift(made, found, delta)
+    assert float(draws.mean()) == pytest.approx(expected.value, abs=3 * expected.se + 0.004)
+    kappa_found = float(found["outcome"].mean()) * made.panel.scale.s_y
+    assert kappa_found == pytest.approx(kappa, abs=0.03)
+    assert float(found["score"].mean()) == pytest.approx(known["d"], abs=0.04)
+    chance = 0.61 / np.sqrt(rows.sizes["row"] * float(found["rarity"].mean()))  # of a mean
+    assert float(found["outcome"].std()) * made.panel.scale.s_y == pytest.approx(chance, rel=0.3)
 
 
-def test_effects_drawn_after_sampling_follow_the_shift(asked: Panel, silent: np.ndarray) -> None:
-    """A shift is what moving the outcomes by the slope would be, where all share one slope."""
-    spec = ROBUST.but(slope="total", noise="common")
-    model = build_model(asked, spec)
-    names = ["mu_alpha", "mu_beta", "sigma_ou", "corr_ou", "lam", "tau", "mu_x_ou", "gamma_x"]
-    names += ["sigma_x", "sigma_meas", "sigma_y", "phi_u", "sigma_u"]
-    v = values_at(model, names, near_the_start(model))
-    v["sigma_ou"] = np.array([0.5, 1e-9])  # every OU has the mean slope
-    p = posterior_of(model, v)
-    shifted = complete(asked, spec.but(delta=0.8), p, seed=1)
-    y = asked.rows["y"] - 0.8 * float(v["mu_beta"]) * silent
-    moved = complete(replace(asked, rows=asked.rows.assign(y=y)), spec, p, seed=1)
-    np.testing.assert_allclose(shifted["alpha"], moved["alpha"], atol=1e-6)
-    assert abs(shifted["alpha"] - complete(asked, spec, p, seed=1)["alpha"]).max() > 1e-3
+def test_a_shift_is_a_question_that_no_fit_answers(asked: Panel) -> None:
+    """Silent outcomes like the others': flatter either way, and the sign is never lost."""
+    made, _, _ = patterns(0.0, 0.0)
+    table = silence.shifted(made, silence.silence(made), [-2.0, -1.0, 0.0, 1.0, 2.0])
+    slope = float(made.posterior["mu_beta"].mean())
+    assert table.loc[0.0, "mean"] == pytest.approx(slope, rel=0.01)
+    assert (table["mean"] > 0).all()
+    assert table["mean"].idxmax() == 0.0
+    assert table.loc[2.0, "mean"] == pytest.approx(table.loc[-2.0, "mean"], abs=0.08 * slope)
+    plots.sensitivity.over_grid(table, xlabel="delta")
+    assert "posterior standard deviations" in words.sensitivity.span(table)
+    said = words.sensitivity.silent(10, 4, silence.silence(made))
+    assert "as probable as before" in said
+    with pytest.raises(TypeError, match="delta"):
+        BASELINE.but(delta=1.0)
 
 
-def test_a_shift_that_makes_no_sense_is_refused(asked: Panel) -> None:
-    with pytest.raises(UserError, match="one of the two is enough"):
-        build_model(asked, UPGRADED.but(delta=1.0))
-    frame = asked.to_frame().assign(month=lambda f: pd.to_datetime(f["month"]))
-    bare = Panel.from_frame(frame.drop(columns="scheduled"))
-    with pytest.raises(UserError, match="no column 'scheduled'"):
-        build_model(bare, BASELINE.but(delta=1.0))
-    assert "delta" not in build_model(bare, BASELINE).named_vars
+def test_whole_waves_that_are_silent_say_nothing(asked: Panel) -> None:
+    made, _, _ = patterns(-0.3, 0.0)
+    rows = made.panel.rows
+    odd = rows["month_idx"].to_numpy() % 2 == 1
+    whole = rows.assign(observed=("row", odd), survey=rows["survey"].where(odd))
+    other = replace(made, panel=replace(made.panel, rows=whole))
+    found = silence.silence(other)
+    assert (found["outcome"] == 0).all()
+    table = silence.shifted(other, found, [-1.0, 0.0, 1.0])
+    np.testing.assert_allclose(table["mean"], table.loc[0.0, "mean"])
+    assert "Whole OUs or whole months" in words.sensitivity.silent(10, 4, found)
 
 
 # --- a fixed slope of the response
@@ -217,8 +220,8 @@ def test_a_slope_without_a_response_part_is_refused(asked: Panel) -> None:
 # --- sampled
 
 
-WITHIN = BASELINE.but(slope="within", delta=0.0)
-"""A shift of 0 is none, and one compiled model serves all that is sampled here."""
+WITHIN = BASELINE.but(slope="within")
+"""One compiled model serves all that is sampled here."""
 
 
 @pytest.fixture(scope="module")
@@ -244,29 +247,15 @@ def test_a_grid_is_compiled_once_and_kept_apart() -> None:
     assert (density.log_response(density.mean) < 0).all()
 
 
-def test_shifts_share_a_compiled_model_and_act(asked: Panel) -> None:
-    sampling = Sampling(draws=400, tune=400, chains=2, seed=1)
-    fits = {d: fit(asked, WITHIN.but(delta=d), sampling) for d in (0.0, -3.0, 3.0)}
-    keys = {model_key(build_model(asked, each.spec), each.spec) for each in fits.values()}
-    assert len(keys) == 1
-    table = sensitivity.over_grid(fits, what="delta")
-    assert list(table.index) == [-3.0, 0.0, 3.0]
-    assert table.loc[3.0, "mean"] != pytest.approx(table.loc[-3.0, "mean"], abs=0.01)
-    plots.sensitivity.over_grid(table, xlabel="delta")
-    assert "posterior standard deviations" in words.sensitivity.span(table)
-    verdict = sensitivity.refit_verdict(fits[0.0])
-    assert {c.name for c in verdict.checks} == {c.name for c in check(fits[0.0]).checks}
-
-
 def test_keys_know_what_is_set(asked: Panel) -> None:
     keys = {
         fit_key(asked, spec, Sampling())
         for spec in (
-            *(SITE.but(delta=d) for d in (0.0, 1.0)),
+            SITE,
             *(UPGRADED.but(rho_x=r) for r in (None, 0.0, 1.0)),
         )
     }
-    assert len(keys) == 5
+    assert len(keys) == 4
 
 
 # --- what needs no refit
@@ -290,6 +279,9 @@ def test_a_set_value_is_the_conditional_of_a_normal_posterior(asked: Panel) -> N
         assert row["mean"] == pytest.approx(expected, abs=0.01)
         assert row["sd"] == pytest.approx(sd, rel=0.03)
         assert row["positive"] == pytest.approx(stats.norm.cdf(expected / sd), abs=0.01)
+    told = stats.norm.pdf(table.index, 1.0, 0.3) / stats.norm.pdf(table.index, 0.0, 1.0)
+    np.testing.assert_allclose(table["support"], told / told.max(), rtol=0.2, atol=1e-6)
+    assert "most probable" in words.sensitivity.support(table, "it")
     move = float(f"{asked.scale.s_x * 0.7:.2g}")
     percent = 100 * np.expm1(asked.scale.s_y / asked.scale.s_x * move * table["mean"])
     np.testing.assert_allclose(table["percent"], percent, rtol=0.02)

@@ -26,7 +26,7 @@ from pytensor.tensor import TensorVariable
 from oulib.model import filter_kernel, filtering, summed_kernel
 from oulib.model.groups import EFFECTS
 from oulib.model.line import Line
-from oulib.model.survey import given_survey, respondents, scores, unanswered
+from oulib.model.survey import given_survey, respondents, scores
 from oulib.panel import Panel
 from oulib.spec import ModelSpec
 
@@ -225,7 +225,7 @@ def complete(panel: Panel, spec: ModelSpec, posterior: xr.Dataset, *, seed: int)
     first, gap = steps(panel)
     size, samples = len(panel.ous), p.sizes["sample"]
     value = {name: p[name].to_numpy() for name in p.data_vars}
-    site, silent = panel.site_idx, spec.delta * unanswered(panel)[at]
+    site = panel.site_idx
     gamma_x = value.get("gamma_x", np.full(samples, spec.priors.gamma_x_fixed))
     corr = value["corr_ou"][:, 0, 1] if "corr_ou" in value else np.zeros(samples)
     # A stream a chain, so that a chain's first draws are the same however many follow.
@@ -238,7 +238,7 @@ def complete(panel: Panel, spec: ModelSpec, posterior: xr.Dataset, *, seed: int)
         if spec.sites:
             effects += np.column_stack([value["alpha_site"][k], value["beta_site"][k]])[site]
         expected = value["mu_x_ou"][k, ou] + gamma_x[k] * value["tau"][k, month]
-        m, _ = given_survey(expected + silent, value["sigma_x"][k], value["sigma_meas"][k], n, x)
+        m, _ = given_survey(expected, value["sigma_x"][k], value["sigma_meas"][k], n, x)
         left = y - effects[ou, 0] - value["lam"][k, month]
         if spec.slope == "within":
             m = m - expected

@@ -94,18 +94,18 @@ def closed_form(line: Line, sigma_y: TensorVariable, y: TensorVariable, dim: str
     score, rows = line.score, line.score.rows
 
     def logp(value: TensorVariable, *params: TensorVariable) -> TensorVariable:
-        a, b, lam, mu, shift, factor, sx, sm, sy, ou, month, n, x, lift, *extra = params
+        a, b, lam, mu, shift, factor, sx, sm, sy, ou, month, n, x, *extra = params
         return row_kernels.normal(
-            value - extra[0] if extra else value, ou, month, n, x, lift,
+            value - extra[0] if extra else value, ou, month, n, x,
             a, b, lam, mu, shift, factor, sx, sm, sy, np.array(line.within),
         )  # fmt: skip
 
     def draw(
         *params: np.ndarray, rng: np.random.Generator, size: tuple[int, ...] | None = None
     ) -> np.ndarray:
-        a, b, lam, mu, shift, factor, sx, sm, sy, ou, month, n, x, lift, *extra = params
+        a, b, lam, mu, shift, factor, sx, sm, sy, ou, month, n, x, *extra = params
         expected = mu[ou] + shift[month]
-        mean, var = given_survey(expected + lift, sx, sm, n, x)
+        mean, var = given_survey(expected, sx, sm, n, x)
         if line.within:
             mean = mean - expected
         centre = sum(extra, a[ou] + lam[month] + b[ou] * mean)
@@ -116,12 +116,12 @@ def closed_form(line: Line, sigma_y: TensorVariable, y: TensorVariable, dim: str
         "productivity",
         *(line.level, line.beta, line.lam, score.mu_x_ou, score.movement, line.factor),
         *(score.sigma_x, score.sigma_meas, sigma_y),
-        *(rows.ou, rows.month, rows.n, rows.x, rows.lift, *line.extras),
+        *(rows.ou, rows.month, rows.n, rows.x, *line.extras),
         logp=logp,
         random=draw,
         signature=(
             "(ou),(ou),(month),(ou),(month),(ou),(),(),(),"
-            + ",".join(["(row)"] * (5 + len(line.extras)))
+            + ",".join(["(row)"] * (4 + len(line.extras)))
             + "->(row)"
         ),
         observed=y,

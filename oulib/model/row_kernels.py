@@ -100,11 +100,10 @@ surveys = Kernel(
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _scores(ou, month, n, x, lift, mu, shift, sigma_x, sigma_meas, within):
+def _scores(ou, month, n, x, mu, shift, sigma_x, sigma_meas, within):
     """Mean and sd of x* given the row's own survey, (row); equation (2.8) (``eq-given-survey``).
 
-    ``lift`` is what else is added to the expected score mu_g + shift_t; with ``within`` the
-    mean is less that of the OU and the month.
+    With ``within`` the mean is less mu_g + shift_t, which is expected of the OU and the month.
     """
     mean, sd = np.empty(x.size), np.empty(x.size)
     sx = sigma_x.item()
@@ -113,16 +112,16 @@ def _scores(ou, month, n, x, lift, mu, shift, sigma_x, sigma_meas, within):
     for i in range(x.size):
         expected = mu[ou[i]] + shift[month[i]]
         if n[i] == 0:
-            mean[i], sd[i] = own * expected + lift[i], sx
+            mean[i], sd[i] = own * expected, sx
         else:
             over = 1 / (noise + signal * n[i])
-            told = signal * n[i] * over * (x[i] - expected - lift[i])
-            mean[i], sd[i] = own * expected + lift[i] + told, sx * math.sqrt(noise * over)
+            told = signal * n[i] * over * (x[i] - expected)
+            mean[i], sd[i] = own * expected + told, sx * math.sqrt(noise * over)
     return mean, sd
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _scores_back(ou, month, n, x, lift, mu, shift, sigma_x, sigma_meas, within, c_mean, c_sd):
+def _scores_back(ou, month, n, x, mu, shift, sigma_x, sigma_meas, within, c_mean, c_sd):
     g_mu, g_shift = np.zeros(mu.size), np.zeros(shift.size)
     sx, sm = sigma_x.item(), sigma_meas.item()
     signal, noise = sx**2, sm**2 + _TINY
@@ -138,7 +137,7 @@ def _scores_back(ou, month, n, x, lift, mu, shift, sigma_x, sigma_meas, within, 
             over = 1 / (noise + signal * n[i])
             weight = signal * n[i] * over
             g_expected = c_mean[i] * (own - weight)
-            g_weight = c_mean[i] * (x[i] - mu[g] - shift[t] - lift[i])
+            g_weight = c_mean[i] * (x[i] - mu[g] - shift[t])
             left = noise * over
             root = math.sqrt(left)
             g_sx += c_sd[i] * root
@@ -161,12 +160,12 @@ scores = Kernel(
     name="scores",
     forward=_scores,
     backward=_scores_back,
-    inputs=("i1", "i1", "f1", "f1", "f1", "f1", "f1", "f0", "f0", "b0"),
+    inputs=("i1", "i1", "f1", "f1", "f1", "f1", "f0", "f0", "b0"),
     shapes=(((3, 0),), ((3, 0),)),
     outputs=2,
-    wanted=(5, 6, 7, 8),
+    wanted=(4, 5, 6, 7),
 )
-"""Inputs ou, month, n, x, lift (row), mu (ou), shift (month), sigma_x, sigma_meas, within."""
+"""Inputs ou, month, n, x (row), mu (ou), shift (month), sigma_x, sigma_meas, within."""
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -206,9 +205,7 @@ lines = Kernel(
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _normal(
-    y, ou, month, n, x, lift, a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y, within
-):
+def _normal(y, ou, month, n, x, a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y, within):
     """Log density of y given the row's survey, x* summed out, (row).
 
     Normal with mean a_g + lam_t + b_g E[x*] and variance (factor_g sigma_y)^2 + b_g^2 var(x*);
@@ -226,12 +223,12 @@ def _normal(
             v = of_y + slope * slope * signal
             over, constant = 1 / v, -0.5 * (_LOG_2PI + math.log(v))
         expected = centre + shift[t]
-        r = y[i] - level - lam[t] - slope * (own * expected + lift[i])
+        r = y[i] - level - lam[t] - slope * own * expected
         if n[i] == 0:
             out[i] = constant - 0.5 * r * r * over
         else:
             share = 1 / (noise + signal * n[i])
-            r -= slope * (signal * n[i] * share * (x[i] - expected - lift[i]))
+            r -= slope * (signal * n[i] * share * (x[i] - expected))
             v = of_y + slope * slope * (signal * (noise * share))
             out[i] = -0.5 * (_LOG_2PI + math.log(v) + r * r / v)
     return out
@@ -239,7 +236,7 @@ def _normal(
 
 @numba.njit(cache=True, error_model="numpy")
 def _normal_back(
-    y, ou, month, n, x, lift, a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y, within, c
+    y, ou, month, n, x, a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y, within, c
 ):
     g_y = np.empty(y.size)
     g_a, g_b, g_mu, g_factor = (
@@ -270,7 +267,7 @@ def _normal_back(
             over = 1 / (of_y + slope * slope * signal)
         t = month[i]
         expected = centre + shift[t]
-        at = own * expected + lift[i]
+        at = own * expected
         r = y[i] - level - lam[t] - slope * at
         if n[i] == 0:
             pull = c[i] * r * over
@@ -280,7 +277,7 @@ def _normal_back(
         else:
             share = 1 / (noise + signal * n[i])
             weight, left = signal * n[i] * share, noise * share
-            miss = x[i] - expected - lift[i]
+            miss = x[i] - expected
             at += weight * miss
             r -= slope * (weight * miss)
             row_over = 1 / (of_y + slope * slope * (signal * left))
@@ -306,7 +303,7 @@ def _normal_back(
 
 
 @numba.njit(cache=True, error_model="numpy", fastmath=_SUMS)
-def _silent(y, n, lift, lam, shift, level, slope, centre, own, over, r, at, g_lam, g_shift):
+def _silent(y, n, lam, shift, level, slope, centre, own, over, r, at, g_lam, g_shift):
     """Sums over the rows without a survey of an OU's months in a row, and what they add by month.
 
     ``lam``, ``shift`` and what is added to are of these months; ``r`` becomes the residuals, 0
@@ -314,7 +311,7 @@ def _silent(y, n, lift, lam, shift, level, slope, centre, own, over, r, at, g_la
     """
     squares = pulls = along = count = 0.0
     for k in range(y.size):
-        expected = own * (centre + shift[k]) + lift[k]
+        expected = own * (centre + shift[k])
         open_ = 1.0 if n[k] == 0.0 else 0.0
         miss = open_ * (y[k] - level - lam[k] - slope * expected)
         r[k], at[k] = miss, expected
@@ -330,12 +327,12 @@ def _silent(y, n, lift, lam, shift, level, slope, centre, own, over, r, at, g_la
 
 
 @numba.njit(cache=True, error_model="numpy", fastmath=_SUMS)
-def _squares(y, n, lift, lam, shift, level, slope, centre, own):
+def _squares(y, n, lam, shift, level, slope, centre, own):
     """Squared residuals of an OU's rows without a survey, months in a row: their sum and number."""
     squares = count = 0.0
     for k in range(y.size):
         open_ = 1.0 if n[k] == 0.0 else 0.0
-        miss = y[k] - level - lam[k] - slope * (own * (centre + shift[k]) + lift[k])
+        miss = y[k] - level - lam[k] - slope * own * (centre + shift[k])
         squares += open_ * miss * miss
         count += open_
     return squares, count
@@ -343,7 +340,7 @@ def _squares(y, n, lift, lam, shift, level, slope, centre, own):
 
 @numba.njit(cache=True, error_model="numpy")
 def _normal_by_ou(
-    y, ou, month, n, x, lift, a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y, within
+    y, ou, month, n, x, a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y, within
 ):
     """The sums over OUs' rows of :func:`_normal`, (ou)."""
     out = np.zeros(a.size)
@@ -359,7 +356,7 @@ def _normal_by_ou(
         of_y = (factor[g] * sigma_y.item()) ** 2
         v = of_y + slope * slope * signal
         squares, count = _squares(
-            y[begin:end], n[begin:end], lift[begin:end], lam[t : t + size], shift[t : t + size],
+            y[begin:end], n[begin:end], lam[t : t + size], shift[t : t + size],
             level, slope, centre, own,
         )  # fmt: skip
         total, product = squares / v + count * math.log(v), 1.0
@@ -369,8 +366,8 @@ def _normal_by_ou(
                     continue
                 k = t + i - begin
                 share = 1 / (noise + signal * n[i])
-                miss = x[i] - centre - shift[k] - lift[i]
-                score = own * (centre + shift[k]) + lift[i] + signal * n[i] * share * miss
+                miss = x[i] - centre - shift[k]
+                score = own * (centre + shift[k]) + signal * n[i] * share * miss
                 gap = y[i] - level - lam[k] - slope * score
                 v = of_y + slope * slope * (signal * (noise * share))
                 total += gap * gap / v
@@ -381,7 +378,7 @@ def _normal_by_ou(
 
 @numba.njit(cache=True, error_model="numpy")
 def _normal_by_ou_back(
-    y, ou, month, n, x, lift, a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y, within, c
+    y, ou, month, n, x, a, b, lam, mu, shift, factor, sigma_x, sigma_meas, sigma_y, within, c
 ):
     g_y = np.zeros(y.size)
     g_a, g_b, g_mu, g_factor = (
@@ -406,7 +403,7 @@ def _normal_by_ou_back(
         v = of_y + slope * slope * signal
         over = weight / v
         found, pulls, along, count = _silent(
-            y[begin:end], n[begin:end], lift[begin:end], lam[t : t + size], shift[t : t + size],
+            y[begin:end], n[begin:end], lam[t : t + size], shift[t : t + size],
             level, slope, centre, own, over, r, at, g_lam[t : t + size], g_shift[t : t + size],
         )  # fmt: skip
         s_pull = over * pulls
@@ -420,7 +417,7 @@ def _normal_by_ou_back(
                 continue
             share = 1 / (noise + signal * n[i])
             told, left = signal * n[i] * share, noise * share
-            miss = x[i] - centre - shift[t + i - begin] - lift[i]
+            miss = x[i] - centre - shift[t + i - begin]
             score = at[i - begin] + told * miss
             gap = y[i] - level - lam[t + i - begin] - slope * score
             v = of_y + slope * slope * (signal * left)
@@ -451,7 +448,7 @@ def _normal_by_ou_back(
 
 
 _NORMAL = (
-    *("f1", "i1", "i1", "f1", "f1", "f1"),
+    *("f1", "i1", "i1", "f1", "f1"),
     *("f1", "f1", "f1", "f1", "f1", "f1", "f0", "f0", "f0", "b0"),
 )
 
@@ -460,8 +457,8 @@ normal_by_ou = Kernel(
     forward=_normal_by_ou,
     backward=_normal_by_ou_back,
     inputs=_NORMAL,
-    shapes=(((6, 0),),),
-    wanted=(0, 6, 7, 8, 9, 10, 11, 12, 13, 14),
+    shapes=(((5, 0),),),
+    wanted=(0, 5, 6, 7, 8, 9, 10, 11, 12, 13),
 )
 """Inputs as of :data:`normal`; the output is the sum over the rows of each OU, (ou)."""
 
@@ -474,7 +471,7 @@ normal = Kernel(
     wanted=normal_by_ou.wanted,
     by_group=normal_by_ou,
 )
-"""Inputs y, ou, month, n, x, lift (row), a, b (ou), lam (month), mu (ou), shift (month),
+"""Inputs y, ou, month, n, x (row), a, b (ou), lam (month), mu (ou), shift (month),
 factor (ou), sigma_x, sigma_meas, sigma_y, within."""
 
 

@@ -10,7 +10,6 @@ import pymc as pm
 import pytensor.tensor as pt
 from pytensor.tensor import TensorVariable
 
-from oulib.errors import UserError
 from oulib.model import months, row_kernels
 from oulib.panel import Panel
 from oulib.spec import ModelSpec
@@ -20,15 +19,13 @@ from oulib.spec import ModelSpec
 class Rows:
     """What the data say of each row, as data of the model; all are (row).
 
-    ``n`` and ``x`` are the respondents and the score of the row's survey, 0 without one; ``lift``
-    is what is added by hand to the expected score.
+    ``n`` and ``x`` are the respondents and the score of the row's survey, 0 without one.
     """
 
     ou: TensorVariable
     month: TensorVariable
     n: TensorVariable
     x: TensorVariable
-    lift: TensorVariable
 
     def at(self, rows: TensorVariable) -> Rows:
         """Some of the rows."""
@@ -61,11 +58,6 @@ class LatentScore:
         """What is expected of the row's OU and month, (row)."""
         return self.mu_x_ou[self.rows.ou] + self.movement[self.rows.month]
 
-    @property
-    def prior_mean(self) -> TensorVariable:
-        """The mean of x* before any survey, with what was added by hand, (row)."""
-        return self.expected + self.rows.lift
-
     def given_survey(self, *, within: bool = False) -> tuple[TensorVariable, TensorVariable]:
         """Mean and sd of x* given the row's own survey, where there is one, (row).
 
@@ -73,7 +65,7 @@ class LatentScore:
         """
         r = self.rows
         return row_kernels.scores(
-            r.ou, r.month, r.n, r.x, r.lift,
+            r.ou, r.month, r.n, r.x,
             self.mu_x_ou, self.movement, self.sigma_x, self.sigma_meas, np.array(within),
         )  # fmt: skip
 
@@ -123,7 +115,6 @@ def add(panel: Panel, spec: ModelSpec) -> LatentScore:
         pm.Data("month_idx", panel.rows["month_idx"].to_numpy(), dims="row"),
         pm.Data("respondents", respondents(panel), dims="row"),
         pm.Data("score", scores(panel), dims="row"),
-        pm.Data("score_lift", _lift(panel, spec), dims="row"),
     )
     score = LatentScore(
         rows,
@@ -139,10 +130,7 @@ def add(panel: Panel, spec: ModelSpec) -> LatentScore:
 
 
 def _observe(panel: Panel, score: LatentScore) -> None:
-    """Add the observed node ``survey``: x'_i ~ N(m_i, sigma_x^2 + v_i); equation (2.7).
-
-    Nothing is lifted where a survey was answered.
-    """
+    """Add the observed node ``survey``: x'_i ~ N(m_i, sigma_x^2 + v_i); equation (2.7)."""
     seen = panel.survey_rows
     ou, month, n = (
         pm.Data(f"survey_{name}", values[seen], dims="survey_row")
@@ -186,30 +174,6 @@ def _observe(panel: Panel, score: LatentScore) -> None:
         observed=pm.Data("seen_score", scores(panel)[seen], dims="survey_row"),
         dims="survey_row",
     )
-
-
-def unanswered(panel: Panel) -> np.ndarray:
-    """Which rows had a survey planned that nobody answered, (row); none without a schedule."""
-    observed = panel.rows["observed"].to_numpy()
-    planned = panel.rows["scheduled"].to_numpy() if panel.has_schedule else np.zeros_like(observed)
-    return planned & ~observed
-
-
-def _lift(panel: Panel, spec: ModelSpec) -> np.ndarray:
-    """What is added to the expected score of each row, (row): ``delta`` where nobody answered.
-
-    Data of the model, so that a grid of shifts is compiled once.
-
-    Raises:
-        UserError: a shift was asked for, and the panel has no schedule.
-    """
-    if spec.delta and not panel.has_schedule:
-        raise UserError(
-            f"The model {spec.name} shifts the scores behind planned surveys that nobody "
-            "answered, and the panel has no column 'scheduled': which months were planned "
-            "waves is never guessed. Add the column, or set delta to 0."
-        )
-    return spec.delta * unanswered(panel).astype(float)
 
 
 def _common_movement(panel: Panel, spec: ModelSpec) -> TensorVariable:

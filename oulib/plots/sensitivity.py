@@ -14,50 +14,53 @@ from oulib.sensitivity import SURE
 
 
 def over_grid(
-    refits: pd.DataFrame,
-    foreseen: pd.DataFrame | None = None,
+    table: pd.DataFrame,
+    refits: pd.DataFrame | None = None,
     *,
     xlabel: str,
     learned: tuple[float, float] | None = None,
 ) -> Figure:
-    """Mean slope and the probability of its sign against what an assumption is set to.
+    """A slope and the probability of its sign against what an assumption is set to.
 
-    ``refits`` and ``foreseen`` are tables of ``sensitivity.over_grid`` and
-    ``sensitivity.given_value``; ``learned`` is the 90% interval of the posterior where the model
-    learns it.
+    ``table`` is that of ``sensitivity.given_value`` or ``silence.shifted``; ``refits`` of
+    ``sensitivity.over_grid``; ``learned`` is the 90% interval of the posterior where the model
+    learns it, and where ``table`` has ``support`` that is drawn, too.
     """
     fig, (left, right) = plt.subplots(1, 2, figsize=(7.4, 3.2))
     left.axhline(0, color="0.8", lw=1)
-    if foreseen is not None:
-        left.fill_between(
-            foreseen.index, foreseen["q5"], foreseen["q95"], color=COLOURS["model"], alpha=0.2, lw=0
-        )
-        left.plot(foreseen.index, foreseen["mean"], color=COLOURS["model"], label="foreseen")
-        right.plot(foreseen.index, foreseen["positive"], color=COLOURS["model"])
-    left.errorbar(
-        refits.index,
-        refits["mean"],
-        yerr=[refits["mean"] - refits["q5"], refits["q95"] - refits["mean"]],
-        fmt="o",
-        ms=5,
-        lw=1.5,
-        capsize=3,
-        color=COLOURS["other"],
-        label="fitted",
+    foreseen = "worked out" if refits is None else "foreseen"
+    left.fill_between(
+        table.index, table["q5"], table["q95"], color=COLOURS["model"], alpha=0.2, lw=0
     )
-    style = "o" if foreseen is not None else "o-"
-    right.plot(refits.index, refits["positive"], style, ms=5, color=COLOURS["other"])
+    left.plot(table.index, table["mean"], color=COLOURS["model"], label=foreseen)
+    right.plot(table.index, table["positive"], color=COLOURS["model"], label="positive slope")
+    if refits is not None:
+        left.errorbar(
+            refits.index,
+            refits["mean"],
+            yerr=[refits["mean"] - refits["q5"], refits["q95"] - refits["mean"]],
+            fmt="o",
+            ms=5,
+            lw=1.5,
+            capsize=3,
+            color=COLOURS["other"],
+            label="fitted",
+        )
+        right.plot(refits.index, refits["positive"], "o", ms=5, color=COLOURS["other"])
+        left.legend()
+    if "support" in table:
+        right.plot(table.index, table["support"], color=COLOURS["truth"], ls="--", label="the data")
+        right.legend()
     right.axhline(0.5, color="0.8", lw=1)
     for level in (SURE, 1 - SURE):
         right.axhline(level, color=COLOURS["muted"], ls=":", lw=1.2)
-    right.set(ylim=(-0.03, 1.03), ylabel="probability of a positive slope")
-    left.set_ylabel(r"mean slope $\mu_\beta$")
+    name = "probability of a positive slope"
+    right.set(ylim=(-0.03, 1.03), ylabel="probability" if "support" in table else name)
+    left.set_ylabel("mean slope")
     for ax in (left, right):
         ax.set_xlabel(xlabel)
         if learned is not None:
             ax.axvspan(*learned, color=COLOURS["accent"], alpha=0.12, lw=0)
-    if foreseen is not None:
-        left.legend()
     return fig
 
 

@@ -63,12 +63,48 @@ def no_shift(planned: int, unanswered: int, *, schedule: bool) -> str:
     )
 
 
-def silent(planned: int, unanswered: int, rows: int) -> str:
-    """How many rows a shift moves."""
-    return (
-        f"Of {count(planned, 'planned survey')} {count(unanswered, 'was', 'were')} not answered, "
-        f"{percent(unanswered / rows)} of all rows of the panel."
+def silent(planned: int, unanswered: int, found: xr.Dataset) -> str:
+    """How many rows a shift moves, and what is known of them, from ``silence.silence``."""
+    text = (
+        f"Of {count(planned, 'planned survey')} {count(unanswered, 'was', 'were')} not answered. "
     )
+    if not bool((found["rarity"] > 0).any()) or not bool((found["outcome"] != 0).any()):
+        return text + (
+            "Whole OUs or whole months are silent, so that no answered month is there to compare "
+            "them with, and a shift changes nothing within OUs and months."
+        )
+    outcome = found["outcome"]
+    low, high = outcome.quantile([0.05, 0.95]).to_numpy()
+    mean, score = float(outcome.mean()), float(found["score"].mean())
+    differ = evidence_of_sign(
+        float((outcome > 0).mean()), "that the difference is {}", "the difference"
+    )
+    text += (
+        f"Within OUs and months, outcomes of silent months lie {number(abs(mean))} standard "
+        f"deviations {'above' if mean > 0 else 'below'} those of answered ones (90% interval of "
+        f"the difference {interval(low, high)}). {differ}. So much is in the data. "
+    )
+    return text + (
+        f"By that the model takes silent scores to lie {number(abs(score))} standard deviations "
+        f"{'above' if score > 0 else 'below'} the others. A shift is added to it and is not in the "
+        "data: whatever it is, what was observed is as probable as before."
+    )
+
+
+def support(table: pd.DataFrame, what: str) -> str:
+    """What the data say of each value, from ``sensitivity.given_value``; ``what`` is Markdown."""
+    best, least = (
+        number(float(v), 1) for v in (table["support"].idxmax(), table["support"].idxmin())
+    )
+    times = 1 / float(table["support"].min())
+    text = f"Of these values the data find {what} = {best} most probable, and {least} "
+    if times > 20:
+        return text + (
+            f"{number(min(times, 1e6), 0)} times less so or more. They speak through the shapes "
+            "that the model assumes for scores and outcomes, which they cannot show to be right "
+            "where nobody answered."
+        )
+    return text + f"{number(times, 1)} times less so: they hardly speak of it."
 
 
 def tipping(point: Tipping, table: pd.DataFrame, what: str) -> str:
