@@ -1,13 +1,13 @@
 """How often a fit that passes the gate sits in the wrong place, and how often one passes.
 
-    python benchmarks/modes.py [--panels 50] [--seeds 1 2 3] [--model baseline]
+    python benchmarks/modes.py [--panels 50] [--seeds 1 2 3] [--ways auto one] [--model baseline]
 
 Panels that follow the model, with few surveys an OU: 30 OUs in 5 sites, 30 months, waves every
-sixth.  Each is fitted with each sampler seed, as :func:`oulib.fit` does by default and without the
-signs of slopes as one (:mod:`oulib.model.signs`).  The reference of a panel are 2,000 draws a chain
-of each seed with both signs as one; a fit that passes the gate is wrong if its mean of ``mu_beta``
-or ``sigma_y`` is more than half a posterior sd from the reference's, or if the probability of a
-positive slope is off by more than 0.25 for some OU.
+sixth.  Each is fitted with each sampler seed, as :func:`oulib.fit` does by default (``auto``) or
+without the signs of slopes as one (``one``; :mod:`oulib.model.signs`).  The reference of a panel
+are 2,000 draws a chain with both signs as one, of other seeds; a fit that passes the gate is wrong
+if its mean of ``mu_beta`` or ``sigma_y`` is more than half a posterior sd from the reference's, or
+if the probability of a positive slope is off by more than 0.25 for some OU.
 """
 
 from __future__ import annotations
@@ -37,22 +37,24 @@ def main() -> None:
     parser.add_argument("--panels", type=int, default=50)
     parser.add_argument("--first", type=int, default=51, help="seed of the first panel")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--references", type=int, nargs="+", default=[1001])
+    parser.add_argument("--ways", nargs="+", default=["auto"], choices=("auto", "one"))
     parser.add_argument("--model", default="baseline")
     given = parser.parse_args()
     spec = MODELS[given.model]
     recipe = "upgraded" if spec.response else "baseline"
-    count = {way: [0, 0, 0, 0] for way in ("one", "auto")}
+    count = {way: [0, 0, 0, 0] for way in given.ways}
     held: dict[str, list[float]] = {way: [] for way in count}
     for seed in range(given.first, given.first + given.panels):
         size = {"n_ou": 30, "n_site": 5, "n_month": 30, "wave_every": 6}
         panel = oulib.simulate(recipe, **size, seed=seed)
-        long = [Sampling(draws=2000, seed=each, signs="both") for each in given.seeds]
+        long = [Sampling(draws=2000, seed=each, signs="both") for each in given.references]
         reference = [oulib.fit(panel, spec, sampling, progress=False) for sampling in long]
         for way, tally in count.items():
             for each in given.seeds:
                 fit = oulib.fit(panel, spec, Sampling(seed=each, signs=way), progress=False)
                 passed = check(fit).sampled
-                again = any(look.signs == "both" for look in fit.looks)
+                again = bool(fit.both)
                 for place, yes in enumerate(
                     (True, again, passed, passed and wrong(fit, reference))
                 ):

@@ -71,7 +71,7 @@ def large(model: str, n_ou: int, sampling: Sampling) -> None:
     fit = oulib.fit(panel, MODELS[model], sampling, progress=False)
     took = time.process_time() - before
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    gate = ", ".join(f"{one.name} {one.value:.3g} {one.where}" for one in sampled(fit).failed)
+    gate = ", ".join(f"{one.name} {one.value:.3g} {one.where[:3]}" for one in sampled(fit).failed)
     mean = float(fit.posterior["mu_beta"].mean())
     print(
         f"{model}, {panel.rows.sizes['row']:,} rows, {sampling.chains} chains of {sampling.draws} "

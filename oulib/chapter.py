@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,8 +18,16 @@ import pandas as pd
 from IPython.display import HTML, Markdown, display
 from matplotlib.figure import Figure
 
-from oulib import plots, predict, truth, words
-from oulib.checks import HYPERPARAMETERS, Verdict, check, hyperparameters, summarise
+from oulib import inference, plots, predict, truth, words
+from oulib.checks import (
+    HYPERPARAMETERS,
+    Verdict,
+    check,
+    draws_of,
+    hyperparameters,
+    summarise,
+    worst,
+)
 from oulib.compare import compare, steps
 from oulib.errors import UserError
 from oulib.fit import Fit, Sampling, fit
@@ -220,8 +229,42 @@ def gate(result: Fit | Inapplicable, *, expected_to_fail: bool = False) -> Verdi
     for column in ("value", "threshold"):
         shown[column] = [f"{value:,.5g}" for value in shown[column]]
     table(shown.rename(columns={"value": "worst value"}))
+    _traces(result, verdict)
     glue(f"verdict_{result.spec.name}", {**verdict.to_dict(), "expected_to_fail": expected_to_fail})
     return verdict
+
+
+def _traces(result: Fit, verdict: Verdict) -> None:
+    """Traces of the scalars of which chains tell least the same, where a check of them failed."""
+    labels = worst(verdict)
+    if not labels:
+        return
+    draws = {label: draws_of(result, label) for label in labels}
+    ranks = {label: inference.ranks(values) for label, values in draws.items()}
+    sizes = draws[labels[0]].sizes
+    fig = plots.traces(draws, ranks, inference.rank_band(sizes["chain"], sizes["draw"]))
+    names_ = words.names(labels)
+    picture(
+        fig,
+        caption=f"Traces and ranks of {names_}, of which the chains of {words.name(verdict.model)} "
+        "tell least the same: each line is a chain. In the grey band nine in ten of the bars would "
+        "lie if all chains told the same.",
+        alt=f"Line plots of the draws of {', '.join(labels)} by chain, and histograms of ranks.",
+    )
+
+
+def picture(fig: Figure, *, caption: str, alt: str) -> None:
+    """A figure whose caption and alternative text depend on the fit; ``caption`` is Markdown."""
+    buffer = BytesIO()
+    fig.savefig(buffer, format="png")
+    plots.plt.close(fig)
+    data = b64encode(buffer.getvalue()).decode()
+    display(
+        HTML(
+            f'<figure><img alt="{escape(alt)}" src="data:image/png;base64,{data}"/>'
+            f"<figcaption><p>{_inline(caption)}</p></figcaption></figure>"
+        )
+    )
 
 
 def licence(chosen: Fit | None, before: Sequence[Verdict], mnar_reason: str = "") -> Verdict:
@@ -338,6 +381,8 @@ def table(frame: pd.DataFrame, *, digits: int = 2, most: int = 15) -> None:
         for column in shown.columns
         if pd.api.types.is_float_dtype(shown[column])
     }
+    for column in shown.select_dtypes(bool):
+        shown = shown.assign(**{column: shown[column].map({True: "yes", False: "no"})})
     text = shown.to_html(escape=True, border=0, classes="table", formatters=formats, na_rep="")
     if len(frame) > most:
         text += f"<p>{most} of {len(frame):,} rows.</p>"

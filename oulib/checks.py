@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from oulib import cache
+from oulib import cache, mirror
 from oulib.adequacy import ADEQUACY, adequate
 from oulib.density import quadrature_error
 from oulib.diagnostics import (
@@ -22,13 +22,18 @@ from oulib.diagnostics import (
     Thresholds,
     constants,
     diagnose,
+    of_scalars,
     summary,
 )
-from oulib.fit import Fit
-from oulib.looks import Look
+from oulib.fit import Fit, Sampling
+from oulib.fit import fit as fit_model
+from oulib.looks import AUTO, Look
+from oulib.panel import Panel
+from oulib.spec import ModelSpec
 
 __all__ = [
     "ADEQUACY",
+    "ELSEWHERE",
     "HYPERPARAMETERS",
     "NAMES",
     "REDUNDANT",
@@ -36,10 +41,14 @@ __all__ = [
     "Thresholds",
     "Verdict",
     "check",
+    "draws_of",
     "hyperparameters",
     "labels_in",
+    "read",
+    "refit",
     "sampled",
     "summarise",
+    "worst",
     "worst_place",
 ]
 
@@ -47,6 +56,7 @@ __all__ = [
 _HERE = Path(__file__).parent
 _SUMMARY = (_HERE / "diagnostics.py",)
 _QUADRATURE = (_HERE / "density.py", _HERE / "model")
+_MIRROR = (_HERE / "mirror.py", *_QUADRATURE)
 
 
 @dataclass(frozen=True)
@@ -152,9 +162,104 @@ def sampled(fit: Fit, thresholds: Thresholds | None = None) -> Verdict:
     table = table[~table.index.isin(constants(fit.posterior, fit.spec))]
     stats = fit.tree["sample_stats"].to_dataset()
     checks = diagnose(table, stats, max_depth=fit.sampling.max_depth, limit=limit)
-    checks += _quadrature(fit, limit.quadrature)
+    checks += _quadrature(fit, limit.quadrature) + _signs(fit, limit.signs)
     draws = stats.sizes["draw"]
     return Verdict(model=fit.spec.name, checks=checks, draws=draws, looks=fit.looks)
+
+
+def _signs(fit: Fit, threshold: float) -> tuple[Check, ...]:
+    """The check of signs of slopes that no chain went to, where slopes are sampled one by one."""
+    if not mirror.applies(fit.spec):
+        return ()
+
+    def compute() -> xr.DataTree:
+        found = mirror.caught(fit, both=fit.both)
+        ous = [label for label in found if found[label] > threshold]
+        ous.sort(key=found.__getitem__, reverse=True)
+        return xr.DataTree(
+            xr.Dataset({"other": ("place", [found[label] for label in ous])}, {"place": ous})
+        )
+
+    key = cache.key_of({"draws": fit.digest, "signs": [threshold, fit.both]}, _MIRROR)
+    tree, _ = cache.fetch("mirrored", key, compute)
+    other = tree["other"]
+    return (
+        Check(
+            name="signs",
+            value=float(other.max()) if other.size else 0.0,
+            threshold=threshold,
+            passed=not other.size,
+            where=tuple(map(str, other["place"].to_numpy())) if other.size else (),
+            advice="Slopes of these OUs may have the other sign, and chains do not go there. Leave "
+            "signs='auto', which samples both signs as one.",
+        ),
+    )
+
+
+ELSEWHERE = 1.05
+"""Largest R-hat of what is not read off a fit: beyond it chains are in places of their own."""
+
+
+def read(fit: Fit, labels: Iterable[str] = (), draws: xr.DataArray | None = None) -> Verdict:
+    """The sampler's gate for a fit off which only some scalars are read.
+
+    One rule for every refit, however short.  What is read is held to the gate, by R-hat and
+    effective draws a chain alike.  All else may be less precise, but chains must not sit in
+    different places, by an R-hat of :data:`ELSEWHERE`: what is read would have gone along.
+    Divergences, energy, tree depth and quadrature count as ever.
+
+    Args:
+        fit: the refit.
+        labels: what is read, as :func:`summarise` labels it.
+        draws: what else is read, worked out from the draws: (chain, draw), or with a further dim.
+    """
+    limit, whole = Thresholds(), sampled(fit)
+    parts = [summarise(fit).loc[list(labels)]]
+    if draws is not None:
+        parts.append(of_scalars(draws.rename(draws.name or "what is read")))
+    table = pd.concat(parts)
+    stats = fit.tree["sample_stats"].to_dataset()
+    own = {
+        one.name: one
+        for one in diagnose(table, stats, max_depth=fit.sampling.max_depth, limit=limit)
+    }
+    checks = []
+    for one in whole.checks:
+        if one.name == "r_hat" and own["r_hat"].passed:
+            far = bool(one.value > ELSEWHERE)
+            where = one.where if far else ()
+            one = replace(one, threshold=ELSEWHERE, passed=not far, where=where)
+        elif one.name in ("r_hat", "ess_bulk", "ess_tail"):
+            one = own[one.name]
+        checks.append(one)
+    return replace(whole, checks=tuple(checks))
+
+
+def refit(
+    panel: Panel,
+    spec: ModelSpec,
+    sampling: Sampling,
+    what: Callable[[Fit], xr.DataArray | Sequence[str]],
+) -> tuple[Fit, Verdict]:
+    """A refit and whether what is read off it may be: :func:`read`.
+
+    Where ``sampling`` was too short, it is fitted again, for as long as it takes.
+
+    Args:
+        panel, spec, sampling: as of :func:`oulib.fit.fit`.
+        what: what is read off a fit: labels, or draws.
+    """
+
+    def attempt(how: Sampling) -> tuple[Fit, Verdict]:
+        made = fit_model(panel, spec, how, progress=False)
+        found = what(made)
+        own = {"draws": found} if isinstance(found, xr.DataArray) else {"labels": found}
+        return made, read(made, **own)
+
+    made, verdict = attempt(sampling)
+    if verdict.sampled or sampling.draws == AUTO:
+        return made, verdict
+    return attempt(replace(sampling, draws=AUTO, chains=4))
 
 
 def _quadrature(fit: Fit, threshold: float) -> tuple[Check, ...]:
@@ -177,6 +282,26 @@ def _quadrature(fit: Fit, threshold: float) -> tuple[Check, ...]:
             "spec's step.",
         ),
     )
+
+
+def draws_of(fit: Fit, label: str) -> xr.DataArray:
+    """The draws of a scalar, (chain, draw), by its label in :func:`summarise`."""
+    variable = label.partition("[")[0]
+    values = fit.posterior[variable].transpose("chain", "draw", ...)
+    labels = of_scalars(values.isel(draw=slice(0, 4))).index
+    flat = values.to_numpy().reshape(*values.shape[:2], -1)
+    return xr.DataArray(flat[..., labels.get_loc(label)], dims=("chain", "draw"), name=label)
+
+
+def worst(verdict: Verdict, most: int = 3) -> tuple[str, ...]:
+    """Labels of the scalars of which chains tell least the same, where a check of them failed."""
+    at = [
+        label
+        for check in verdict.checks
+        if check.name in ("r_hat", "ess_bulk", "ess_tail") and not check.passed
+        for label in check.where
+    ]
+    return tuple(dict.fromkeys(at))[:most]
 
 
 def worst_place(fit: Fit, variable: str) -> str:

@@ -531,17 +531,21 @@ def _with_data(entry: Entry, model: pm.Model) -> CompiledPyMCModel:
 
 
 def _starting_points(model: pm.Model) -> Callable[[int], np.ndarray]:
-    """PyMC's starting points with its jitter, as vectors; made when the first is asked for."""
+    """PyMC's starting points with its jitter, as vectors; made when the first is asked for.
+
+    Variables that were given a start begin there.
+    """
     lock, made = threading.Lock(), []
 
     def start(seed: int) -> np.ndarray:
         with lock:  # chains ask from threads of their own
             if not made:
+                starts = model.rvs_to_initial_values
                 values = make_initial_point_expression(
                     free_rvs=model.free_RVs,
                     rvs_to_transforms=model.rvs_to_transforms,
                     initval_strategies=model.rvs_to_initial_values,
-                    jitter_rvs=set(model.free_RVs),
+                    jitter_rvs={v for v in model.free_RVs if starts.get(v) is None},
                     return_transformed=True,
                 )
                 # As it is, without rewriting, which takes longer than all the calls there will be.

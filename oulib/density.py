@@ -8,20 +8,31 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import xarray as xr
 from scipy import special
 
-from oulib.fit import Fit
 from oulib.model import filter_kernel, integration
 from oulib.model.groups import time
 from oulib.model.survey import given_survey, respondents, scores
 from oulib.panel import Panel
+from oulib.spec import ModelSpec
 
 CHUNK = 2_000_000  # numbers held at a time by the sums over a grid
 _MOST_NODES = 4000  # on each side; only a fit in which nothing can be believed would want more
+
+
+class Fitted(Protocol):
+    """What densities need of a fit: what was fitted to what, and draws."""
+
+    panel: Panel
+    spec: ModelSpec
+
+    @property
+    def posterior(self) -> xr.Dataset:
+        """Draws, (chain, draw, ...)."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +113,7 @@ class Expectations:
 
 
 def expectations(
-    fit: Fit, posterior: xr.Dataset, rows: np.ndarray, panel: Panel | None = None
+    fit: Fitted, posterior: xr.Dataset, rows: np.ndarray, panel: Panel | None = None
 ) -> Expectations:
     """The expectations of ``rows`` of the fit's panel at the draws of ``posterior``.
 
@@ -141,7 +152,7 @@ def expectations(
 
 
 def row_density(
-    fit: Fit, posterior: xr.Dataset, rows: np.ndarray, panel: Panel | None = None
+    fit: Fitted, posterior: xr.Dataset, rows: np.ndarray, panel: Panel | None = None
 ) -> RowDensity:
     """The density of ``rows`` of the fit's panel at the draws of ``posterior``.
 
@@ -187,7 +198,7 @@ def noise_factor(posterior: xr.Dataset, ou: xr.DataArray) -> xr.DataArray | floa
     return posterior["noise_ou"].isel(ou=ou).drop_vars("ou")
 
 
-def _given_others(fit: Fit, own: RowDensity, rows: np.ndarray, panel: Panel) -> RowDensity:
+def _given_others(fit: Fitted, own: RowDensity, rows: np.ndarray, panel: Panel) -> RowDensity:
     """``own``, with the deviation of each row as the OU's other outcomes let one expect it.
 
     Those are the outcomes that the fit has seen, but for the row's own.
@@ -241,7 +252,7 @@ def _array(values: xr.DataArray | float, dims: tuple[str, ...], shape: tuple[int
     return values.transpose(*dims).to_numpy() if isinstance(values, xr.DataArray) else values
 
 
-def all_rows(fit: Fit, rows: np.ndarray | None) -> np.ndarray:
+def all_rows(fit: Fitted, rows: np.ndarray | None) -> np.ndarray:
     """The positions given, or those of all rows."""
     return np.arange(fit.panel.rows.sizes["row"]) if rows is None else np.asarray(rows)
 
@@ -254,7 +265,7 @@ def thinned(posterior: xr.Dataset, draws: int | None) -> xr.Dataset:
     return posterior.isel(draw=slice(None, None, max(total // draws, 1)))
 
 
-def quadrature_error(fit: Fit, *, draws: int = 32) -> float:
+def quadrature_error(fit: Fitted, *, draws: int = 32) -> float:
     """Largest error of a row's log density, over rows and some posterior draws.
 
     The model's sums are held against a dense grid, for log p(y_i | x'_i, R_i) and

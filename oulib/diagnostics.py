@@ -29,7 +29,19 @@ NAMES = (
     *("beta_between", "noise_ou", "sigma_noise_ou", "phi_u", "sigma_u"),
     *("rho_0", "rho_x", "rho_ou", "sigma_rho_ou", "rho_month", "sigma_rho_month", "x_star"),
 )
-"""The public names of posterior variables; the others are coordinates of the sampler."""
+"""The public names of posterior variables."""
+
+COORDINATES = (
+    *("mu_x_surveyed", "mu_x_ou_raw", "signed_sigma_meas", "total_x", "noise_share"),
+    *("tau_seen", "z_tau", "z_x", "trend_raw", "z_coef", "u_coef"),
+    *("chol_corr_ou", "chol_corr_site", "z_site", "z_ou"),
+    *("level_ou", "beta_raw", "mu_beta_raw", "sigma_alpha_raw", "sigma_beta_raw"),
+    *("total_y", "deviation_share", "log_noise_raw", "nu_minus_two", "z_rho_ou", "z_rho_month"),
+)
+"""Variables that are sampled in the place of public ones, which are all that they act on.
+
+Whatever else a model samples has no public stand-in, and is held to the gate itself.
+"""
 
 HYPERPARAMETERS = (
     *("mu_alpha", "mu_beta", "sigma_ou", "corr_ou", "sigma_site", "corr_site"),
@@ -53,12 +65,17 @@ REDUNDANT = [
 
 @dataclass(frozen=True, kw_only=True)
 class Thresholds:
-    """What a fit must reach; the R-hat and ESS levels are those of Vehtari et al. (2021)."""
+    """What a fit must reach; the R-hat and ESS levels are those of Vehtari et al. (2021).
+
+    ``signs`` is the largest probability of a slope's sign that chains do not go to: with more, a
+    sign could not be stated with evidence.
+    """
 
     r_hat: float = 1.01
     ess_per_chain: float = 100.0
     bfmi: float = 0.3
     quadrature: float = 1e-3
+    signs: float = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,19 +91,20 @@ class Check:
 
 
 def summary(posterior: xr.Dataset) -> pd.DataFrame:
-    """A row per scalar of the posterior under its public name.
+    """A row per scalar of the posterior under its public name, and per scalar that has none.
 
     Index labels spell the place out (``alpha[OU-07]``, ``lam[2024-03]``); columns are ``mean``,
     ``sd``, ``mcse_mean``, ``q5``, ``q95``, ``ess_bulk``, ``ess_tail`` (of those two quantiles) and
     ``r_hat``.  The numbers are ArviZ's, which goes through the scalars one by one; here many are
     worked out together.
     """
-    tables = [_table(posterior[name]) for name in NAMES if name in posterior]
-    return pd.concat(tables).rename_axis("parameter")
+    names = [name for name in NAMES if name in posterior]
+    names += [name for name in posterior if name not in (*NAMES, *COORDINATES)]
+    return pd.concat([of_scalars(posterior[name]) for name in names]).rename_axis("parameter")
 
 
-def _table(draws: xr.DataArray) -> pd.DataFrame:
-    """The rows of :func:`summary` of one variable."""
+def of_scalars(draws: xr.DataArray) -> pd.DataFrame:
+    """The rows of :func:`summary` of one variable, (chain, draw, ...)."""
     places = [dim for dim in draws.dims if dim not in ("chain", "draw")]
     values = draws.transpose("chain", "draw", *places).to_numpy()
     labels = [str(draws.name)]

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -21,9 +21,10 @@ from oulib import cache
 from oulib.compiled import compiled_model
 from oulib.errors import UserError
 from oulib.looks import AUTO, LENGTHS, Look, look
+from oulib.mirror import NOTABLE, applies, caught, of_one_sign, undecided
 from oulib.model import build_model
 from oulib.model.deviations import complete
-from oulib.model.signs import signs
+from oulib.model.signs import sample_both, signs, start_from
 from oulib.panel import Panel
 from oulib.spec import ModelSpec
 
@@ -31,6 +32,9 @@ Sampler = Literal["nutpie", "pymc", "numpyro"]
 _HERE = Path(__file__).parent
 _CODE = (_HERE / "fit.py", _HERE / "compiled.py", _HERE / "model")
 _RULE = (_HERE / "looks.py", _HERE / "diagnostics.py")  # what decides on the number of draws
+_SIGNS = (_HERE / "mirror.py", _HERE / "density.py")  # and on the signs that are sampled as one
+
+_CAREFUL = 0.97  # target acceptance with both signs as one: the other side has awkward corners
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +43,10 @@ class Sampling:
 
     With ``draws="auto"`` chains are as long as it takes to pass the gate, up to the last of
     :data:`oulib.looks.LENGTHS`.  A trajectory has at most 2 ** ``max_depth`` steps.  ``signs`` is
-    whether a slope's two signs are sampled as one (``"both"``; :mod:`oulib.model.signs`), which
-    frees chains that are caught in one; with ``"auto"`` that is so where chains that are as long
-    as it takes disagree, and nowhere else.  Only nutpie can.
+    whether a slope's two signs are sampled as one (:mod:`oulib.model.signs`), which frees chains
+    that are caught in one: of all OUs (``"both"``), of none (``"one"``), or, with ``"auto"``, of
+    those in which chains are found to be caught (:mod:`oulib.mirror`).  Only nutpie can; it then
+    takes shorter steps, for a target acceptance of at least 0.97.
 
     Raises:
         UserError: ``draws`` is a text other than "auto", ``signs`` is none of its three values, or
@@ -71,14 +76,6 @@ class Sampling:
     def lengths(self) -> tuple[int, ...]:
         """Draws a chain at which sampling may end."""
         return LENGTHS if self.draws == AUTO else (self.draws,)
-
-    @property
-    def ways(self) -> tuple[Literal["one", "both"], ...]:
-        """How signs of slopes are sampled, and, where chains disagree, how then."""
-        if self.signs != AUTO:
-            return (self.signs,)
-        again = self.draws == AUTO and self.sampler == "nutpie"
-        return ("one", "both") if again else ("one",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +120,11 @@ class Fit:
         return {
             stage: float(self.tree.attrs[f"{stage}_seconds"]) for stage in ("compile", "sample")
         }
+
+    @property
+    def both(self) -> tuple[str, ...]:
+        """OUs of which both signs of the slope were sampled as one."""
+        return tuple(json.loads(self.tree.attrs.get("both", "[]")))
 
     @property
     def looks(self) -> tuple[Look, ...]:
@@ -181,27 +183,37 @@ def fit_key(panel: Panel, spec: ModelSpec, sampling: Sampling) -> str:
         "spec": {k: v for k, v in spec.to_dict().items() if k != "name"},
         "sampling": asdict(sampling),
     }
-    return cache.key_of(question, _CODE + (_RULE if sampling.draws == AUTO else ()))
+    rules = (_RULE if sampling.draws == AUTO else ()) + (_SIGNS if sampling.signs == AUTO else ())
+    return cache.key_of(question, _CODE + rules)
 
 
 def _sample(
     panel: Panel, spec: ModelSpec, sampling: Sampling, cores: int | None, progress: bool
 ) -> xr.DataTree:
     model, clock = build_model(panel, spec), _Clock()
-    if sampling.signs == "both" and signs(model) is None:
+    able = sampling.sampler == "nutpie" and signs(model) is not None
+    if sampling.signs == "both" and not able:
         raise UserError(
             f"signs='both' was asked for, and the model {spec.name} does not sample the slopes of "
             "OUs one by one (or not with their scores summed out). Leave signs out."
         )
+    both = {*panel.ous} if sampling.signs == "both" else set()
+    if both:
+        sample_both(model, both)
     found: list[_Drawn] = []
-    for way in sampling.ways:
-        if found and signs(model) is None:
+    # What is left to chance in the end is what the gate permits.
+    for least in (NOTABLE, NOTABLE, 5 * NOTABLE, None):
+        found.append(_attempt(panel, spec, sampling, model, both, least, clock, cores, progress))
+        last = found[-1]
+        if not last.caught or not able:
             break
-        found.append(_attempt(panel, spec, sampling, model, way, clock, cores, progress))
-        if not (found[-1].looks and found[-1].looks[-1].disagree):
-            break
-    # Where neither way will do, what is shown is the model as it is.
-    best = found[-1] if found[-1].enough else found[0]
+        if len(found) > 1:
+            if not last.other:  # chains that began on one side: more of the same would not help
+                break
+            both = both | {*last.other}
+            sample_both(model, both)
+        start_from(model, last.draws, both if len(found) > 1 else last.of_one_sign)
+    best = found[-1]
     drawn, stats, looks = best.draws, best.stats, [one for each in found for one in each.looks]
     kept = xr.DataTree.from_dict({"posterior": _storable(drawn), "sample_stats": _storable(stats)})
     kept["observed_data"] = xr.DataTree(
@@ -215,6 +227,7 @@ def _sample(
         "spec": json.dumps(spec.to_dict()),
         "sampling": json.dumps(asdict(sampling)),
         "looks": json.dumps([asdict(each) for each in looks]),
+        "both": json.dumps(sorted(both)),
         "panel": panel.fingerprint,
         "standardisation": json.dumps(asdict(panel.scale)),
         "versions": json.dumps(cache.versions()),
@@ -225,16 +238,27 @@ def _sample(
 
 @dataclass(frozen=True, eq=False)
 class _Drawn:
-    """What chains gave: draws, statistics, and the looks that ended them."""
+    """What chains gave: draws, statistics and the looks that ended them.
+
+    ``caught`` is whether they ended because they are caught in signs of slopes; ``other`` are OUs
+    that may have the other sign, and ``of_one_sign`` those that hardly ever cross zero.
+    """
 
     draws: xr.Dataset
     stats: xr.Dataset
     looks: tuple[Look, ...]
+    caught: bool = False
+    other: Collection[str] = ()
+    of_one_sign: Collection[str] = ()
 
-    @property
-    def enough(self) -> bool:
-        """Whether the chains ended because they were enough."""
-        return bool(self.looks) and self.looks[-1].outcome == "enough"
+
+@dataclass(frozen=True, eq=False)
+class _Pilot:
+    """Draws so far, as densities want them."""
+
+    panel: Panel
+    spec: ModelSpec
+    posterior: xr.Dataset
 
 
 def _attempt(
@@ -242,19 +266,29 @@ def _attempt(
     spec: ModelSpec,
     sampling: Sampling,
     model: pm.Model,
-    way: Literal["one", "both"],
+    both: Collection[str],
+    least: float | None,
     clock: _Clock,
     cores: int | None,
     progress: bool,
 ) -> _Drawn:
-    """Chains of one way to sample, as long as it takes or as they were to be."""
+    """Chains as long as it takes or as they were to be, with both signs of the slopes of ``both``.
+
+    They end, too, where they are caught in other slopes, of which ``least`` is the smallest
+    probability of the other sign that counts; None asks for none.
+    """
     if sampling.sampler == "nutpie":
         with clock.of("compile"):
-            compiled = compiled_model(model, spec, both=way == "both")
+            compiled = compiled_model(model, spec, both=bool(both))
+        if both:
+            careful = max(sampling.target_accept, _CAREFUL)
+            sampling = replace(sampling, target_accept=careful)
         chains = _by_nutpie(compiled, sampling, cores, progress)
     else:  # they compile inside the call, so that is not told apart
         chains = _by_pymc(model, sampling, progress)
     looks: list[Look] = []
+    ask = sampling.sampler == "nutpie" and sampling.signs == AUTO and applies(spec)
+    ask = ask and least is not None
     with closing(chains):
         for length in sampling.lengths:
             with clock.of("sample"):
@@ -264,14 +298,19 @@ def _attempt(
                     for group in ("posterior", "sample_stats")
                 )
                 drawn = complete(panel, spec, drawn, seed=sampling.seed)
-            if sampling.draws != AUTO:
-                break
             with clock.of("look"):
-                one = look(drawn, stats, spec, max_depth=sampling.max_depth)
-                looks.append(replace(one, signs=way))
-            if one.outcome != "more":
+                pilot = _Pilot(panel, spec, drawn)
+                inside = ask and bool(caught(pilot, both=both, least=least))
+                if sampling.draws == AUTO:
+                    one = look(drawn, stats, spec, max_depth=sampling.max_depth)
+                    inside = inside or (ask and one.disagree)
+                    outcome = "caught" if inside else one.outcome
+                    looks.append(replace(one, both=len(both), outcome=outcome))
+            if not looks or looks[-1].outcome != "more":
                 break
-    return _Drawn(drawn, stats, tuple(looks))
+    if not inside:
+        return _Drawn(drawn, stats, tuple(looks))
+    return _Drawn(drawn, stats, tuple(looks), True, undecided(pilot, both=both), of_one_sign(pilot))
 
 
 class _Clock:

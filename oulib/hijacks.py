@@ -11,7 +11,7 @@ import xarray as xr
 from scipy import stats
 
 from oulib.adequacy import FACTOR, NOISE, PERSISTENCE, held, two_way
-from oulib.checks import hyperparameters, summarise
+from oulib.checks import hyperparameters, read, summarise
 from oulib.fit import Fit
 from oulib.model import filter_kernel
 from oulib.panel import Panel
@@ -225,13 +225,15 @@ def _month_means(left: np.ndarray) -> np.ndarray:
 class Outcome:
     """What a fit to a panel with a known truth came to.
 
-    ``r_hat`` is the worst of the hyperparameters, at ``where``; ``coverage`` the share of the OUs'
+    ``sound`` is whether slopes may be read off it (:func:`oulib.checks.read`); ``r_hat`` is the
+    worst of the hyperparameters, at ``where``; ``coverage`` the share of the OUs'
     true slopes inside their 90% intervals, ``width`` and ``error`` (root mean square of the
     posterior means) of these, ``mean`` and ``sd`` of mu_beta and its ``truth``; ``opposed`` the
     share of OUs whose slope has one sign in one chain and the other in another; ``ous`` their
     number.
     """
 
+    sound: bool
     r_hat: float
     where: str
     divergences: int
@@ -254,6 +256,7 @@ def outcome(fit: Fit) -> Outcome:
     inside = (slopes["q5"] <= beta) & (beta <= slopes["q95"])
     mu_beta = fit.posterior["mu_beta"]
     return Outcome(
+        sound=read(fit, [*names, "mu_beta"]).sampled,
         r_hat=float(people["r_hat"].max()),
         where=str(people["r_hat"].idxmax()),
         divergences=int(fit.tree["sample_stats"]["diverging"].sum()),

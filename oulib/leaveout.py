@@ -15,11 +15,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from oulib.checks import HYPERPARAMETERS
+from oulib import checks
+from oulib.checks import Verdict
 from oulib.compare import log_likelihood, loo, outcome_density
 from oulib.density import row_density
 from oulib.errors import UserError
-from oulib.fit import Fit, Sampling, fit
+from oulib.fit import Fit, Sampling
+from oulib.looks import AUTO
 from oulib.panel import Panel
 
 
@@ -27,11 +29,14 @@ from oulib.panel import Panel
 class LeftOut:
     """Log densities of what was left out, and the refits that they come from.
 
-    ``elpd`` is ArviZ's result, a value a place (row, month or OU) in its ``elpd_i``.
+    ``elpd`` is ArviZ's result, a value a place (row, month or OU) in its ``elpd_i``.  What is read
+    off a refit is the log density of what it has not seen, and ``verdicts`` are the gates of that
+    (:func:`oulib.checks.read`).
     """
 
     elpd: az.ELPDData
     refits: tuple[Fit, ...]
+    verdicts: tuple[Verdict, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -39,21 +44,15 @@ class LeftOut:
         return sum(sum(refit.seconds.values()) for refit in self.refits)
 
     @property
-    def r_hat(self) -> float:
-        """The worst R-hat of a hyperparameter in any refit; 1 without a refit."""
-        return max((_worst_r_hat(refit) for refit in self.refits), default=1.0)
+    def lengthened(self) -> int:
+        """How many refits were not enough at first, and sampled for as long as it took."""
+        return sum(refit.sampling.draws == AUTO for refit in self.refits)
 
     @property
-    def divergences(self) -> int:
-        """Divergent trajectories in all refits."""
-        return sum(int(refit.tree["sample_stats"]["diverging"].sum()) for refit in self.refits)
-
-
-def _worst_r_hat(refit: Fit) -> float:
-    names = [name for name in HYPERPARAMETERS if name in refit.posterior]
-    with np.errstate(invalid="ignore"):  # the diagonal of a correlation matrix is constant
-        found = az.rhat(refit.posterior[names])
-    return max(float(values.max()) for values in found.data_vars.values())
+    def verdict(self) -> Verdict:
+        """The gate of what is read off the refits: the first that failed it, or an open one."""
+        failed = [verdict for verdict in self.verdicts if not verdict.sampled]
+        return (*failed, *self.verdicts, Verdict(model="", checks=()))[0]
 
 
 class _Refit(az.SamplingWrapper):
@@ -75,15 +74,21 @@ class _Refit(az.SamplingWrapper):
         super().__init__(model=None, idata_orig=xr.DataTree.from_dict(tree))
         self.full, self.sampling, self.leave, self.collect = full, sampling, leave, collect
         self.refits: list[Fit] = []
+        self.verdicts: list[Verdict] = []
 
     def sel_observations(self, idx: Any) -> tuple[Panel, np.ndarray]:
-        return self.leave(idx)
+        panel, self.out = self.leave(idx)
+        return panel, self.out
 
     def sample(self, modified_observed_data: Panel) -> Fit:
-        self.refits.append(
-            fit(modified_observed_data, self.full.spec, self.sampling, progress=False)
-        )
-        return self.refits[-1]
+        def unseen(made: Fit) -> xr.DataArray:
+            density = outcome_density(made, self.full.panel, self.out)
+            return density.sum("row").rename("log density left out")
+
+        made, verdict = checks.refit(modified_observed_data, self.full.spec, self.sampling, unseen)
+        self.refits.append(made)
+        self.verdicts.append(verdict)
+        return made
 
     def get_inference_data(self, fitted_model: Fit) -> xr.DataTree:
         return fitted_model.tree
@@ -122,7 +127,7 @@ def exact_loo(
         lambda density: density.squeeze("row", drop=True),
     )
     elpd = az.reloo(refit, loo_orig=approximate, k_threshold=threshold, pointwise=True)
-    return LeftOut(elpd, tuple(refit.refits))
+    return LeftOut(elpd, tuple(refit.refits), tuple(refit.verdicts))
 
 
 def months_ahead(full: Fit, *, months: int = 6, sampling: Sampling | None = None) -> LeftOut:
@@ -164,7 +169,7 @@ def months_ahead(full: Fit, *, months: int = 6, sampling: Sampling | None = None
         pointwise=True,
     )
     labels = np.array(panel.months)[places[-months:]]
-    return LeftOut(_labelled(elpd, month=labels), tuple(refit.refits))
+    return LeftOut(_labelled(elpd, month=labels), tuple(refit.refits), tuple(refit.verdicts))
 
 
 def new_ous(full: Fit, *, folds: int = 4, sampling: Sampling | None = None) -> LeftOut:
@@ -198,7 +203,9 @@ def new_ous(full: Fit, *, folds: int = 4, sampling: Sampling | None = None) -> L
     refit = _Refit(full, sampling or full.sampling, by_ou(log_likelihood(full)), leave, by_ou)
     chosen = ou_folds(panel, folds, seed=full.sampling.seed)
     elpd = az.loo_kfold(refit.idata_orig, refit, folds=chosen, pointwise=True)
-    return LeftOut(_labelled(elpd, ou=np.array(panel.ous)), tuple(refit.refits))
+    return LeftOut(
+        _labelled(elpd, ou=np.array(panel.ous)), tuple(refit.refits), tuple(refit.verdicts)
+    )
 
 
 def ou_folds(panel: Panel, folds: int, *, seed: int = 0) -> np.ndarray:

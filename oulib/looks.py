@@ -32,7 +32,7 @@ SLACK = 4.0
 LASTING = ("divergences", "tree_depth")
 """Checks that count what must not happen at all: more draws only add to the count."""
 
-Outcome = Literal["enough", "more", "in vain"]
+Outcome = Literal["enough", "more", "in vain", "caught"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,21 +40,25 @@ class Look:
     """What chains of ``draws`` draws were like: each check's worst value, and which failed.
 
     ``outcome`` is that they are enough, that more are wanted (also at the last length, where no
-    more are drawn), or that more draws of the same chains could not pass the gate.  ``signs`` is
-    ``"both"`` where a slope's two signs were sampled as one.
+    more are drawn), that more draws of the same chains could not pass the gate, or that they are
+    caught in the signs of slopes (:mod:`oulib.mirror`).  ``both`` is the number of OUs of which
+    both signs were sampled as one.
     """
 
     draws: int
     values: dict[str, float]
     failed: tuple[str, ...]
     outcome: Outcome
-    signs: Literal["one", "both"] = "one"
+    both: int = 0
 
     @property
     def disagree(self) -> bool:
-        """Whether chains do not tell the same, and nothing else explains it: some may be caught."""
+        """Whether more draws are in vain because chains do not tell the same, and for that alone.
+
+        Some of them may be caught in places that they cannot leave.
+        """
         return (
-            self.outcome != "enough"
+            self.outcome == "in vain"
             and "r_hat" in self.failed
             and not set(LASTING) & {*self.failed}
         )

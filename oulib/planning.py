@@ -14,10 +14,11 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from oulib.checks import hyperparameters
+from oulib import checks
+from oulib.checks import Verdict
 from oulib.density import all_rows, expectations
 from oulib.errors import UserError
-from oulib.fit import Fit, Sampling, fit
+from oulib.fit import Fit, Sampling
 from oulib.model import filter_kernel
 from oulib.model.survey import given_survey
 from oulib.panel import Panel
@@ -42,12 +43,20 @@ class Plan:
     """What designs would tell of mu_beta.
 
     ``table`` has a row a design, from :func:`plan`; ``slope`` is the slope that was simulated;
-    ``seconds`` are those of compiling and of sampling, (refit, 2), in the order of fitting.
+    ``seconds`` are those of compiling and of sampling, (refit, 2), in the order of fitting;
+    ``verdicts`` are the gates of mu_beta in the refits (:func:`oulib.checks.read`).
     """
 
     table: pd.DataFrame
     slope: float
     seconds: np.ndarray
+    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """The gate of what is read off the refits: the first that failed it, or an open one."""
+        failed = [verdict for verdict in self.verdicts if not verdict.sampled]
+        return (*failed, *self.verdicts, Verdict(model="", checks=()))[0]
 
 
 def current(panel: Panel) -> Design:
@@ -434,8 +443,7 @@ def plan(
         ``reliability`` of a survey, ``sd`` (posterior, mean over replications), ``sd_low``,
         ``sd_high`` (over replications), ``right`` (share of replications whose posterior gives the
         right sign more than an even chance), ``probability`` (of the right sign, mean),
-        ``formula_sd``, ``formula_right`` and ``formula_probability``, and the worst ``r_hat`` of
-        mu_beta and the ``divergences`` of the refits.
+        ``formula_sd``, ``formula_right`` and ``formula_probability``.
 
     Raises:
         UserError: a number of waves that the panel's months cannot hold.
@@ -443,21 +451,20 @@ def plan(
     own = choices(result.panel)
     true = float(assumed(result, slope)["mu_beta"].squeeze())
     side = 1.0 if true >= 0 else -1.0
-    table, seconds = [], []
+    table, seconds, verdicts = [], [], []
     designs = [Design(k, n) for n in respondents or own[1] for k in waves or own[0]]
     for design in designs:
         found, model = [], spec or planning_spec(result, design.respondents)
         for replication in range(replications):
             panel = simulate(result, design, slope=slope, seed=sampling.seed + replication)
-            refit = fit(panel, model, sampling, progress=False)
+            refit, verdict = checks.refit(panel, model, sampling, lambda _: ("mu_beta",))
+            verdicts.append(verdict)
             seconds.append([refit.seconds["compile"], refit.seconds["sample"]])
             beta = refit.posterior["mu_beta"]
             found.append(
                 {
                     "sd": float(beta.std()),
                     "probability": float((side * beta > 0).mean()),
-                    "r_hat": float(hyperparameters(refit).loc["mu_beta", "r_hat"]),
-                    "divergences": int(refit.tree["sample_stats"]["diverging"].sum()),
                 }
             )
         refits, closed = pd.DataFrame(found), formula(result, design, slope=slope)
@@ -475,9 +482,7 @@ def plan(
                 "formula_sd": closed["sd"],
                 "formula_right": closed["right"],
                 "formula_probability": closed["probability"],
-                "r_hat": refits["r_hat"].max(),
-                "divergences": int(refits["divergences"].sum()),
             }
         )
     ordered = pd.DataFrame(table).sort_values(["waves", "respondents"], ignore_index=True)
-    return Plan(ordered, true, np.array(seconds))
+    return Plan(ordered, true, np.array(seconds), tuple(verdicts))

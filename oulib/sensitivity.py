@@ -10,7 +10,6 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from oulib.checks import Check, Thresholds, Verdict, check, summarise
 from oulib.effects import raw_effect, typical_move
 from oulib.fit import Fit
 from oulib.latent import conditional
@@ -22,9 +21,6 @@ from oulib.spec import LADDER, ModelSpec
 
 SURE = 0.9
 """A sign with at least this posterior probability is called known."""
-
-READ, ELSEWHERE = 1.02, 1.1
-"""Largest R-hat of what is read off a short refit, and of all else, where 1.1 still tells modes."""
 
 UNCERTAIN = ("sigma_x", "sigma_meas", "gamma_x", "rho_x", "nu", "corr_ou", "corr_site")
 """Variables that the data often leave to the prior."""
@@ -51,43 +47,6 @@ def without_response(spec: ModelSpec) -> ModelSpec:
     plain = spec.but(response=False, rho_x=None)
     known = (one for one in LADDER if one.but(name=plain.name) == plain)
     return next(known, plain.but(name=f"{spec.name} without response"))
-
-
-def refit_verdict(fit: Fit, labels: Sequence[str] = ("mu_beta",)) -> Verdict:
-    """The gate for a short refit of which only ``labels`` are read (index of ``summary.csv``).
-
-    Effective sample sizes are held to the gate's thresholds at these scalars, R-hat to
-    :data:`READ` there and to :data:`ELSEWHERE` at all others; the rest is the whole gate's.
-    """
-    limit, whole = Thresholds(), check(fit)
-    table = summarise(fit).loc[list(labels)]
-    ess = limit.ess_per_chain * fit.sampling.chains
-    checks = []
-    for one in whole.checks:
-        if one.name == "r_hat":
-            worst = table["r_hat"].fillna(np.inf)
-            if worst.max() > READ:
-                checks.append(_named(one, worst, READ, worst > READ))
-            else:
-                passed = bool(one.value <= ELSEWHERE)
-                where = () if passed else one.where
-                checks.append(replace(one, threshold=ELSEWHERE, passed=passed, where=where))
-        elif one.name in ("ess_bulk", "ess_tail"):
-            values = table[one.name].fillna(0.0)
-            checks.append(_named(one, -values, -ess, values < ess))
-        else:
-            checks.append(one)
-    return replace(whole, checks=tuple(checks))
-
-
-def _named(one: Check, values: pd.Series, threshold: float, beyond: pd.Series) -> Check:
-    return replace(
-        one,
-        value=abs(float(values.max())),
-        threshold=abs(threshold),
-        passed=not bool(beyond.any()),
-        where=tuple(values.index[beyond]),
-    )
 
 
 def standing(fit: Fit, draws: xr.DataArray | np.ndarray | None = None) -> pd.Series:

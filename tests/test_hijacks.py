@@ -252,6 +252,7 @@ def test_robust_is_named_in_full_with_its_own_priors(robust_model: pm.Model) -> 
 
 def result(**changes: float) -> Outcome:
     plain = Outcome(
+        sound=True,
         r_hat=1.004,
         where="mu_beta",
         divergences=0,
@@ -330,18 +331,18 @@ def test_words_on_paths() -> None:
 
 def test_words_on_repairs() -> None:
     fits = {
-        ("noise", "baseline"): result(r_hat=1.6),
+        ("noise", "baseline"): result(sound=False),
         ("noise", "by_ou"): result(),
-        ("all", "baseline"): result(r_hat=1.6),
+        ("all", "baseline"): result(sound=False),
         ("all", "by_ou"): result(coverage=0.3),
-        ("none", "baseline"): result(r_hat=1.2),
+        ("none", "baseline"): result(sound=False),
     }
     table = pd.DataFrame({key: vars(value) for key, value in fits.items()}).T.convert_dtypes()
     table.index.names = ["panel", "model"]
     text = words.hijacks.repairs(table)
-    assert "*noise* the chains of `by_ou` agree, those of `baseline` do not." in text
+    assert "*noise* slopes may be read off `by_ou`, and not off `baseline`." in text
     assert "too few true slopes lie in the 90% intervals of `by_ou` (30%)" in text
-    assert "*none* no model's chains agree." in text
+    assert "*none* slopes may be read off no model." in text
 
 
 def test_words_on_months_and_cost() -> None:
@@ -354,8 +355,8 @@ def test_words_on_months_and_cost() -> None:
     assert "not what they are for" in months(good, bad)
     assert "errors do" in months(good, [result(error=0.1)] * 2)
     assert "Chance could explain" in months(good, good)
-    assert "did not even agree" not in months(good, good)
-    assert "On 1 of the panels" in months([result(), result(r_hat=1.2)], good)
+    assert "did not even pass" not in months(good, good)
+    assert "On 1 of the panels" in months([result(), result(sound=False)], good)
     cost = words.hijacks.cost
     text = cost(result(width=0.6, error=0.2), result(), "upgraded")
     assert "20% wider than under `upgraded`" in text

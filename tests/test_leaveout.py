@@ -14,7 +14,18 @@ import xarray as xr
 from scipy.special import logsumexp
 from test_ladder import PRIORS
 
-from oulib import AR1, BASELINE, STUDENT_T, UPGRADED, Fit, Sampling, UserError, fit, simulate
+from oulib import (
+    AR1,
+    BASELINE,
+    STUDENT_T,
+    UPGRADED,
+    Fit,
+    Sampling,
+    UserError,
+    checks,
+    fit,
+    simulate,
+)
 from oulib import leaveout as lo
 from oulib.compare import log_likelihood, loo, outcome_density
 from oulib.compiled import compiled_model, model_key
@@ -147,12 +158,32 @@ def test_rows_whose_k_is_fine_are_not_refitted(fitted):
 
 def test_refits_say_how_they_went(exact):
     assert exact.seconds == pytest.approx(sum(sum(r.seconds.values()) for r in exact.refits))
-    assert 1.0 <= exact.r_hat < 1.1
-    assert exact.divergences == sum(
-        int(r.tree["sample_stats"]["diverging"].sum()) for r in exact.refits
-    )
-    none = replace(exact, refits=())
-    assert (none.seconds, none.r_hat, none.divergences) == (0, 1, 0)
+    assert len(exact.verdicts) == len(exact.refits)
+    assert exact.verdict.sampled == all(one.sampled for one in exact.verdicts)
+    none = replace(exact, refits=(), verdicts=())
+    assert (none.seconds, none.lengthened, none.verdict.sampled) == (0, 0, True)
+
+
+def test_refits_that_are_too_short_are_drawn_longer_or_refused(fitted):
+    """What is read, the density of the row left out, decides; draws that mix badly fail it."""
+    short = Sampling(draws=20, tune=100, chains=2, seed=1)
+    found = lo.exact_loo(fitted, sampling=short, most=1, threshold=0.0)
+    assert found.lengthened == 1
+    assert found.refits[0].sampling.draws == "auto"
+    assert found.verdict.sampled
+    stuck = found.refits[0].tree.copy(deep=True)
+    beta = stuck["posterior"]["sigma_y"].copy()
+    beta[0] += 1.0  # one chain elsewhere
+    stuck["posterior"]["sigma_y"] = beta
+    elsewhere = replace(found.refits[0], tree=stuck)
+    verdict = checks.read(elsewhere, ["mu_beta"])
+    assert [one.name for one in verdict.failed] == ["r_hat"]
+    assert verdict.failed[0].threshold == checks.ELSEWHERE
+    assert verdict.failed[0].where[0] == "sigma_y"
+    own = checks.read(elsewhere, ["sigma_y"])
+    assert next(one for one in own.failed if one.name == "r_hat").threshold == 1.01
+    drawn = checks.read(found.refits[0], draws=elsewhere.posterior["sigma_y"].rename("read"))
+    assert drawn.failed[0].where == ("read",)
 
 
 @pytest.fixture(scope="module")

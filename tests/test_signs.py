@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pymc as pm
 import pytensor
 import pytest
+import xarray as xr
 from pytensor.compile.mode import Mode
 
 import oulib
-from oulib import Sampling, UserError, simulate, words
-from oulib.checks import check, summarise
+from oulib import Sampling, UserError, mirror, simulate, words
+from oulib.checks import check, sampled, summarise
 from oulib.model import build_model, groups, signs
 from oulib.model.sign_kernels import _SLIGHT, _either, _either_back, _turned
 from oulib.panel import Panel
@@ -61,8 +64,14 @@ def test_what_is_sampled_has_the_mass_of_the_model(spec: ModelSpec, panel: Panel
         z = point["beta_raw"].copy()
         z[g] = other[g]
         assert density(z) - start == pytest.approx(mirrored[g] - here[g], rel=1e-8, abs=1e-8)
-    ratio = np.log1p(signs.LEAK * np.exp(mirrored - here)).sum()
-    assert float(sampled) == pytest.approx(start + ratio, rel=1e-10)
+    assert float(sampled) == pytest.approx(start, rel=1e-10)  # of no OU, unless it is asked for
+    signs.sample_both(model, panel.ous[1:3])
+    assert model["beta_centring"].get_value()[1:3].tolist() == [1.0, 1.0]
+    parts = valued(model, [both.here, both.mirrored, both.other, both.log_density])
+    here, mirrored, other, sampled = parts(*(point[name] for name in values))
+    plain = valued(model, [sum(term.sum() for term in model.logp(sum=False))])
+    ratio = np.log1p(np.exp(mirrored - here))[1:3].sum()
+    assert float(sampled) == pytest.approx(density(point["beta_raw"]) + ratio, rel=1e-10)
 
 
 @pytest.mark.usefixtures("centred")
@@ -90,12 +99,12 @@ def test_slopes_that_are_not_sampled_have_no_signs(panel: Panel) -> None:
 def test_the_sum_of_two_signs() -> None:
     here = np.array([0.0, -3.0, 500.0, -800.0, 1.0])
     mirrored = np.array([0.0, 2.0, -900.0, 600.0, -np.inf])
-    leak = np.array(0.01)
-    total = np.logaddexp(here, mirrored + np.log(0.01))
-    np.testing.assert_allclose(_either(here, mirrored, leak), total, rtol=1e-12)
+    both = np.array([1.0, 1.0, 1.0, 1.0, 0.0])
+    total = np.where(both, np.logaddexp(here, mirrored), here)
+    np.testing.assert_allclose(_either(here, mirrored, both), total, rtol=1e-12)
     c = np.arange(1.0, 6.0)
-    g_here, g_mirrored = _either_back(here, mirrored, leak, c)
-    share = np.exp(mirrored + np.log(0.01) - total)
+    g_here, g_mirrored = _either_back(here, mirrored, both, c)
+    share = both * np.exp(mirrored - total)
     np.testing.assert_allclose(g_mirrored, c * share, atol=5 * _SLIGHT)
     np.testing.assert_allclose(g_here + g_mirrored, c, rtol=1e-12)
     assert g_mirrored[2] == g_mirrored[4] == g_here[3] == 0.0  # nothing is left to pass over
@@ -134,25 +143,78 @@ def test_chains_are_not_caught_in_signs(few: Panel) -> None:
     assert float((slopes > 0).mean("draw").std("chain").max()) < 0.15
 
 
-@pytest.mark.parametrize("seed", [2, 3])
-def test_chains_that_disagree_are_drawn_again(few: Panel, seed: int) -> None:
-    fit = oulib.fit(few, BASELINE, Sampling(seed=seed), progress=False)
-    ways = [look.signs for look in fit.looks]
-    last = {way: [look for look in fit.looks if look.signs == way][-1] for way in set(ways)}
-    assert ways == sorted(ways, reverse=True)  # one, and then both
-    assert ("both" in ways) == last["one"].disagree
-    sound = "both" in ways and last["both"].outcome == "enough"
-    shown = last["both"] if sound else last["one"]
-    assert fit.posterior.sizes["draw"] == shown.draws
-    said = words.length(check(fit))
-    assert ("both signs" in said) == ("both" in ways)
+@pytest.mark.parametrize("spec", [BASELINE, TRENDS, SITE, UPGRADED], ids=lambda spec: spec.name)
+def test_the_odds_of_the_other_sign_are_the_models(spec: ModelSpec, panel: Panel) -> None:
+    """Those worked out after sampling, in NumPy, are those of the density that is sampled."""
+    model = build_model(panel, spec)
+    both = signs.signs(model)
+    names = ["mu_alpha", "mu_beta", "sigma_ou", "corr_ou", "alpha", "beta", "lam", "tau", "mu_x_ou"]
+    names += ["sigma_x", "sigma_meas", "sigma_y", "gamma_x", "nu", "noise_ou", "trend"]
+    names += ["alpha_site", "beta_site", "rho_0", "rho_x", "rho_ou", "rho_month"]
+    names = [name for name in names if name in model.named_vars]
+    outputs = model.replace_rvs_by_values([model[name] for name in names])
+    found = valued(model, [both.here, both.mirrored, *outputs])
+    point = at_some_point(model, 6)
+    here, mirrored, *values = found(*(point[v.name] for v in model.value_vars))
+    dims = model.named_vars_to_dims
+    posterior = xr.Dataset(
+        {
+            name: (("chain", "draw", *dims.get(name, ())), np.asarray(value)[None, None])
+            for name, value in zip(names, values, strict=True)
+        },
+        coords={dim: list(labels) for dim, labels in model.coords.items()},
+    )
+    tree = xr.DataTree.from_dict({"posterior": posterior})
+    fit = oulib.Fit(panel=panel, spec=spec, sampling=Sampling(), tree=tree, key="")
+    odds = mirror.log_odds(fit, range(len(panel.ous)), draws=1)
+    expected = mirrored - here
+    if spec.trend:  # there the trend's coordinate is held, here the trend itself
+        assert np.corrcoef(odds.squeeze(), expected)[0, 1] > 0.9
+    else:
+        np.testing.assert_allclose(odds.squeeze(), expected, rtol=1e-5, atol=1e-5)
+
+
+def drawn(fit: oulib.Fit, slopes: np.ndarray) -> oulib.Fit:
+    """A fit with other draws of the slopes, (chain, draw, ou)."""
+    beta = fit.posterior["beta"].copy(data=slopes)
+    tree = fit.tree.copy()
+    tree["posterior"] = xr.DataTree(fit.posterior.assign(beta=beta))
+    return replace(fit, tree=tree)
+
+
+def test_a_sign_that_no_chain_went_to_is_found(few: Panel) -> None:
+    """Chains that agree, all on one side of a slope that may as well have the other sign."""
+    fit = oulib.fit(few, BASELINE, Sampling(seed=3), progress=False)
+    assert fit.both
+    assert not mirror.caught(fit, both=fit.both, least=0.05)
+    slopes = fit.posterior["beta"].to_numpy()
+    share = (slopes > 0).mean(axis=(0, 1))
+    open_ = np.flatnonzero((np.minimum(share, 1 - share) > 0.02) & np.isin(few.ous, fit.both))
+    assert open_.size  # or it would show nothing
+    one_sided = slopes.copy()
+    one_sided[..., open_] = np.abs(one_sided[..., open_])
+    agreed = drawn(fit, one_sided)
+    found = mirror.caught(agreed, least=0.01)
+    assert {few.ous[g] for g in open_} & {*found}
+    tree = agreed.tree
+    tree.attrs = fit.tree.attrs | {"both": "[]"}
+    verdict = sampled(replace(agreed, tree=tree))
+    (signs_,) = [one for one in verdict.checks if one.name == "signs"]
+    assert signs_.passed == (max(found.values()) <= 0.05)
+    assert {*signs_.where} <= {*found}
+
+
+def test_chains_that_are_caught_are_drawn_again(few: Panel) -> None:
+    fit = oulib.fit(few, BASELINE, Sampling(seed=3), progress=False)
+    counts = [look.both for look in fit.looks]
+    assert counts == sorted(counts)
+    assert counts[-1] == len(fit.both) > 0
+    assert fit.looks[0].outcome == "caught"
+    assert fit.posterior.sizes["draw"] == fit.looks[-1].draws
+    assert "both signs as one" in words.length(check(fit))
 
 
 def test_ways_to_sample() -> None:
-    assert Sampling().ways == ("one", "both")
-    assert Sampling(draws=10).ways == Sampling(sampler="pymc").ways == ("one",)
-    assert Sampling(signs="both", draws=10).ways == ("both",)
-    assert Sampling(signs="one").ways == ("one",)
     with pytest.raises(UserError, match="nutpie only, and pymc"):
         Sampling(signs="both", sampler="pymc")
     with pytest.raises(UserError, match="signs='none'"):

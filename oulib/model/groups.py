@@ -293,6 +293,7 @@ def _level(
     """
     names, means, sigma, chol = effect_names(spec), people.means, people.sigma, people.chol
     beta = _by_degrees("beta", means["beta"], sigma[1], slope_centring(panel))
+    pm.Data("sign_both", np.zeros(len(panel.ous)), dims="ou")  # for oulib.model.signs
     z = (beta - means["beta"]) / sigma[1]
     shift = shift + (beta if between is None else between) * mu_x_ou
     mean = means["alpha"] + sigma[0] * chol[1, 0] * z + shift

@@ -247,7 +247,7 @@ def _sampled_score(panel: Panel, spec: ModelSpec, score: LatentScore) -> TensorV
         z = pm.Normal("z_x", dims="row")
         mean, sd = score.given_survey()
         return pm.Deterministic("x_star", mean + sd * z, dims="row")
-    x_star = pm.Normal("x_star", score.prior_mean, score.sigma_x, dims="row")
+    x_star = pm.Normal("x_star", score.expected, score.sigma_x, dims="row")
     seen = pm.Data("survey_idx", panel.survey_rows, dims="survey_row")
     pm.Normal(
         "survey",

@@ -40,30 +40,28 @@ by_ou = Kernel(
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _either(here, mirrored, leak):
-    """The logarithm of exp(here) + leak exp(mirrored), (ou)."""
-    out, log_leak = np.empty(here.size), math.log(leak.item())
+def _either(here, mirrored, both):
+    """The logarithm of exp(here) + exp(mirrored) where ``both`` is 1, and ``here`` else, (ou)."""
+    out = here.copy()
     for g in range(here.size):
-        more = mirrored[g] + log_leak - here[g]
-        if more > 0:
-            out[g] = mirrored[g] + log_leak + math.log1p(math.exp(-more))
-        else:
-            out[g] = here[g] + math.log1p(math.exp(more))
+        if both[g]:
+            more = mirrored[g] - here[g]
+            out[g] = max(here[g], mirrored[g]) + math.log1p(math.exp(-abs(more)))
     return out
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _either_back(here, mirrored, leak, c):
-    g_here, g_mirrored = np.empty(here.size), np.empty(here.size)
-    log_leak = math.log(leak.item())
+def _either_back(here, mirrored, both, c):
+    g_here, g_mirrored = c.copy(), np.zeros(here.size)
     for g in range(here.size):
-        more = mirrored[g] + log_leak - here[g]
-        e = math.exp(-abs(more))
-        less = e / (1 + e)
-        if less < _SLIGHT:
-            less = 0.0
-        share = 1 - less if more > 0 else less
-        g_here[g], g_mirrored[g] = c[g] * (1 - share), c[g] * share
+        if both[g]:
+            more = mirrored[g] - here[g]
+            e = math.exp(-abs(more))
+            less = e / (1 + e)
+            if less < _SLIGHT:
+                less = 0.0
+            share = 1 - less if more > 0 else less
+            g_here[g], g_mirrored[g] = c[g] * (1 - share), c[g] * share
     return g_here, g_mirrored
 
 
@@ -71,11 +69,11 @@ either = Kernel(
     name="either",
     forward=_either,
     backward=_either_back,
-    inputs=("f1", "f1", "f0"),
+    inputs=("f1", "f1", "f1"),
     shapes=(((0, 0),),),
     wanted=(0, 1),
 )
-"""Inputs here, mirrored (ou), leak."""
+"""Inputs here, mirrored, both (ou)."""
 
 
 @numba.njit(cache=True)

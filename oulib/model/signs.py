@@ -4,44 +4,40 @@ In rows without a survey the outcome has the variance sigma_y^2 + beta_g^2 sigma
 know the slope's sign; that is left to a few rows with one.  So the density of an OU's data has two
 peaks, near b and -b, and a barrier at 0 between them, which chains do not cross in either
 direction.  An OU that started on the wrong side stays there, and drags ``mu_beta`` and ``sigma_y``
-with it.
+with it; and chains that all started on one side agree, whatever the other is worth.
 
-Let p(z) be all that depends on the OU's slope, beta_g = mu + sigma z, with its level where it is,
-and F the reflection beta_g -> -beta_g, which keeps volumes: F z = z - 2 beta_g / sigma.  (Where the
-slope is centred by a degree c, sigma is sigma^(1 - c) there, and all else the same.)  What is
-sampled is
+Let p(z) be all that depends on the OU's slope, with its level where it is, and F the reflection
+beta_g -> -beta_g, which keeps volumes.  What is sampled of such an OU is
 
-    p(z) + leak p(F z),
+    p(z) + p(F z),
 
-equation (2.11) (``eq-signs``), of which an orbit {z, F z} has the mass (1 + leak) (p(z) + p(F z)):
-for any ``leak`` that of the model, but for a constant.  Within an orbit the sign is drawn as the
-model has it, F z with probability p(F z) / (p(z) + p(F z)), when a draw is stored.  So the draws
-are the model's, and a chain on the wrong side of a barrier is not: it sees the right one from
-there.
+equation (2.11) (``eq-signs``): each half of an orbit {z, F z} has half of the orbit's mass, so that
+it does not matter on which side a chain is.  Within an orbit the sign is drawn as the model has it,
+F z with probability p(F z) / (p(z) + p(F z)), when a draw is stored.  So the draws are the model's.
 
-With ``leak`` 1 a chain would spend half its time on the side that the prior of z does not centre,
-where sigma moves slopes by too much; ``LEAK`` lets it there rarely.  That is still too often where
-sigma may be near zero: small panels whose slopes hardly differ got a few divergences, and chains
-agreed on them without it.  So :func:`oulib.fit` begins with the density as it is, and turns to this
-one where chains disagree.
+Such slopes are sampled centred, for F is then a change of sign whatever mu and sigma are; in sds
+from the mean, a slope on the side that its prior does not centre would have to move whenever those
+do.  Nothing is lost by it: an OU whose slope has two peaks is one whose data tell its size.
+
+Which OUs they are is found from draws of the model as it is (:mod:`oulib.mirror`), and is data of
+the model: ``sign_both`` (ou), with ``beta_centring``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+import xarray as xr
 from pytensor.graph import clone_replace
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor import TensorVariable
 
 from oulib.model.kernel_op import by_group, total
 from oulib.model.sign_kernels import by_ou, either, turned
-
-LEAK = 0.01
-"""Weight of the other sign while sampling."""
 
 _OWN = ("beta_raw", "level_ou", "trend_raw")
 """Variables of an OU whose densities depend on its slope, besides its outcomes."""
@@ -53,7 +49,8 @@ class Signs:
 
     ``rest`` is the log density of what does not depend on any OU's slope; ``here`` and
     ``mirrored`` are those of the rest, by OU, at a slope and at its negative; ``z`` the value of
-    ``beta_raw``, ``other`` what it is at the negative, ``level`` the OUs' levels.
+    ``beta_raw``, ``other`` what it is at the negative, ``level`` the OUs' levels, and ``both`` is 1
+    for OUs of which both are sampled as one, (ou).
     """
 
     rest: TensorVariable
@@ -62,11 +59,12 @@ class Signs:
     z: TensorVariable
     other: TensorVariable
     level: TensorVariable
+    both: TensorVariable
 
     @property
     def log_density(self) -> TensorVariable:
         """What is sampled."""
-        return self.rest + either(self.here, self.mirrored, LEAK).sum()
+        return self.rest + either(self.here, self.mirrored, self.both).sum()
 
     def drawn(self, expressions: Sequence[TensorVariable]) -> list[TensorVariable]:
         """``expressions`` of a draw's values, with the signs that are drawn for it.
@@ -114,7 +112,7 @@ def signs(model: pm.Model) -> Signs | None:
     beta, sigma = model.replace_rvs_by_values([model["beta"], model["sigma_ou"][1]])
     other = z - 2 * beta / sigma ** (1 - model["beta_centring"])
     mirrored = clone_replace(here, {z: other})
-    return Signs(sum(map(total, rest)), here, mirrored, z, other, level)
+    return Signs(sum(map(total, rest)), here, mirrored, z, other, level, model["sign_both"])
 
 
 def log_density(model: pm.Model, *, both: bool) -> TensorVariable:
@@ -131,3 +129,39 @@ def stored(
     if both and (found := signs(model)) is not None:
         return found.drawn(expressions)
     return [*expressions]
+
+
+def sample_both(model: pm.Model, ous: Collection[str]) -> None:
+    """Have both signs of the slopes of ``ous`` sampled as one: data of ``model``, set in place.
+
+    They are centred, so that their other sign is as easy to sample as the one.
+    """
+    both = np.isin([*model.coords["ou"]], list(ous))
+    centring = np.where(both, 1.0, model["beta_centring"].get_value())
+    pm.set_data({"sign_both": both.astype(float), "beta_centring": centring}, model=model)
+
+
+def start_from(model: pm.Model, pilot: xr.Dataset, ous: Collection[str]) -> None:
+    """Have chains of ``model`` begin at the slopes of earlier draws, (chain, draw, ...).
+
+    Those of ``ous``, which a chain does not take from one sign to the other, begin on the side of
+    ``mu_beta``, and all are centred at least as far as these draws tell them apart: chains that
+    are caught spread slopes by the signs that they are caught in.
+    """
+    labels = [*model.coords["ou"]]
+    beta = pilot["beta"].sel(ou=labels)
+    mu = float(pilot["mu_beta"].mean())
+    size = np.abs(beta).mean(("chain", "draw")).to_numpy()
+    mean = beta.mean(("chain", "draw")).to_numpy()
+    start = np.where(np.isin(labels, list(ous)), np.copysign(size, mu), mean)
+    sigma = pilot["sigma_ou"].mean(("chain", "draw")).to_numpy()
+    sigma[1] = max(start.std(), 1e-3)
+    known = 1 - beta.var("draw").mean("chain").to_numpy() / sigma[1] ** 2
+    centring = np.maximum(model["beta_centring"].get_value(), known.clip(0.0, 1.0))
+    pm.set_data({"beta_centring": centring}, model=model)
+    raw = centring * mu + (start - mu) / sigma[1] ** (1 - centring)
+    given = {"mu_beta": mu, "sigma_ou": sigma, "beta_raw": raw}
+    if "z_site" in model.named_vars:
+        given["z_site"] = np.zeros((len(model.coords["site"]), len(model.coords["effect"])))
+    for name, value in given.items():
+        model.rvs_to_initial_values[model[name]] = value

@@ -32,6 +32,7 @@ from oulib.plots.fit import (
     outcome_bands,
     outcome_replicates,
     posterior_against_prior,
+    traces,
 )
 from oulib.plots.months import common_movement
 from oulib.plots.outliers import (

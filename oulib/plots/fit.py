@@ -48,6 +48,38 @@ def posterior_against_prior(
     return fig
 
 
+def traces(
+    draws: Mapping[str, xr.DataArray],
+    ranks: Mapping[str, xr.DataArray],
+    band: tuple[float, float],
+) -> Figure:
+    """What chains did: a row a scalar, its draws (chain, draw) on the left, ranks on the right.
+
+    ``ranks`` are those of ``inference.ranks``, and ``band`` is where nine in ten of their bars lie
+    if chains tell the same.
+    """
+    fig, axes = plt.subplots(
+        len(draws), 2, figsize=(7.4, 0.5 + 1.5 * len(draws)), squeeze=False, sharex="col"
+    )
+    palette = sns.color_palette("colorblind")
+    for (left, right), (label, values) in zip(axes, draws.items(), strict=True):
+        right.axhspan(*band, color="0.9", lw=0)
+        step = max(values.sizes["draw"] // 500, 1)
+        at = np.arange(0, values.sizes["draw"], step)
+        chains = values.transpose("chain", "draw").to_numpy()[:, ::step]
+        for chain, (line, height) in enumerate(zip(chains, ranks[label].to_numpy(), strict=True)):
+            colour = palette[chain % len(palette)]
+            left.plot(at, line, color=colour, lw=0.7, alpha=0.8, label=f"chain {chain + 1}")
+            edges = np.linspace(0, 1, height.size + 1)
+            right.stairs(height, edges, baseline=None, color=colour, lw=1.3)
+        left.set_ylabel(plain(label))
+        right.set_ylim(0, None)
+    axes[-1, 0].set_xlabel("draw")
+    axes[-1, 1].set_xlabel("rank among all draws")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncol=6)
+    return fig
+
+
 def forest(
     mean: np.ndarray,
     low: np.ndarray,

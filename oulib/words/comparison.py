@@ -114,19 +114,18 @@ def refitted(model: str, before: ELPDData, after: LeftOut) -> str:
 
 
 def cost(*results: LeftOut) -> str:
-    """What refits cost, and whether their draws are good enough for a mean over them."""
+    """What refits cost, and what it took until what is read off them might be."""
     refits = sum(len(result.refits) for result in results)
     seconds = sum(result.seconds for result in results)
-    worst = max(result.r_hat for result in results)
-    divergent = sum(result.divergences for result in results)
+    longer = sum(result.lengthened for result in results)
     text = (
         f"{count(refits, 'refit')} took {number(seconds, 0)} s of compiling and sampling when "
-        f"they were first computed. The worst R-hat of a hyperparameter in them is "
-        f"{number(worst)}, with {count(divergent, 'divergence')}"
+        "they were first computed. Each is held to the gate by what is read off it, the log "
+        "density of what it has not seen"
     )
-    if worst > 1.05 or divergent > 0:
-        return text + ": read what follows from them with that in mind."
-    return text + ", good enough for a mean over the draws."
+    if longer == 0:
+        return text + "."
+    return text + f"; {count(longer, 'of them was', 'of them were')} drawn longer until it passed."
 
 
 def calibrated(model: str, pit: np.ndarray) -> str:

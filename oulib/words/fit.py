@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ CHECK_NAMES = {
     "bfmi": "BFMI",
     "tree_depth": "saturated trees",
     "quadrature": "quadrature error",
+    "signs": "probability of a sign that chains do not go to",
     "mcse": "Monte Carlo error",
     "persistence": "months that hang together",
     "noise": "unequal noise of OUs",
@@ -86,14 +88,15 @@ def length(verdict: Verdict) -> str:
     """How many draws a chain has, and, where that was not given, how it was found."""
     if not verdict.looks:
         return f"Each chain has {count(verdict.draws, 'draw')}."
-    plain = [look for look in verdict.looks if look.signs == "one"]
-    both = [look for look in verdict.looks if look.signs == "both"]
-    if not (plain and both):
-        return f"Draws a chain: {_steps(plain or both)}."
-    text = f"Draws a chain: {_steps(plain)}. Chains that disagree may be caught in a slope's sign, "
-    text += f"so they were drawn again with both signs as one: {_steps(both)}."
-    if both[-1].outcome != "enough":
-        text += " What is shown are the first."
+    first, *later = [list(group) for _, group in groupby(verdict.looks, key=lambda one: one.both)]
+    text = f"Draws a chain: {_steps(first)}."
+    for looks in later:
+        ous = count(looks[0].both, "OU")
+        text += (
+            " Chains do not cross from one sign of a slope to the other where surveys hardly tell "
+            f"the two apart, so they were drawn again with both signs as one in {ous}: "
+            f"{_steps(looks)}."
+        )
     return text
 
 
@@ -101,8 +104,13 @@ def _steps(looks: Sequence[Look]) -> str:
     """The lengths that were tried, and what each fell short of."""
     steps = []
     for look in looks:
-        short = f"{look.draws:,} fell short ({', '.join(CHECK_NAMES[one] for one in look.failed)})"
-        steps.append(short if look.failed else f"{look.draws:,} were enough")
+        if look.outcome == "caught":
+            steps.append(f"{look.draws:,} were caught in the signs of slopes")
+        elif look.failed:
+            short = ", ".join(CHECK_NAMES[one] for one in look.failed)
+            steps.append(f"{look.draws:,} fell short ({short})")
+        else:
+            steps.append(f"{look.draws:,} were enough")
     end = {"in vain": ", and more of the same chains could not help", "more": ", the most tried"}
     return f"{', '.join(steps)}{end.get(looks[-1].outcome, '')}"
 

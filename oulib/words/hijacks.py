@@ -158,17 +158,17 @@ def factor_path(follows: np.ndarray, true: np.ndarray) -> str:
 
 def repairs(table: pd.DataFrame) -> str:
     """Which models came through on which panel, from ``hijacks.ledger``."""
-    sentences = [f"These fits are short: chains count as agreeing up to an R-hat of {SHORT:g}."]
+    sentences = []
     for panel, part in table.groupby(level="panel", sort=False):
         part = part.droplevel("panel")
-        sound = list(part.index[_agreed(part)])
+        sound = list(part.index[part["sound"]])
         failed = [model for model in part.index if model not in sound]
         text = f"On the panel *{panel}* "
         if sound:
-            text += f"the chains of {_list([_code(m) for m in sound])} agree"
-            text += f", those of {_list([_code(m) for m in failed])} do not" if failed else ""
+            text += f"slopes may be read off {_list([_code(m) for m in sound])}"
+            text += f", and not off {_list([_code(m) for m in failed])}" if failed else ""
         else:
-            text += "no model's chains agree"
+            text += "slopes may be read off no model"
         few = [
             f"{_code(model)} ({percent(part.loc[model, 'coverage'])})"
             for model in sound
@@ -178,15 +178,6 @@ def repairs(table: pd.DataFrame) -> str:
             text += f"; but too few true slopes lie in the 90% intervals of {_list(few)}"
         sentences.append(text + ".")
     return " ".join(sentences)
-
-
-def _agreed(part: pd.DataFrame) -> np.ndarray:
-    """Whether chains agree well enough to compare: the fits are short, so the limit is wider."""
-    return (part["r_hat"] <= SHORT).to_numpy()
-
-
-SHORT = 1.05
-"""R-hat up to which the short runs of this chapter's demonstrations count as one posterior."""
 
 
 def _too_few(coverage: float, ous: int) -> bool:
@@ -221,11 +212,11 @@ def independent_months(lower: Sequence[Outcome], upper: Sequence[Outcome]) -> st
         text += "Coverage does not tell the two apart here; errors do."
     else:
         text += "Chance could explain the difference."
-    stuck = sum(result.r_hat > SHORT for result in lower)
+    stuck = sum(not result.sound for result in lower)
     if stuck:
         text += (
-            f" On {stuck} of the panels the chains of the model with independent months did not "
-            "even agree: what lasts looks like noise of the OU, or like a second movement."
+            f" On {stuck} of the panels the model with independent months did not even pass its "
+            "gate: what lasts looks like noise of the OU, or like a second movement."
         )
     return text
 

@@ -45,13 +45,6 @@ def designs(plan: Plan) -> str:
         text += ": it promises too much under some design, so that the refits are to be believed."
     else:
         text += ": it is too cautious under some design, so that the refits are to be believed."
-    diverged = int(table["divergences"].sum())
-    if diverged or table["r_hat"].max() > 1.05:
-        text += (
-            f" The refits had {count(diverged, 'divergent trajectory', 'divergent trajectories')} "
-            f"and an R-hat of $\\mu_\\beta$ up to {number(table['r_hat'].max())}: take their "
-            "standard deviations for rough."
-        )
     return text
 
 
