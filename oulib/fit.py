@@ -34,6 +34,7 @@ _CODE = (_HERE / "fit.py", _HERE / "compiled.py", _HERE / "model")
 _RULE = (_HERE / "looks.py", _HERE / "diagnostics.py")  # what decides on the number of draws
 _SIGNS = (_HERE / "mirror.py", _HERE / "density.py")  # and on the signs that are sampled as one
 
+_MATTERS = (0.02, 0.02)  # probability of a sign above which both are sampled, and more of them
 _CAREFUL = 0.97  # target acceptance with both signs as one: the other side has awkward corners
 
 
@@ -201,8 +202,9 @@ def _sample(
     if both:
         sample_both(model, both)
     found: list[_Drawn] = []
-    # What is left to chance in the end is what the gate permits.
-    for least in (NOTABLE, NOTABLE, 5 * NOTABLE, None):
+    # Chains that began anywhere are asked for any sign; those that began on one side, for signs
+    # that matter to what is said.  In the end the gate asks.
+    for least in (NOTABLE, *_MATTERS, None):
         found.append(_attempt(panel, spec, sampling, model, both, least, clock, cores, progress))
         last = found[-1]
         if not last.caught or not able:

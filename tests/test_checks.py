@@ -15,7 +15,7 @@ from oulib import chapter, check
 from oulib.checks import ADEQUACY, Thresholds, labels_in, summarise
 from oulib.diagnostics import summary
 
-ALL = ["r_hat", "ess_bulk", "ess_tail", "divergences", "bfmi", "tree_depth"]
+ALL = ["r_hat", "ess_bulk", "ess_tail", "divergences", "bfmi", "tree_depth", "signs"]
 
 
 def spoilt(fit, change):

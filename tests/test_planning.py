@@ -229,7 +229,7 @@ def fitted_plan(seen: Panel) -> tuple[Fit, planning.Plan]:
 def test_refits_agree_with_the_closed_form(fitted_plan: tuple[Fit, planning.Plan]) -> None:
     result, plan = fitted_plan
     table = plan.table
-    assert len(compiled._LOADED) == 1  # nothing was compiled for the second design
+    assert len(compiled._LOADED) <= 2  # of one sign and of both: none for the second design
     assert plan.seconds.shape == (32, 2)
     expected = [[10, 8], [10, 40], [20, 8], [20, 40]]
     assert table[["waves", "respondents"]].to_numpy().tolist() == expected

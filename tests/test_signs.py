@@ -232,6 +232,7 @@ def test_what_is_stored_of_a_draw_belongs_together(panel: Panel) -> None:
     spec = BASELINE.but(trend=True)
     drawn = oulib.fit(panel, spec, sampling, progress=False).posterior
     model = build_model(panel, spec)
+    signs.sample_both(model, panel.ous)
     names = [variable.name for variable in model.free_RVs]
     of_ou = [model[name] for name in ("alpha", "beta", "trend")]
     again = pytensor.function(
