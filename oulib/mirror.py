@@ -99,7 +99,10 @@ def _other(fit: Fitted, both: Collection[str], draws: int) -> xr.DataArray:
             np.zeros((fit.posterior.sizes["chain"], 0)), dims=("chain", "ou"), coords={"ou": []}
         )
     places = [fit.panel.ous.index(label) for label in labels]
-    odds = np.exp(np.minimum(log_odds(fit, places, draws=draws), 50.0)).mean("draw")
+    # Draws on the side where the chain mostly is: the few on the other would count that twice.
+    beta = thinned(fit.posterior, draws)["beta"].isel(ou=places)
+    mostly = (beta > 0) == ((beta > 0).mean("draw") >= 0.5)
+    odds = np.exp(np.minimum(log_odds(fit, places, draws=draws), 50.0)).where(mostly).mean("draw")
     return odds / (1 + odds)
 
 
