@@ -259,7 +259,8 @@ def refit(
     made, verdict = attempt(sampling)
     if verdict.sampled or sampling.draws == AUTO:
         return made, verdict
-    return attempt(replace(sampling, draws=AUTO, chains=4))
+    longer = {"draws": AUTO, "chains": 4, "tune": max(sampling.tune, Sampling().tune)}
+    return attempt(replace(sampling, **longer))
 
 
 def _quadrature(fit: Fit, threshold: float) -> tuple[Check, ...]:

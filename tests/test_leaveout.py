@@ -166,7 +166,7 @@ def test_refits_say_how_they_went(exact):
 
 def test_refits_that_are_too_short_are_drawn_longer_or_refused(fitted):
     """What is read, the density of the row left out, decides; draws that mix badly fail it."""
-    short = Sampling(draws=20, tune=100, chains=2, seed=1)
+    short = Sampling(draws=20, tune=100, chains=2, seed=1, target_accept=0.95)
     found = lo.exact_loo(fitted, sampling=short, most=1, threshold=0.0)
     assert found.lengthened == 1
     assert found.refits[0].sampling.draws == "auto"
