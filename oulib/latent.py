@@ -10,7 +10,10 @@ from oulib.density import CHUNK, RowDensity, all_rows, row_density, thinned
 from oulib.fit import Fit
 from oulib.model.survey import given_survey
 
-_GRID = np.linspace(-7.0, 7.0, 225)  # in sds of the score given its survey
+_NODES = 225
+_REACH = 8.0  # sds of the score given its survey
+_NEGLIGIBLE = np.log(1e-10)  # densities that are so much lower are left out
+_CLOSED, _ROUNDS = 0.5, 5  # a grid of which less is used is narrowed, so many times at most
 
 
 def conditional(
@@ -71,9 +74,15 @@ def recover_latent(
             score were lost; equation (6.4) (``eq-twin``).
 
     Raises:
-        ValueError: a twin was asked for, and the model has no response part that is integrated.
+        ValueError: a twin was asked for, and the model has no response part that is integrated; or
+            the model has deviations and a latent score, of which rows are not independent.
     """
     chosen = all_rows(fit, rows)
+    if fit.spec.deviations and fit.spec.score == "latent":
+        raise ValueError(
+            f"In the model {fit.spec.name} an OU's scores hang together through its deviations: "
+            "they cannot be drawn row by row. Use conditional for each row's own mean and sd."
+        )
     if twin and ("rho_x" not in fit.posterior or "x_star" in fit.posterior):
         raise ValueError(f"The model {fit.spec.name} has no twin to draw scores from.")
     if "x_star" in fit.posterior:
@@ -84,7 +93,7 @@ def recover_latent(
         z = rng.standard_normal(given["mean"].shape)
         return (given["mean"] + given["sd"] * z).rename("x_star")
     posterior = thinned(fit.posterior, draws)
-    size = posterior.sizes["chain"] * posterior.sizes["draw"] * _GRID.size
+    size = posterior.sizes["chain"] * posterior.sizes["draw"] * _NODES
     step = max(CHUNK // size, 1)
     parts = []
     for i in range(0, chosen.size, step):
@@ -93,13 +102,36 @@ def recover_latent(
     return xr.concat(parts, dim="row").rename("x_star")
 
 
+def own_grid(r: RowDensity, size: int) -> tuple[xr.DataArray, xr.DataArray]:
+    """Where each row's score lies given its data: places, and log densities up to a constant.
+
+    Both are (chain, draw, row, node), at even distances in each row, the places in sds of the score
+    given its survey.  An outcome that tells much of the score leaves it far less wide than the
+    survey does: the grid closes in until its width is that of what is left.
+    """
+    mean, var = (each.transpose("chain", "draw", "row") for each in xr.broadcast(r.mean, r.var))
+    unit = xr.DataArray(np.linspace(0.0, 1.0, size), dims="node")
+    low, high = xr.full_like(mean, -_REACH), xr.full_like(mean, _REACH)
+    for _ in range(_ROUNDS):
+        at = low + (high - low) * unit
+        x = mean + np.sqrt(var) * at
+        log_density = r.log_outcome(x) + r.log_response(x) - 0.5 * at**2
+        log_density = log_density.transpose("chain", "draw", "row", "node")
+        some = log_density > log_density.max("node") + _NEGLIGIBLE
+        step = (high - low) / (size - 1)
+        first, last = some.argmax("node"), size - 1 - some[..., ::-1].argmax("node")
+        nearer = low + (first - 1) * step, low + (last + 1) * step
+        closed = (last - first + 2) / (size - 1)
+        if not bool((closed < _CLOSED).any()):
+            break
+        low, high = (edge.clip(-_REACH, _REACH) for edge in nearer)
+    return at.transpose("chain", "draw", "row", "node"), log_density
+
+
 def _draw_from_grid(r: RowDensity, rng: np.random.Generator) -> xr.DataArray:
     """One draw of x* a row and posterior draw, by inverting its distribution function."""
-    at = xr.DataArray(_GRID, dims="node")
-    x = r.mean + np.sqrt(r.var) * at
-    log_density = r.log_outcome(x) + r.log_response(x) - 0.5 * at**2
-    log_density = log_density.transpose("chain", "draw", "row", "node")
-    values = log_density.to_numpy()
+    at, log_density = own_grid(r, _NODES)
+    grid, values = at.to_numpy(), log_density.to_numpy()
     density = np.exp(values - values.max(axis=-1, keepdims=True))
     cells = 0.5 * (density[..., 1:] + density[..., :-1])
     below = np.cumsum(cells, axis=-1)
@@ -113,7 +145,8 @@ def _draw_from_grid(r: RowDensity, rng: np.random.Generator) -> xr.DataArray:
     within = np.where(
         np.isclose(low, high), share, (root - low) / np.where(high == low, 1, high - low)
     )
-    z = _GRID[cell] + np.clip(within, 0, 1) * (_GRID[1] - _GRID[0])
+    left, right = np.take_along_axis(grid, cell, -1), np.take_along_axis(grid, cell + 1, -1)
+    z = left + np.clip(within, 0, 1) * (right - left)
     mean, var = xr.broadcast(r.mean, r.var)
     mean, var = (a.transpose("chain", "draw", "row") for a in (mean, var))
     return mean + np.sqrt(var) * z[..., 0]

@@ -13,7 +13,7 @@ from scipy import stats
 
 from oulib.density import CHUNK, all_rows, row_density, thinned
 from oulib.fit import Fit
-from oulib.latent import common_movement, conditional, recover_latent
+from oulib.latent import common_movement, conditional, own_grid, recover_latent
 from oulib.model.survey import respondents
 from oulib.panel import Panel
 
@@ -30,7 +30,7 @@ WITH, WITHOUT, OU_MEAN, LAST, LINE = (
 RULES = (OU_MEAN, LAST, LINE)
 
 _SAMPLES = ("chain", "draw")
-_GRID = np.linspace(-8.0, 8.0, 161)  # in sds of the score given its survey
+_NODES = 161
 _FAR = 4  # distances from here on are one group
 
 
@@ -164,13 +164,11 @@ def moments(fit: Fit, *, rows: np.ndarray | None = None, draws: int = 400) -> xr
     Like :func:`oulib.latent.conditional`, for any outcome: dims (chain, draw, row).
     """
     posterior, rows = thinned(fit.posterior, draws), all_rows(fit, rows)
-    size = posterior.sizes["chain"] * posterior.sizes["draw"] * _GRID.size
+    size = posterior.sizes["chain"] * posterior.sizes["draw"] * _NODES
     step, parts = max(CHUNK // size, 1), []
-    node = xr.DataArray(_GRID, dims="node")
     for i in range(0, rows.size, step):
         r = row_density(fit, posterior, rows[i : i + step])
-        x = r.mean + np.sqrt(r.var) * node
-        log = r.log_outcome(x) + r.log_response(x) - 0.5 * node**2
+        node, log = own_grid(r, _NODES)
         weight = np.exp(log - log.max("node"))
         weight = weight / weight.sum("node")
         z = (weight * node).sum("node")

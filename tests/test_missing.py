@@ -21,14 +21,15 @@ from oulib import (
     UPGRADED,
     Fit,
     Panel,
+    Sampling,
     build_model,
     missing,
     plots,
     simulate,
     words,
 )
-from oulib.density import row_density, thinned
-from oulib.latent import conditional
+from oulib.density import RowDensity, row_density, thinned
+from oulib.latent import _draw_from_grid, conditional, own_grid, recover_latent
 from oulib.model.survey import respondents
 
 
@@ -425,3 +426,43 @@ def test_levels_and_scores(fitted: Fit) -> None:
     assert "little evidence" in words.missing.levels(found.assign(observed=0 * chance))
     assert "do better" in words.missing.levels(found.assign(observed=0 * chance + 0.99))
     assert "do worse" in words.missing.levels(found.assign(observed=0 * chance - 0.99))
+
+
+@pytest.mark.parametrize("told", [0.5, 20.0, 40.0, 1000.0])
+def test_scores_that_an_outcome_pins_down(told: float) -> None:
+    """Moments and draws against the closed form, where |beta| sd(x*) / sigma_y is ``told``."""
+    size = 4000
+    dims = ("chain", "draw", "row")
+    rng = np.random.default_rng(3)
+
+    def array(values: np.ndarray | float) -> xr.DataArray:
+        return xr.DataArray(np.broadcast_to(values, (1, size, 1)).copy(), dims=dims)
+
+    residual = rng.normal(size=(1, size, 1)) * told
+    var, beta, sigma = 0.49, told / 0.7, 1.0
+    r = RowDensity(
+        posterior=xr.Dataset({"nu": (("chain", "draw"), np.full((1, size), 1e9))}),
+        y=array(residual), mean=array(0.0), var=array(var), intercept=array(0.0),
+        beta=array(beta), loading=array(beta), sigma=array(sigma), sign=array(0.0), offset=0.0,
+    )  # fmt: skip
+    mean = var * beta / (sigma**2 + beta**2 * var) * residual
+    sd = np.sqrt(var * sigma**2 / (sigma**2 + beta**2 * var))
+    node, log = own_grid(r, 161)
+    weight = np.exp(log - log.max("node"))
+    weight = weight / weight.sum("node")
+    z = (weight * node).sum("node")
+    spread = np.sqrt((weight * (node - z) ** 2).sum("node") * var)
+    inside = np.abs(mean / np.sqrt(var)) < 7  # of what the survey lets one expect
+    np.testing.assert_allclose((z * np.sqrt(var)).to_numpy()[inside], mean[inside], atol=1e-4 * sd)
+    np.testing.assert_allclose(spread.to_numpy()[inside], sd, rtol=1e-3)
+    drawn = (_draw_from_grid(r, rng).to_numpy() - mean)[inside] / sd
+    assert abs(drawn.mean()) < 4 / np.sqrt(drawn.size)
+    assert abs(drawn.std() - 1) < 4 / np.sqrt(2 * drawn.size)
+
+
+def test_scores_that_hang_together_are_not_drawn_row_by_row() -> None:
+    spec = BASELINE.but(deviations=True)
+    panel = simulate("baseline", n_ou=4, n_site=2, n_month=8, wave_every=2, seed=1)
+    made = Fit(panel=panel, spec=spec, sampling=Sampling(), tree=xr.DataTree(), key="")
+    with pytest.raises(ValueError, match="hang together"):
+        recover_latent(made)
