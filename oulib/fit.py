@@ -279,20 +279,23 @@ def _attempt(
     They end, too, where they are caught in other slopes, of which ``least`` is the smallest
     probability of the other sign that counts; None asks for none.
     """
+    ask = sampling.sampler == "nutpie" and sampling.signs == AUTO and applies(spec)
+    ask = ask and least is not None
     if sampling.sampler == "nutpie":
         with clock.of("compile"):
             compiled = compiled_model(model, spec, both=bool(both))
         if both:
             careful = max(sampling.target_accept, _CAREFUL)
             sampling = replace(sampling, target_accept=careful)
-        chains = _by_nutpie(compiled, sampling, cores, progress)
+        lengths = _lengths(sampling, ask)
+        abreast = sampling.chains if len(lengths) > 1 else cores
+        chains = _by_nutpie(compiled, sampling, lengths, abreast, progress)
     else:  # they compile inside the call, so that is not told apart
+        lengths = sampling.lengths
         chains = _by_pymc(model, sampling, progress)
     looks: list[Look] = []
-    ask = sampling.sampler == "nutpie" and sampling.signs == AUTO and applies(spec)
-    ask = ask and least is not None
     with closing(chains):
-        for length in sampling.lengths:
+        for length in lengths:
             with clock.of("sample"):
                 tree = next(chains)
                 drawn, stats = (
@@ -308,11 +311,19 @@ def _attempt(
                     inside = inside or (ask and one.disagree)
                     outcome = "caught" if inside else one.outcome
                     looks.append(replace(one, both=len(both), outcome=outcome))
-            if not looks or looks[-1].outcome != "more":
+            if looks[-1].outcome != "more" if looks else inside:
                 break
     if not inside:
         return _Drawn(drawn, stats, tuple(looks))
     return _Drawn(drawn, stats, tuple(looks), True, undecided(pilot, both=both), of_one_sign(pilot))
+
+
+def _lengths(sampling: Sampling, ask: bool) -> tuple[int, ...]:
+    """Where chains are looked at: early on, too, if it is asked what they are caught in."""
+    early = LENGTHS[0]
+    if ask and sampling.draws != AUTO and sampling.draws > early:
+        return (early, sampling.draws)
+    return sampling.lengths
 
 
 class _Clock:
@@ -329,16 +340,20 @@ class _Clock:
 
 
 def _by_nutpie(
-    compiled: Any, sampling: Sampling, cores: int | None, progress: bool
+    compiled: Any,
+    sampling: Sampling,
+    lengths: Sequence[int],
+    cores: int | None,
+    progress: bool,
 ) -> Iterator[xr.DataTree]:
-    """The draws so far when every chain has ``sampling.lengths[0]`` of them, then [1] and so on.
+    """The draws so far when every chain has ``lengths[0]`` of them, then [1] and so on.
 
     Chains may be ahead of the length, and of each other; what they draw does not depend on when
     they are looked at.  They stand still while the caller looks, and end when it wants no more.
     """
     import nutpie
 
-    lengths, finished = sampling.lengths, [0] * sampling.chains
+    finished = [0] * sampling.chains
 
     def count(chains: Sequence[Any]) -> None:
         finished[:] = [chain.finished_draws - sampling.tune for chain in chains]

@@ -115,8 +115,12 @@ def test_another_seed_gives_other_draws(fitted, informed):
 
 @pytest.fixture(scope="module")
 def auto(fitted):
-    """The question of ``fitted`` with the number of draws left open, and another seed."""
-    return fit(fitted.panel, fitted.spec, replace(fitted.sampling, draws="auto", seed=2))
+    """The question of ``fitted`` with the number of draws left open, and another seed.
+
+    Chains that are caught in a sign begin again, sooner or later as their length has it: not here.
+    """
+    open_ = replace(fitted.sampling, draws="auto", seed=2, signs="one")
+    return fit(fitted.panel, fitted.spec, open_)
 
 
 def same_draws(one, other, draws):
@@ -138,7 +142,7 @@ def test_sampling_ends_at_the_first_length_that_suffices(auto):
     assert verdict.looks == auto.looks
     assert verdict.draws == auto.looks[-1].draws
     seen = auto.looks[-1].values
-    assert all(seen[check.name] == check.value for check in verdict.checks)
+    assert all(seen[one.name] == one.value for one in verdict.checks if one.name != "signs")
 
 
 def test_a_fit_of_a_given_length_was_not_looked_at(fitted):
@@ -179,7 +183,8 @@ def test_cores_must_be_a_whole_number(panel, empty_cache, monkeypatch, cores):
 
 def test_sampling_ends_early_where_no_more_draws_would_help(fitted):
     """Long steps after a short warm-up diverge."""
-    careless = replace(fitted.sampling, draws="auto", target_accept=0.3, tune=20)
+    careless = {"draws": "auto", "target_accept": 0.3, "tune": 20, "signs": "one"}
+    careless = replace(fitted.sampling, **careless)
     found = fit(fitted.panel, fitted.spec, careless)
     assert [look.outcome for look in found.looks] == ["in vain"]
     assert "divergences" in found.looks[0].failed
