@@ -323,15 +323,16 @@ def coverage(
         that two of them are both inside nine times in ten or more.
     """
     rng, found = np.random.default_rng(seed), {}
+    fewest = min((len(drawn) for drawn, _ in parts), default=0)
     for prob in probs:
         inside, total, replicated = 0, 0, 0
         for drawn, observed in parts:
             low, high = np.quantile(drawn, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
             inside += int(((low <= observed) & (observed <= high)).sum())
             total += observed.size
-            replicated = replicated + rng.permutation(
-                ((low <= drawn) & (drawn <= high)).sum(axis=1)
-            )
+            # Parts of refits that were drawn longer have more draws: as many as the fewest have.
+            own = rng.permutation(((low <= drawn) & (drawn <= high)).sum(axis=1))
+            replicated = replicated + own[:fewest]
         share = np.quantile(replicated, [0.025, 0.975]) / max(total, 1)
         found[prob] = (total, inside / max(total, 1), *share)
     names = ["values", "coverage", "expected_low", "expected_high"]
