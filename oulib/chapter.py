@@ -23,7 +23,6 @@ from oulib.checks import (
     HYPERPARAMETERS,
     Verdict,
     check,
-    draws_of,
     hyperparameters,
     summarise,
     worst,
@@ -239,7 +238,9 @@ def _traces(result: Fit, verdict: Verdict) -> None:
     labels = worst(verdict)
     if not labels:
         return
-    draws = {label: draws_of(result, label) for label in labels}
+    variables = dict.fromkeys(label.partition("[")[0] for label in labels)
+    scalars_ = inference.by_label(result.posterior, [*variables])
+    draws = {label: scalars_.sel(parameter=label) for label in labels}
     ranks = {label: inference.ranks(values) for label, values in draws.items()}
     sizes = draws[labels[0]].sizes
     fig = plots.traces(draws, ranks, inference.rank_band(sizes["chain"], sizes["draw"]))

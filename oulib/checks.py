@@ -41,7 +41,6 @@ __all__ = [
     "Thresholds",
     "Verdict",
     "check",
-    "draws_of",
     "hyperparameters",
     "labels_in",
     "read",
@@ -173,9 +172,8 @@ def _signs(fit: Fit, threshold: float) -> tuple[Check, ...]:
         return ()
 
     def compute() -> xr.DataTree:
-        found = mirror.caught(fit, both=fit.both)
-        ous = [label for label in found if found[label] > threshold]
-        ous.sort(key=found.__getitem__, reverse=True)
+        found = mirror.caught(fit, both=fit.both, least=threshold)
+        ous = sorted(found, key=found.__getitem__, reverse=True)
         return xr.DataTree(
             xr.Dataset({"other": ("place", [found[label] for label in ous])}, {"place": ous})
         )
@@ -206,7 +204,7 @@ def read(fit: Fit, labels: Iterable[str] = (), draws: xr.DataArray | None = None
     One rule for every refit, however short.  What is read is held to the gate, by R-hat and
     effective draws a chain alike.  All else may be less precise, but chains must not sit in
     different places, by an R-hat of :data:`ELSEWHERE`: what is read would have gone along.
-    Divergences, energy, tree depth and quadrature count as ever.
+    Divergences, energy, tree depth, quadrature and signs count as ever.
 
     Args:
         fit: the refit.
@@ -283,15 +281,6 @@ def _quadrature(fit: Fit, threshold: float) -> tuple[Check, ...]:
             "spec's step.",
         ),
     )
-
-
-def draws_of(fit: Fit, label: str) -> xr.DataArray:
-    """The draws of a scalar, (chain, draw), by its label in :func:`summarise`."""
-    variable = label.partition("[")[0]
-    values = fit.posterior[variable].transpose("chain", "draw", ...)
-    labels = of_scalars(values.isel(draw=slice(0, 4))).index
-    flat = values.to_numpy().reshape(*values.shape[:2], -1)
-    return xr.DataArray(flat[..., labels.get_loc(label)], dims=("chain", "draw"), name=label)
 
 
 def worst(verdict: Verdict, most: int = 3) -> tuple[str, ...]:

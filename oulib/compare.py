@@ -16,7 +16,7 @@ import pandas as pd
 import xarray as xr
 
 from oulib import cache
-from oulib.density import CHUNK, RowDensity, all_rows, model_sums, row_density, thinned
+from oulib.density import RowDensity, all_rows, log_outcome, row_density, thinned
 from oulib.errors import UserError
 from oulib.fit import Fit
 from oulib.panel import Panel
@@ -52,17 +52,7 @@ def outcome_density(result: Fit, panel: Panel, rows: np.ndarray) -> xr.DataArray
     given the OU's other outcomes, too, as leaving out one of a dependent series wants it (Bürkner,
     Gabry and Vehtari, 2021).
     """
-    rows = np.asarray(rows)
-    size = result.posterior.sizes["chain"] * result.posterior.sizes["draw"]
-    step = max(CHUNK // size, 1)
-    parts = []
-    for i in range(0, rows.size, step):
-        r = row_density(result, result.posterior, rows[i : i + step], panel)
-        if result.spec.closed_form:
-            parts.append(-0.5 * (r.residual**2 / r.spread + np.log(2 * np.pi * r.spread)))
-        else:
-            parts.append(model_sums(r, step=result.spec.step)[0])
-    return xr.concat(parts, dim="row").transpose("chain", "draw", "row")
+    return log_outcome(result, result.posterior, np.asarray(rows), panel)
 
 
 @lru_cache(maxsize=32)

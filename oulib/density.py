@@ -198,6 +198,24 @@ def noise_factor(posterior: xr.Dataset, ou: xr.DataArray) -> xr.DataArray | floa
     return posterior["noise_ou"].isel(ou=ou).drop_vars("ou")
 
 
+def log_outcome(
+    fit: Fitted, posterior: xr.Dataset, rows: np.ndarray, panel: Panel | None = None
+) -> xr.DataArray:
+    """log p(y_i | x'_i, R_i) of ``rows`` at the draws of ``posterior``, as the model has it.
+
+    Dims (chain, draw, row); the arguments are those of :func:`row_density`.
+    """
+    size = posterior.sizes["chain"] * posterior.sizes["draw"]
+    step, parts = max(CHUNK // size, 1), []
+    for start in range(0, rows.size, step):
+        r = row_density(fit, posterior, rows[start : start + step], panel)
+        if fit.spec.closed_form:
+            parts.append(-0.5 * (r.residual**2 / r.spread + np.log(2 * np.pi * r.spread)))
+        else:
+            parts.append(model_sums(r, step=fit.spec.step)[0])
+    return xr.concat(parts, dim="row").transpose("chain", "draw", "row")
+
+
 def _given_others(fit: Fitted, own: RowDensity, rows: np.ndarray, panel: Panel) -> RowDensity:
     """``own``, with the deviation of each row as the OU's other outcomes let one expect it.
 

@@ -34,7 +34,7 @@ _CODE = (_HERE / "fit.py", _HERE / "compiled.py", _HERE / "model")
 _RULE = (_HERE / "looks.py", _HERE / "diagnostics.py")  # what decides on the number of draws
 _SIGNS = (_HERE / "mirror.py", _HERE / "density.py")  # and on the signs that are sampled as one
 
-_MATTERS = (0.02, 0.02)  # probability of a sign above which both are sampled, and more of them
+_MATTERS = 0.02  # probability of a sign from which on both are sampled
 _CAREFUL = 0.97  # target acceptance with both signs as one: the other side has awkward corners
 
 
@@ -204,9 +204,9 @@ def _sample(
     found: list[_Drawn] = []
     # Chains that began anywhere are asked for any sign; those that began on one side, for signs
     # that matter to what is said.  In the end the gate asks.
-    for least in (NOTABLE, *_MATTERS, None):
-        found.append(_attempt(panel, spec, sampling, model, both, least, clock, cores, progress))
-        last = found[-1]
+    for least in (NOTABLE, _MATTERS, _MATTERS, None):
+        last = _attempt(panel, spec, sampling, model, both, least, clock, cores, progress)
+        found.append(last)
         if not last.caught or not able:
             break
         if len(found) > 1:
@@ -215,8 +215,7 @@ def _sample(
             both = both | {*last.other}
             sample_both(model, both)
         start_from(model, last.draws, both if len(found) > 1 else last.of_one_sign)
-    best = found[-1]
-    drawn, stats, looks = best.draws, best.stats, [one for each in found for one in each.looks]
+    drawn, stats, looks = last.draws, last.stats, [one for each in found for one in each.looks]
     kept = xr.DataTree.from_dict({"posterior": _storable(drawn), "sample_stats": _storable(stats)})
     kept["observed_data"] = xr.DataTree(
         xr.Dataset(

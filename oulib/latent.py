@@ -43,8 +43,9 @@ def conditional(
     r = row_density(fit, thinned(fit.posterior, draws), all_rows(fit, rows))
     mean, var = r.mean, r.var
     if outcome:
-        mean = mean + var * r.loading / r.spread * r.residual
-        var = var * (r.sigma**2 / r.spread)
+        seen = np.isfinite(r.y)  # an outcome that was left out says nothing of the score
+        mean = mean + (var * r.loading / r.spread * r.residual).where(seen, 0.0)
+        var = var * (r.sigma**2 / r.spread).where(seen, 1.0)
     mean, var = xr.broadcast(mean, var)
     return xr.Dataset({"mean": mean, "sd": np.sqrt(var)}).transpose("chain", "draw", "row")
 
@@ -115,7 +116,8 @@ def own_grid(r: RowDensity, size: int) -> tuple[xr.DataArray, xr.DataArray]:
     for _ in range(_ROUNDS):
         at = low + (high - low) * unit
         x = mean + np.sqrt(var) * at
-        log_density = r.log_outcome(x) + r.log_response(x) - 0.5 * at**2
+        told = r.log_outcome(x).where(np.isfinite(r.y), 0.0)
+        log_density = told + r.log_response(x) - 0.5 * at**2
         log_density = log_density.transpose("chain", "draw", "row", "node")
         some = log_density > log_density.max("node") + _NEGLIGIBLE
         step = (high - low) / (size - 1)

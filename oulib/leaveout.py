@@ -21,7 +21,6 @@ from oulib.compare import log_likelihood, loo, outcome_density
 from oulib.density import row_density
 from oulib.errors import UserError
 from oulib.fit import Fit, Sampling
-from oulib.looks import AUTO
 from oulib.panel import Panel
 
 
@@ -31,28 +30,18 @@ class LeftOut:
 
     ``elpd`` is ArviZ's result, a value a place (row, month or OU) in its ``elpd_i``.  What is read
     off a refit is the log density of what it has not seen, and ``verdicts`` are the gates of that
-    (:func:`oulib.checks.read`).
+    (:func:`oulib.checks.read`); ``lengthened`` refits were too short at first, and drawn longer.
     """
 
     elpd: az.ELPDData
     refits: tuple[Fit, ...]
     verdicts: tuple[Verdict, ...] = ()
+    lengthened: int = 0
 
     @property
     def seconds(self) -> float:
         """Seconds that compiling and sampling took when the refits were computed."""
         return sum(sum(refit.seconds.values()) for refit in self.refits)
-
-    @property
-    def lengthened(self) -> int:
-        """How many refits were not enough at first, and sampled for as long as it took."""
-        return sum(refit.sampling.draws == AUTO for refit in self.refits)
-
-    @property
-    def verdict(self) -> Verdict:
-        """The gate of what is read off the refits: the first that failed it, or an open one."""
-        failed = [verdict for verdict in self.verdicts if not verdict.sampled]
-        return (*failed, *self.verdicts, Verdict(model="", checks=()))[0]
 
 
 class _Refit(az.SamplingWrapper):
@@ -75,6 +64,12 @@ class _Refit(az.SamplingWrapper):
         self.full, self.sampling, self.leave, self.collect = full, sampling, leave, collect
         self.refits: list[Fit] = []
         self.verdicts: list[Verdict] = []
+
+    def result(self, elpd: az.ELPDData, **labels: np.ndarray) -> LeftOut:
+        """What was found, places under ``labels`` instead of positions."""
+        elpd.elpd_i = elpd.elpd_i.assign_coords(labels)
+        longer = sum(refit.sampling != self.sampling for refit in self.refits)
+        return LeftOut(elpd, tuple(self.refits), tuple(self.verdicts), longer)
 
     def sel_observations(self, idx: Any) -> tuple[Panel, np.ndarray]:
         panel, self.out = self.leave(idx)
@@ -127,7 +122,7 @@ def exact_loo(
         lambda density: density.squeeze("row", drop=True),
     )
     elpd = az.reloo(refit, loo_orig=approximate, k_threshold=threshold, pointwise=True)
-    return LeftOut(elpd, tuple(refit.refits), tuple(refit.verdicts))
+    return refit.result(elpd)
 
 
 def months_ahead(full: Fit, *, months: int = 6, sampling: Sampling | None = None) -> LeftOut:
@@ -169,7 +164,7 @@ def months_ahead(full: Fit, *, months: int = 6, sampling: Sampling | None = None
         pointwise=True,
     )
     labels = np.array(panel.months)[places[-months:]]
-    return LeftOut(_labelled(elpd, month=labels), tuple(refit.refits), tuple(refit.verdicts))
+    return refit.result(elpd, month=labels)
 
 
 def new_ous(full: Fit, *, folds: int = 4, sampling: Sampling | None = None) -> LeftOut:
@@ -203,9 +198,7 @@ def new_ous(full: Fit, *, folds: int = 4, sampling: Sampling | None = None) -> L
     refit = _Refit(full, sampling or full.sampling, by_ou(log_likelihood(full)), leave, by_ou)
     chosen = ou_folds(panel, folds, seed=full.sampling.seed)
     elpd = az.loo_kfold(refit.idata_orig, refit, folds=chosen, pointwise=True)
-    return LeftOut(
-        _labelled(elpd, ou=np.array(panel.ous)), tuple(refit.refits), tuple(refit.verdicts)
-    )
+    return refit.result(elpd, ou=np.array(panel.ous))
 
 
 def ou_folds(panel: Panel, folds: int, *, seed: int = 0) -> np.ndarray:
@@ -257,9 +250,3 @@ def _log_mean(density: xr.DataArray) -> xr.DataArray:
     samples = ("chain", "draw")
     top = density.max(samples)
     return top + np.log(np.exp(density - top).mean(samples))
-
-
-def _labelled(elpd: az.ELPDData, **labels: np.ndarray) -> az.ELPDData:
-    """With the names of the places in the place of their positions."""
-    elpd.elpd_i = elpd.elpd_i.assign_coords(labels)
-    return elpd

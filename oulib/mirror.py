@@ -4,7 +4,8 @@ Two peaks of a slope's density, near b and -b, are apart by a barrier that chain
 (:mod:`oulib.model.signs`).  Chains that all sit at one of them agree, and R-hat sees nothing.  But
 the other peak can be weighed without going there: with F the reflection of the slope, the OU's
 level held, the mean of p(F z) / p(z) over draws on one side is the mass of the other side over that
-of this one.
+of this one.  As any mean of such ratios it may come out too low where the other parameters are
+elsewhere on the other side; it is there to tell that a sign matters, not how much.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import xarray as xr
 
-from oulib.density import CHUNK, Fitted, model_sums, row_density, thinned
+from oulib.density import Fitted, log_outcome, thinned
 from oulib.spec import ModelSpec
 
 NOTABLE = 0.002
@@ -69,13 +70,13 @@ def caught(
         does cross is for R-hat to say.  Empty for models to which the question does not apply
         (:func:`applies`).
     """
-    other = _other(fit, both, draws)
+    other = _other(fit, both, draws).transpose("chain", "ou")
     places = [fit.panel.ous.index(label) for label in other["ou"].to_numpy()]
-    chance = other.transpose("chain", "ou").to_numpy()
+    chance = other.to_numpy()
     expected = 2 * np.minimum(chance, 0.5) * np.maximum(1 - chance, 0.5)
     enough = np.minimum(_SELDOM * expected * fit.posterior.sizes["draw"], _OFTEN)
-    stuck = (chance >= least) & (_crossings(fit)[:, places] < enough)
-    return _largest(other.where(stuck, 0.0), 1e-300)
+    stuck = _crossings(fit)[:, places] < enough
+    return _largest(other.where(stuck, 0.0), least)
 
 
 def undecided(fit: Fitted, *, both: Collection[str] = (), draws: int = 400) -> dict[str, float]:
@@ -112,17 +113,11 @@ def log_odds(fit: Fitted, ous: Collection[int], *, draws: int) -> xr.DataArray:
     turned = _reflected(posterior, fit.spec)
     ou = panel.rows["ou_idx"].to_numpy()
     rows = np.flatnonzero(np.isin(ou, list(ous)) & np.isfinite(panel.rows["y"].to_numpy()))
-    samples = posterior.sizes["chain"] * posterior.sizes["draw"]
-    step = max(CHUNK // samples, 1)
     total = _log_prior(turned, panel.site_idx) - _log_prior(posterior, panel.site_idx)
-    total = total.transpose("chain", "draw", "ou").copy()
-    flat = total.to_numpy().reshape(samples, -1)
-    for start in range(0, rows.size, step):
-        part = rows[start : start + step]
-        change = _log_outcome(fit, turned, part) - _log_outcome(fit, posterior, part)
-        for row, place in zip(change.reshape(samples, -1).T, ou[part], strict=True):
-            flat[:, place] += row
-    return total.copy(data=flat.reshape(total.shape)).isel(ou=list(ous))
+    change = log_outcome(fit, turned, rows) - log_outcome(fit, posterior, rows)
+    by_ou = total.transpose("ou", "chain", "draw").to_numpy().copy()
+    np.add.at(by_ou, ou[rows], change.transpose("row", "chain", "draw").to_numpy())
+    return total.transpose("ou", "chain", "draw").copy(data=by_ou).isel(ou=list(ous))
 
 
 def _reflected(posterior: xr.Dataset, spec: ModelSpec) -> xr.Dataset:
@@ -131,17 +126,6 @@ def _reflected(posterior: xr.Dataset, spec: ModelSpec) -> xr.Dataset:
     if spec.slope == "total":
         turned["alpha"] = posterior["alpha"] + 2 * posterior["beta"] * posterior["mu_x_ou"]
     return posterior.assign(turned)
-
-
-def _log_outcome(fit: Fitted, posterior: xr.Dataset, rows: np.ndarray) -> np.ndarray:
-    """log p(y_i | x'_i, R_i) of ``rows``, (chain, draw, row)."""
-    density = row_density(fit, posterior, rows)
-    if fit.spec.closed_form:
-        spread = density.spread
-        found = -0.5 * (density.residual**2 / spread + np.log(spread))
-    else:
-        found = model_sums(density, step=fit.spec.step)[0]
-    return found.transpose("chain", "draw", "row").to_numpy()
 
 
 def _log_prior(posterior: xr.Dataset, site: np.ndarray) -> xr.DataArray:

@@ -52,12 +52,6 @@ class Plan:
     seconds: np.ndarray
     verdicts: tuple[Verdict, ...] = ()
 
-    @property
-    def verdict(self) -> Verdict:
-        """The gate of what is read off the refits: the first that failed it, or an open one."""
-        failed = [verdict for verdict in self.verdicts if not verdict.sampled]
-        return (*failed, *self.verdicts, Verdict(model="", checks=()))[0]
-
 
 def current(panel: Panel) -> Design:
     """The design that a panel has: waves planned for an OU (or seen, without a schedule)."""

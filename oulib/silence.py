@@ -16,6 +16,7 @@ import pandas as pd
 import xarray as xr
 from scipy import sparse
 
+from oulib.adequacy import two_way
 from oulib.density import expectations, thinned
 from oulib.describe import unanswered_rows
 from oulib.fit import Fit
@@ -23,7 +24,6 @@ from oulib.latent import recover_latent
 from oulib.panel import Panel
 from oulib.sensitivity import standing
 
-_ROUNDS = 200
 _NONE = 1e-9  # silence of whole OUs or whole months only: nothing to compare it with
 
 
@@ -58,7 +58,9 @@ def silence(fit: Fit, *, draws: int = 1000, seed: int = 0) -> xr.Dataset:
     moved = (recover_latent(plain, rows=rows, draws=draws, seed=seed) - expected.x) / sd
     quiet = np.isin(rows, unanswered_rows(panel)).astype(float)
     ou, month = (panel.rows[name].to_numpy()[rows] for name in ("ou_idx", "month_idx"))
-    own, rank = _within(quiet, ou, month)
+    left = two_way(panel, _at(rows, quiet, panel)[None])[0]
+    own = left[ou, month]
+    means = np.unique(ou).size + np.unique(month).size - 1
     by_ou = sparse.csr_array((np.ones(rows.size), (ou, np.arange(rows.size))))
     samples = (posterior.sizes["chain"], posterior.sizes["draw"])
     weight = np.random.default_rng(seed).standard_exponential((*samples, by_ou.shape[0]))
@@ -76,29 +78,21 @@ def silence(fit: Fit, *, draws: int = 1000, seed: int = 0) -> xr.Dataset:
         for name, values in (("outcome", departure), ("score", moved))
     }
     labels = {dim: posterior[dim] for dim in ("chain", "draw")}
-    movement = max(1 - (rank + 1) / max(rows.size, 1), 0.0)
+    movement = max(1 - (means + 1) / max(rows.size, 1), 0.0)
     return xr.Dataset(found | {"rarity": rarity, "movement": movement}).assign_coords(labels)
+
+
+def _at(rows: np.ndarray, values: np.ndarray, panel: Panel) -> np.ndarray:
+    """``values`` at ``rows`` of the panel, NaN elsewhere, (row)."""
+    whole = np.full(panel.rows.sizes["row"], np.nan)
+    whole[rows] = values
+    return whole
 
 
 def _plain(values: xr.DataArray | float) -> np.ndarray:
     if not isinstance(values, xr.DataArray):
         return np.asarray(values)
     return values.transpose("chain", "draw", "row").to_numpy()
-
-
-def _within(values: np.ndarray, *groups: np.ndarray) -> tuple[np.ndarray, int]:
-    """``values`` less their means by each of the groups, and how many means there are to find."""
-    left = values - values.mean()
-    for _ in range(_ROUNDS):  # alternating means
-        most = 0.0
-        for group in groups:
-            count = np.maximum(np.bincount(group), 1)
-            means = np.bincount(group, weights=left) / count
-            left = left - means[group]
-            most = max(most, float(np.abs(means).max()))
-        if most < 1e-10:
-            break
-    return left, sum(np.unique(group).size for group in groups) - len(groups) + 1
 
 
 def given_shift(fit: Fit, found: xr.Dataset, delta: float) -> xr.DataArray:

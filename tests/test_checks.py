@@ -11,9 +11,20 @@ import pytest
 import xarray as xr
 from conftest import DRAWS
 
-from oulib import chapter, check
-from oulib.checks import ADEQUACY, Thresholds, labels_in, summarise
-from oulib.diagnostics import summary
+from oulib import (
+    AR1,
+    BASELINE,
+    MODELS,
+    ROBUST,
+    SITE,
+    UPGRADED,
+    build_model,
+    chapter,
+    check,
+    simulate,
+)
+from oulib.checks import ADEQUACY, NAMES, Thresholds, labels_in, summarise
+from oulib.diagnostics import COORDINATES, summary
 
 ALL = ["r_hat", "ess_bulk", "ess_tail", "divergences", "bfmi", "tree_depth", "signs"]
 
@@ -376,3 +387,61 @@ def test_labels_in():
     assert labels_in(where, ["beta"]) == ("OU-07", "a[b]")
     assert labels_in(where, ["beta", "alpha"]) == ("OU-07", "a[b]", "x")
     assert labels_in((), ["beta"]) == ()
+
+
+def test_every_free_variable_is_held_to_the_gate():
+    """By itself, or by a public variable that it is sampled in the place of."""
+    panel = simulate("upgraded", n_ou=6, n_site=3, n_month=12, wave_every=3, coef=(0.1,) * 4)
+    plain = BASELINE.but
+    specs = [
+        *MODELS.values(), UPGRADED.but(covariates="horseshoe"), AR1.but(tau="free_scale"),
+        plain(covariates="ard"), plain(latent="explicit"), plain(latent="explicit_informed"),
+        plain(trend=True), SITE.but(geometry="noncentred"), plain(noise="by_ou"),
+        plain(deviations=True), ROBUST.but(sites=True),
+    ]  # fmt: skip
+    free = {v.name for spec in specs for v in build_model(panel, spec).free_RVs}
+    assert free - {*NAMES, *COORDINATES} == {"sigma_tau", "local_coef", "slab2"}
+    draws = np.random.default_rng(1).normal(size=(4, 100, 3))
+    draws[0] += 5  # a chain elsewhere
+    posterior = xr.Dataset(
+        {
+            "local_coef": (("chain", "draw", "covariate"), draws),
+            "beta_raw": (("chain", "draw"), draws[..., 0]),
+        },
+        coords={"covariate": ["a", "b", "c"]},
+    )
+    table = summary(posterior)
+    assert table.index.tolist() == ["local_coef[a]", "local_coef[b]", "local_coef[c]"]
+    assert (table["r_hat"] > 1.5).all()
+
+
+def test_what_acts_through_public_variables_does(panel):
+    """Moving a coordinate of the sampler moves something public."""
+    model = build_model(panel, ROBUST)
+    public = [v for v in model.unobserved_RVs if v.name in NAMES]
+    values = model.compile_fn(model.replace_rvs_by_values(public), inputs=model.value_vars)
+    start = model.initial_point(random_seed=1)
+    before = values(start)
+    moved = [name for name in start if name.removesuffix("_log__") in COORDINATES]
+    assert moved
+    for name in moved:
+        after = values(start | {name: start[name] + 0.1})
+        assert any(np.any(a != b) for a, b in zip(before, after, strict=True)), name
+
+
+def test_traces_of_the_worst_are_shown_where_chains_failed(fitted, monkeypatch):
+    def change(posterior, stats):
+        posterior["beta"][0, :, 3] += 3.0
+
+    shown = []
+    monkeypatch.setattr(
+        chapter, "display", lambda thing, **_: shown.append(str(getattr(thing, "data", thing)))
+    )
+    chapter.gate(spoilt(fitted, change))
+    (figure,) = [text for text in shown if "<figure>" in text]
+    ou = fitted.panel.ous[3]
+    assert f'alt="Line plots of the draws of beta[{ou}]' in figure
+    assert "each line is a chain" in figure
+    shown.clear()
+    chapter.gate(fitted)
+    assert not any("<figure>" in text for text in shown)

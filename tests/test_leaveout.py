@@ -159,9 +159,8 @@ def test_rows_whose_k_is_fine_are_not_refitted(fitted):
 def test_refits_say_how_they_went(exact):
     assert exact.seconds == pytest.approx(sum(sum(r.seconds.values()) for r in exact.refits))
     assert len(exact.verdicts) == len(exact.refits)
-    assert exact.verdict.sampled == all(one.sampled for one in exact.verdicts)
-    none = replace(exact, refits=(), verdicts=())
-    assert (none.seconds, none.lengthened, none.verdict.sampled) == (0, 0, True)
+    assert 0 <= exact.lengthened <= len(exact.refits)
+    assert replace(exact, refits=()).seconds == 0
 
 
 def test_refits_that_are_too_short_are_drawn_longer_or_refused(fitted):
@@ -170,7 +169,7 @@ def test_refits_that_are_too_short_are_drawn_longer_or_refused(fitted):
     found = lo.exact_loo(fitted, sampling=short, most=1, threshold=0.0)
     assert found.lengthened == 1
     assert found.refits[0].sampling.draws == "auto"
-    assert found.verdict.sampled
+    assert found.verdicts[0].sampled
     stuck = found.refits[0].tree.copy(deep=True)
     beta = stuck["posterior"]["sigma_y"].copy()
     beta[0] += 1.0  # one chain elsewhere

@@ -20,6 +20,7 @@ from oulib import (
     STUDENT_T,
     UPGRADED,
     Fit,
+    ModelSpec,
     Panel,
     Sampling,
     build_model,
@@ -466,3 +467,30 @@ def test_scores_that_hang_together_are_not_drawn_row_by_row() -> None:
     made = Fit(panel=panel, spec=spec, sampling=Sampling(), tree=xr.DataTree(), key="")
     with pytest.raises(ValueError, match="hang together"):
         recover_latent(made)
+
+
+@pytest.mark.parametrize("spec", [BASELINE, STUDENT_T], ids=lambda spec: spec.name)
+def test_an_outcome_that_was_left_out_says_nothing_of_the_score(spec: ModelSpec) -> None:
+    whole = simulate("baseline", n_ou=4, n_site=2, n_month=8, wave_every=2, seed=1)
+    rows = np.array([3, 9])
+    panel = whole.without_outcome(rows)
+    model = build_model(panel, spec)
+    names = ["alpha", "beta", "lam", "tau", "mu_x_ou", "sigma_x", "sigma_meas", "sigma_y", "nu"]
+    names = [name for name in names if name in model.named_vars]
+    values = pm.draw([model[name] for name in names], draws=400, random_seed=1)
+    dims = model.named_vars_to_dims
+    posterior = xr.Dataset(
+        {
+            name: (("chain", "draw", *dims.get(name, ())), np.asarray(value)[None])
+            for name, value in zip(names, values, strict=True)
+        },
+        coords={dim: list(labels) for dim, labels in model.coords.items()},
+    )
+    tree = xr.DataTree.from_dict({"posterior": posterior})
+    made = Fit(panel=panel, spec=spec, sampling=Sampling(), tree=tree, key="")
+    drawn = recover_latent(made, seed=2)
+    assert np.isfinite(drawn).all()
+    alone = conditional(made, outcome=False, rows=rows)
+    z = ((drawn.isel(row=rows) - alone["mean"]) / alone["sd"]).to_numpy()
+    assert abs(z.mean()) < 4 / np.sqrt(z.size)
+    assert abs(z.std() - 1) < 4 / np.sqrt(2 * z.size)

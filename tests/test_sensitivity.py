@@ -282,6 +282,8 @@ def test_a_set_value_is_the_conditional_of_a_normal_posterior(asked: Panel) -> N
     told = stats.norm.pdf(table.index, 1.0, 0.3) / stats.norm.pdf(table.index, 0.0, 1.0)
     np.testing.assert_allclose(table["support"], told / told.max(), rtol=0.2, atol=1e-6)
     assert "most probable" in words.sensitivity.support(table, "it")
+    for least, said in ((0.0, "a hundredth"), (0.02, "50 times less"), (0.5, "hardly speak")):
+        assert said in words.sensitivity.support(table.assign(support=[1.0, least, 1.0]), "it")
     move = float(f"{asked.scale.s_x * 0.7:.2g}")
     percent = 100 * np.expm1(asked.scale.s_y / asked.scale.s_x * move * table["mean"])
     np.testing.assert_allclose(table["percent"], percent, rtol=0.02)

@@ -129,8 +129,11 @@ def test_signs_are_drawn_with_their_probability() -> None:
 
 @pytest.fixture(scope="module")
 def few() -> Panel:
-    """Chains that cannot cross from sign to sign disagree here (R-hat 1.4 to 2, most seeds)."""
-    return simulate("baseline", n_ou=30, n_site=5, n_month=30, wave_every=6, seed=51)
+    """Some slopes are as good as of either sign here, and chains of one sign do not find out.
+
+    The seed is chosen: of OU-15 the two signs are about as probable.
+    """
+    return simulate("baseline", n_ou=30, n_site=5, n_month=30, wave_every=6, seed=59)
 
 
 def test_chains_are_not_caught_in_signs(few: Panel) -> None:
@@ -200,7 +203,7 @@ def test_a_sign_that_no_chain_went_to_is_found(few: Panel) -> None:
     tree.attrs = fit.tree.attrs | {"both": "[]"}
     verdict = sampled(replace(agreed, tree=tree))
     (signs_,) = [one for one in verdict.checks if one.name == "signs"]
-    assert signs_.passed == (max(found.values()) <= 0.05)
+    assert not signs_.passed
     assert {*signs_.where} <= {*found}
 
 
@@ -212,6 +215,16 @@ def test_chains_that_are_caught_are_drawn_again(few: Panel) -> None:
     assert fit.looks[0].outcome == "caught"
     assert fit.posterior.sizes["draw"] == fit.looks[-1].draws
     assert "both signs as one" in words.length(check(fit))
+
+
+def test_chains_of_a_given_length_are_asked_early_on(few: Panel) -> None:
+    """What they are caught in does not wait for their end, and is not looked for if not wanted."""
+    fit = oulib.fit(few, BASELINE, Sampling(draws=510, seed=3), progress=False)
+    assert fit.both
+    assert fit.posterior.sizes["draw"] == 510
+    assert fit.looks == ()
+    alone = oulib.fit(few, BASELINE, Sampling(draws=510, seed=3, signs="one"), progress=False)
+    assert not alone.both
 
 
 def test_ways_to_sample() -> None:

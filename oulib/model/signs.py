@@ -150,6 +150,8 @@ def start_from(model: pm.Model, pilot: xr.Dataset, ous: Collection[str]) -> None
     """
     labels = [*model.coords["ou"]]
     beta = pilot["beta"].sel(ou=labels)
+    if not np.isfinite(beta).all():  # nowhere to begin
+        return
     mu = float(pilot["mu_beta"].mean())
     size = np.abs(beta).mean(("chain", "draw")).to_numpy()
     mean = beta.mean(("chain", "draw")).to_numpy()

@@ -28,11 +28,10 @@ def over_grid(
     """
     fig, (left, right) = plt.subplots(1, 2, figsize=(7.4, 3.2))
     left.axhline(0, color="0.8", lw=1)
-    foreseen = "worked out" if refits is None else "foreseen"
     left.fill_between(
         table.index, table["q5"], table["q95"], color=COLOURS["model"], alpha=0.2, lw=0
     )
-    left.plot(table.index, table["mean"], color=COLOURS["model"], label=foreseen)
+    left.plot(table.index, table["mean"], color=COLOURS["model"], label="foreseen")
     right.plot(table.index, table["positive"], color=COLOURS["model"], label="positive slope")
     if refits is not None:
         left.errorbar(
@@ -49,7 +48,13 @@ def over_grid(
         right.plot(refits.index, refits["positive"], "o", ms=5, color=COLOURS["other"])
         left.legend()
     if "support" in table:
-        right.plot(table.index, table["support"], color=COLOURS["truth"], ls="--", label="the data")
+        right.plot(
+            table.index,
+            table["support"],
+            color=COLOURS["truth"],
+            ls="--",
+            label="data, to the best",
+        )
         right.legend()
     right.axhline(0.5, color="0.8", lw=1)
     for level in (SURE, 1 - SURE):

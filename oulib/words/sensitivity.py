@@ -86,8 +86,9 @@ def silent(planned: int, unanswered: int, found: xr.Dataset) -> str:
     )
     return text + (
         f"By that the model takes silent scores to lie {number(abs(score))} standard deviations "
-        f"{'above' if score > 0 else 'below'} the others. A shift is added to it and is not in the "
-        "data: whatever it is, what was observed is as probable as before."
+        f"{'above' if score > 0 else 'below'} the others, all else being as it assumes. A shift is "
+        "added to it and is not in the data: whatever it is, what was observed is as probable as "
+        "before."
     )
 
 
@@ -96,15 +97,17 @@ def support(table: pd.DataFrame, what: str) -> str:
     best, least = (
         number(float(v), 1) for v in (table["support"].idxmax(), table["support"].idxmin())
     )
-    times = 1 / float(table["support"].min())
-    text = f"Of these values the data find {what} = {best} most probable, and {least} "
-    if times > 20:
-        return text + (
-            f"{number(min(times, 1e6), 0)} times less so or more. They speak through the shapes "
-            "that the model assumes for scores and outcomes, which they cannot show to be right "
-            "where nobody answered."
-        )
-    return text + f"{number(times, 1)} times less so: they hardly speak of it."
+    share = float(table["support"].min())
+    text = f"Of these values the data are most probable at {what} = {best}, and at {least} "
+    if share > 0.05:
+        return text + f"{number(1 / share, 1)} times less so: they hardly speak of it."
+    less = "less than a hundredth as probable"  # two normal tails tell how far out, and no more
+    if share > 0.01:
+        less = f"{number(1 / share, 0)} times less so"
+    return text + (
+        f"{less}. They speak through the shapes that the model assumes for scores and outcomes, "
+        "which they cannot show to be right where nobody answered."
+    )
 
 
 def tipping(point: Tipping, table: pd.DataFrame, what: str) -> str:
