@@ -29,7 +29,8 @@ _KEPT_CELL_METADATA = ("tags", "mystnb")
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _GLUE_PREFIX = "application/papermill.record/"
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_CELL_FILE = re.compile(r"[^\s\"'<>]*ipykernel_\d+[/\\]\d+\.py")
+# Tried where a word begins only: from every place in it, a picture in a page would take minutes.
+_CELL_FILE = re.compile(r"(?<![^\s\"'<>])[^\s\"'<>]*ipykernel_\d+[/\\]\d+\.py")
 _PACKAGE_ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -587,6 +587,14 @@ def test_outputs_are_made_fit_to_publish(tmp_path):
     nbformat.validate(done)
 
 
+def test_a_page_with_a_picture_in_it_is_published_as_it_is(tmp_path):
+    """A picture is one long word, which must not be searched from each of its letters."""
+    page = f'<img src="data:image/png;base64,{"iVBORw0KGgo" * 30_000}"/>'
+    cell = v4.new_code_cell("1", outputs=[v4.new_output("display_data", {"text/html": page})])
+    done = publishable(v4.new_notebook(cells=[cell]), tmp_path)
+    assert done.cells[0].outputs[0].data == {"text/html": page}
+
+
 def test_reading_clean_forgets_what_an_editor_added(tmp_path):
     written = chapter("C", "1")
     nbformat.write(written, tmp_path / "a.ipynb")
