@@ -79,15 +79,15 @@ def recover_latent(
             the model has deviations and a latent score, of which rows are not independent.
     """
     chosen = all_rows(fit, rows)
+    if twin and ("rho_x" not in fit.posterior or "x_star" in fit.posterior):
+        raise ValueError(f"The model {fit.spec.name} has no twin to draw scores from.")
+    if "x_star" in fit.posterior:
+        return thinned(fit.posterior, draws)["x_star"].isel(row=chosen)
     if fit.spec.deviations and fit.spec.score == "latent":
         raise ValueError(
             f"In the model {fit.spec.name} an OU's scores hang together through its deviations: "
             "they cannot be drawn row by row. Use conditional for each row's own mean and sd."
         )
-    if twin and ("rho_x" not in fit.posterior or "x_star" in fit.posterior):
-        raise ValueError(f"The model {fit.spec.name} has no twin to draw scores from.")
-    if "x_star" in fit.posterior:
-        return thinned(fit.posterior, draws)["x_star"].isel(row=chosen)
     rng = np.random.default_rng(seed)
     if fit.spec.closed_form:
         given = conditional(fit, rows=chosen, draws=draws)
