@@ -6,7 +6,8 @@ outcome has the variance sigma_y^2 + beta_g^2 sigma_x^2.  So whatever a model ha
 that move) may end up in slopes, with every chain in agreement.  Each check here is a statistic of
 the outcomes that such a thing moves; it is worked out for the data and for outcomes that the fit
 replicates, and fails where the data's lies beyond nearly all of theirs.  Two ask directly: whether
-the rows with a survey follow the slopes that all rows together gave.
+the rows with a survey follow the slopes that all rows together gave.  The last asks what no
+statistic of the data can: whether slopes would be others if only surveys spoke of them.
 """
 
 from __future__ import annotations
@@ -24,12 +25,16 @@ from oulib.density import CHUNK, RowDensity, all_rows, row_density, thinned
 from oulib.diagnostics import Check
 from oulib.fit import Fit
 from oulib.panel import Panel
+from oulib.spec import ModelSpec
 
 PERSISTENCE, NOISE, FACTOR = "persistence", "noise", "factor"
 TAILS, DRIFT, SURVEYED = "tails", "drift", "surveyed"
-SLOPES, AVERAGE = "slopes", "average"
-ADEQUACY = (PERSISTENCE, NOISE, FACTOR, TAILS, DRIFT, SURVEYED, SLOPES, AVERAGE)
-"""The checks, in the order in which they are reported."""
+SLOPES, AVERAGE, MOVED = "slopes", "average", "moved"
+REPLICATED = (PERSISTENCE, NOISE, FACTOR, TAILS, DRIFT, SURVEYED, SLOPES, AVERAGE)
+"""The checks that hold data against replicates, in the order in which they are reported."""
+
+ADEQUACY = (*REPLICATED, MOVED)
+"""All checks: those, and the slopes against the ones that surveys alone give."""
 
 ANSWERS = {
     PERSISTENCE: "An OU's residuals hang together from month to month. A model with deviations "
@@ -47,11 +52,20 @@ ANSWERS = {
     "score='expected' (the named model robust), in which only surveys speak of slopes.",
     AVERAGE: "The rows with a survey contradict the slopes on average. Try score='expected' (the "
     "named model robust), in which only surveys speak of slopes.",
+    MOVED: "Slopes hang on how large residuals are, and not on the surveys. Take what surveys "
+    "alone say (score='expected', or the named model robust).",
 }
 """What is wrong where a check fails, and which switch or model has a place for it."""
 
 RARE = 0.005
 """A check fails where fewer than this share of the replicates are as extreme as the data."""
+
+FARTHEST = 1.0
+"""How far slopes may lie from those of the surveys alone, in the latter's own errors.
+
+Where the model is right, its slopes differ from less precise ones by less than these err: the
+variance of the difference is what was gained (Hausman, 1978), and no more than all can be.
+"""
 
 _BY_VARIANCE = (TAILS, FACTOR)
 """What bends slopes by way of a row's variance alone, which ``score="expected"`` closes.
@@ -60,6 +74,7 @@ Outliers and a second common movement then cost precision, and not direction.
 """
 
 _FAR = 3.0  # sds of its replicates at which an OU is named
+_FAR_MOVED = 2.0  # and errors of its slope by the surveys alone
 _HERE = Path(__file__).parent
 _CODE = (Path(__file__), _HERE / "predict.py", _HERE / "density.py", _HERE / "model")
 
@@ -88,7 +103,7 @@ class Held:
 
 
 def adequate(fit: Fit) -> tuple[Check, ...]:
-    """The checks of ``fit``.
+    """The checks of ``fit`` against its replicates.
 
     Those that its panel has too little for, or that cannot bend its slopes, are left out.
     ``value`` is the share of replicates as extreme as the data, ``where`` the OUs that are far from
@@ -104,7 +119,7 @@ def adequate(fit: Fit) -> tuple[Check, ...]:
     table = tree.to_dataset()
     return tuple(
         _check(name, float(table["p"].sel(check=name)), table["own"].sel(check=name))
-        for name in ADEQUACY
+        for name in REPLICATED
         if np.isfinite(table["p"].sel(check=name))
         and not (fit.spec.score == "expected" and name in _BY_VARIANCE)
     )
@@ -123,6 +138,39 @@ def _check(name: str, p: float, own: xr.DataArray) -> Check:
     )
 
 
+def by_surveys(spec: ModelSpec) -> ModelSpec | None:
+    """The same model with slopes from surveys alone; None where it is that, or has no such form.
+
+    With ``score="expected"`` a row without a survey says nothing of a slope, however large its
+    residual.  A model with a response part has no such form.
+    """
+    if spec.score == "expected" or spec.response:
+        return None
+    return spec.but(name=f"{spec.name}, by surveys", score="expected", latent="integrated")
+
+
+def moved(fit: Fit, alone: Fit) -> Check:
+    """How far the slopes of ``fit`` lie from those of the same model by surveys ``alone``.
+
+    The difference of the two posterior means, root mean square over OUs, in posterior sds of the
+    latter.  ``where`` has the OUs that are farthest from theirs, where it is too much.
+    """
+    samples = ("chain", "draw")
+    mine, theirs = fit.posterior["beta"].mean(samples), alone.posterior["beta"]
+    gap, error = mine - theirs.mean(samples), theirs.std(samples)
+    value = float(np.sqrt((gap**2).mean() / (error**2).mean()))
+    own = np.abs(gap / error).sortby(np.abs(gap / error), ascending=False)
+    far = own["ou"].to_numpy()[own.to_numpy() > _FAR_MOVED] if value > FARTHEST else ()
+    return Check(
+        name=MOVED,
+        value=value,
+        threshold=FARTHEST,
+        passed=value <= FARTHEST,
+        where=tuple(map(str, far)),
+        advice=ANSWERS[MOVED],
+    )
+
+
 def held(fit: Fit, *, draws: int = 400, seed: int = 0) -> Held:
     """Every statistic of the data and of replicates, at about ``draws`` posterior draws."""
     panel = fit.panel
@@ -130,9 +178,9 @@ def held(fit: Fit, *, draws: int = 400, seed: int = 0) -> Held:
     for density, y, made in _replicates(fit, draws, seed):
         for values, pooled, own in ((y, observed, own_data), (made, replicated, own_made)):
             found = _statistics(panel, values) | _conflicts(panel, density, values)
-            pooled.append(np.array([found[name][0] for name in ADEQUACY]))
-            own.append(np.array([found[name][1] for name in ADEQUACY]))
-    samples = {"check": [*ADEQUACY]}
+            pooled.append(np.array([found[name][0] for name in REPLICATED]))
+            own.append(np.array([found[name][1] for name in REPLICATED]))
+    samples = {"check": [*REPLICATED]}
     both = [
         xr.DataArray(np.concatenate(each, axis=1), dims=("check", "sample"), coords=samples)
         for each in (observed, replicated)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -12,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from oulib import cache, mirror
-from oulib.adequacy import ADEQUACY, adequate
+from oulib.adequacy import ADEQUACY, ANSWERS, FARTHEST, MOVED, adequate, by_surveys, moved
 from oulib.density import quadrature_error
 from oulib.diagnostics import (
     HYPERPARAMETERS,
@@ -148,10 +149,33 @@ def check(fit: Fit, thresholds: Thresholds | None = None) -> Verdict:
 
     R-hat and effective sample sizes are taken over every public scalar of the posterior,
     divergences, BFMI and tree depth over the chains.  Of a fit that passes them, the data are held
-    against what it replicates (:mod:`oulib.adequacy`).
+    against what it replicates (:mod:`oulib.adequacy`); and where that finds nothing, its slopes
+    against those of a fit of the same model in which only surveys speak of slopes.
     """
     verdict = sampled(fit, thresholds)
-    return replace(verdict, adequacy=adequate(fit)) if verdict.sampled else verdict
+    if not verdict.sampled:
+        return verdict
+    verdict = replace(verdict, adequacy=adequate(fit))
+    if not verdict.adequacy or not verdict.adequate:
+        return verdict
+    return replace(verdict, adequacy=verdict.adequacy + _moved(fit))
+
+
+def _moved(fit: Fit) -> tuple[Check, ...]:
+    """The check of slopes against those by surveys alone, where the model has that form."""
+    spec = by_surveys(fit.spec)
+    if spec is None:
+        return ()
+    seed, sampler = fit.sampling.seed, fit.sampling.sampler
+    how = Sampling(draws=AUTO, seed=seed, sampler=sampler)
+    alone = fit_model(fit.panel, spec, how, progress=False)
+    if read(alone, [f"beta[{ou}]" for ou in fit.panel.ous]).sampled:
+        return (moved(fit, alone),)
+    advice = (
+        "Whether slopes come from the surveys could not be asked, for the same model with "
+        f"score='expected' was not sampled. {ANSWERS[MOVED]}"
+    )
+    return (Check(name=MOVED, value=math.nan, threshold=FARTHEST, passed=False, advice=advice),)
 
 
 def sampled(fit: Fit, thresholds: Thresholds | None = None) -> Verdict:

@@ -10,6 +10,7 @@ import threading
 from dataclasses import asdict, replace
 
 import numpy as np
+import nutpie
 import pymc as pm
 import pytest
 import xarray as xr
@@ -191,16 +192,31 @@ def test_sampling_ends_early_where_no_more_draws_would_help(fitted):
     assert found.posterior.sizes["draw"] == LENGTHS[0]
 
 
-def test_an_interrupted_fit_is_not_stored(fitted, empty_cache):
+def test_an_interrupted_fit_is_not_stored(fitted, empty_cache, monkeypatch):
     """nutpie hands out what there is when it is interrupted, which is not what was asked for."""
+    began, ended = threading.Event(), threading.Event()
+    sample = nutpie.sample
+
+    def beginning(*args, **kwargs):
+        began.set()
+        return sample(*args, **kwargs)
+
+    def interrupt():
+        # While a model is loaded, libraries may let an interruption pass.
+        began.wait()
+        while not ended.wait(2.0):
+            _thread.interrupt_main()
+
+    monkeypatch.setattr(nutpie, "sample", beginning)
     # A process that a script put into the background ignores interruptions.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    alarm = threading.Timer(2.0, _thread.interrupt_main)
+    alarm = threading.Thread(target=interrupt, daemon=True)
     alarm.start()
     try:
         with pytest.raises(KeyboardInterrupt):
             fit(fitted.panel, fitted.spec, replace(fitted.sampling, draws=1_000_000))
     finally:
+        ended.set()
         alarm.join()
         signal.signal(signal.SIGINT, before)
     assert not empty_cache.exists() or files(empty_cache) == []

@@ -292,7 +292,9 @@ def _level(
     from level to intercept is a shift, so its Jacobian is one and the prior is untouched.
     """
     names, means, sigma, chol = effect_names(spec), people.means, people.sigma, people.chol
-    beta = _by_degrees("beta", means["beta"], sigma[1], slope_centring(panel))
+    # Where surveys alone speak of slopes, they may leave the scale of their differences at 0.
+    told = slope_centring(panel) if spec.score == "latent" else np.zeros(len(panel.ous))
+    beta = _by_degrees("beta", means["beta"], sigma[1], told)
     pm.Data("sign_both", np.zeros(len(panel.ous)), dims="ou")  # for oulib.model.signs
     z = (beta - means["beta"]) / sigma[1]
     shift = shift + (beta if between is None else between) * mu_x_ou

@@ -10,8 +10,10 @@ import pandas as pd
 import xarray as xr
 from scipy.stats import binom
 
+from oulib.adequacy import MOVED
 from oulib.checks import ADEQUACY, Verdict, labels_in
 from oulib.compare import Difference
+from oulib.diagnostics import Check
 from oulib.fit import Fit
 from oulib.looks import Look
 from oulib.predict import Coverage
@@ -36,6 +38,7 @@ CHECK_NAMES = {
     "surveyed": "unequal noise where surveys are",
     "slopes": "surveys against an OU's slope",
     "average": "surveys against the average slope",
+    "moved": "slopes that surveys alone do not give",
 }
 
 
@@ -43,6 +46,9 @@ def failures(verdict: Verdict) -> list[str]:
     """A sentence for each check that failed: how far, where (which OUs), what to try."""
     sentences = []
     for check in verdict.failed:
+        if check.name == MOVED:
+            sentences.append(_moved(check))
+            continue
         if check.name in ADEQUACY:
             text = (
                 f"**{CHECK_NAMES[check.name]}**: {_as_extreme(check.value)} of what "
@@ -78,6 +84,20 @@ def passed(verdict: Verdict) -> str:
     left = [CHECK_NAMES[name_] for name_ in ADEQUACY if name_ not in asked]
     text = "It was sampled, and nothing was found that could bend its slopes: every check passed."
     return text + (f" Not asked of it: {', '.join(left)}." if left else "")
+
+
+def _moved(check: Check) -> str:
+    what = f"**{CHECK_NAMES[MOVED]}**"
+    if not np.isfinite(check.value):
+        return f"{what}: not known. {check.advice}"
+    value, threshold = told_apart(check.value, check.threshold)
+    text = (
+        f"{what}: the two differ by {value} posterior sds of the latter (root mean square over "
+        f"OUs), and by less than {threshold}, as a rule, where a model is right."
+    )
+    if check.where:
+        text += f" Farthest off: {names(check.where, 4)}."
+    return f"{text} {check.advice}"
 
 
 def _as_extreme(share: float) -> str:
