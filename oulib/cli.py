@@ -7,6 +7,7 @@ needs is imported inside it, so that help and refusals come at once.
 from __future__ import annotations
 
 import argparse
+import math
 import shutil
 import signal
 import sys
@@ -107,10 +108,12 @@ def _fit(args: argparse.Namespace) -> int:
         spec = spec.but(covariates=args.covariate_prior)
     given = _given(args, "draws", "tune", "chains", "seed", "target_accept", "sampler")
     fitted = fit(panel, spec, Sampling(**given))
+    _say("Checking whether it may be interpreted; that may take a second fit, with surveys alone.")
     verdict = check(fitted)
     _say(words.length(verdict))
     for failed in verdict.failed:
-        _say(f"{failed.name} is {failed.value:.4g}, the limit {failed.threshold:.4g}.")
+        known = f"{failed.value:.4g}" if math.isfinite(failed.value) else "not known"
+        _say(f"{failed.name} is {known}, the limit {failed.threshold:.4g}.")
     if verdict.sampled and not verdict.adequate:
         for failed in verdict.failed:
             _say(f"{failed.name}: {failed.advice}")

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from oulib.source import source_root
+
 FILE = "licence.csv"
 """Name of the table, in ``data/``."""
 
@@ -23,7 +25,7 @@ class Made:
     ``kind`` is what the panel has besides the baseline's recipe, with its strength (1 to 3);
     ``failed`` names the checks that did not pass.  Of its ``ous`` OUs, ``covered`` have a true
     slope inside the 90% interval; of ``stated``, the sign has a probability above 0.95, and of
-    ``wrong`` it is the other one.
+    ``wrong`` it is the other one.  ``expected`` is how many those probabilities let expect.
     """
 
     kind: str
@@ -35,6 +37,7 @@ class Made:
     covered: int
     stated: int
     wrong: int
+    expected: float
 
     @property
     def licensed(self) -> bool:
@@ -58,6 +61,7 @@ def read(path: Path) -> list[Made]:
                 model=row["model"],
                 sampled=row["sampled"] == "True",
                 failed=tuple(row["failed"].split()),
+                expected=float(row["expected"]),
                 **{k: int(row[k]) for k in ("seed", "ous", "covered", "stated", "wrong")},
             )
             for row in csv.DictReader(file)
@@ -74,33 +78,49 @@ def append(path: Path, one: Made) -> None:
         writer.writerow(asdict(one) | {"failed": " ".join(one.failed)})
 
 
-def summary(fits: Sequence[Made]) -> pd.DataFrame:
-    """A row for each kind: what would be said of its panels without the second gate, and with it.
+def published() -> list[Made]:
+    """The fits of the table that comes with the book."""
+    return read(source_root() / "data" / FILE)
 
-    Index (model, kind), in the order of the fits; columns ``panels``, ``sampled``, ``licensed``;
-    ``coverage`` of 90% intervals, ``stated`` signs and ``wrong`` ones, of fits that were sampled
-    and, with ``_licensed``, of those that hold the licence.  NaN where there is none.
-    """
-    groups: dict[tuple[str, str], list[Made]] = {}
+
+def conclusions(fits: Sequence[Made]) -> list[Made]:
+    """Of each panel, the first fit that holds the licence, in the order of the fits, if any."""
+    found: dict[tuple[str, int], Made] = {}
     for one in fits:
-        groups.setdefault((one.model, one.kind), []).append(one)
-    rows = {
-        key: {
-            "panels": len(those),
-            "sampled": sum(one.sampled for one in those),
-            "licensed": sum(one.licensed for one in those),
-            **_told([one for one in those if one.sampled], ""),
-            **_told([one for one in those if one.licensed], "_licensed"),
-        }
-        for key, those in groups.items()
-    }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["model", "kind"])
+        if one.licensed:
+            found.setdefault((one.kind, one.seed), one)
+    return list(found.values())
 
 
-def _told(fits: Sequence[Made], suffix: str) -> dict[str, float]:
+def summary(fits: Sequence[Made]) -> pd.DataFrame:
+    """A row for each kind: what its panels would have been said, by the chains alone and in fact.
+
+    Index ``kind``, in the order of the fits.  ``panels`` is their number; ``sampled`` of the fits
+    of the model that is asked first were sampled, with ``coverage`` of 90% intervals, and ``wrong``
+    of ``stated`` signs where ``expected`` were to be expected.  The same of conclusions, which are
+    the first fits that hold the licence: ``concluded``, and the others with ``_concluded`` after
+    their names.  NaN is the coverage of none.
+    """
+    first = fits[0].model if fits else ""
+    rows = {}
+    for kind in dict.fromkeys(one.kind for one in fits):
+        those = [one for one in fits if one.kind == kind]
+        sampled = [one for one in those if one.model == first and one.sampled]
+        rows[kind] = (
+            {"panels": len({one.seed for one in those}), "sampled": len(sampled)}
+            | told(sampled)
+            | {"concluded": len(conclusions(those))}
+            | {f"{name}_concluded": value for name, value in told(conclusions(those)).items()}
+        )
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("kind")
+
+
+def told(fits: Sequence[Made]) -> dict[str, float]:
+    """``coverage``, ``stated``, ``wrong`` and ``expected`` of several fits together."""
     ous = sum(one.ous for one in fits)
     return {
-        f"coverage{suffix}": sum(one.covered for one in fits) / ous if ous else float("nan"),
-        f"stated{suffix}": sum(one.stated for one in fits),
-        f"wrong{suffix}": sum(one.wrong for one in fits),
+        "coverage": sum(one.covered for one in fits) / ous if ous else float("nan"),
+        "stated": sum(one.stated for one in fits),
+        "wrong": sum(one.wrong for one in fits),
+        "expected": sum(one.expected for one in fits),
     }

@@ -464,7 +464,8 @@ def test_scores_that_an_outcome_pins_down(told: float) -> None:
 def test_scores_that_hang_together_are_not_drawn_row_by_row() -> None:
     spec = BASELINE.but(deviations=True)
     panel = simulate("baseline", n_ou=4, n_site=2, n_month=8, wave_every=2, seed=1)
-    made = Fit(panel=panel, spec=spec, sampling=Sampling(), tree=xr.DataTree(), key="")
+    draws = xr.DataTree.from_dict({"posterior": xr.Dataset({"mu_beta": 0.0})})
+    made = Fit(panel=panel, spec=spec, sampling=Sampling(), tree=draws, key="")
     with pytest.raises(ValueError, match="hang together"):
         recover_latent(made)
 

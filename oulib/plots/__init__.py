@@ -17,6 +17,7 @@ from oulib.plots import (
     inference,
     missing,
     nonresponse,
+    operating,
     planning,
     pooling,
     priors,

@@ -14,6 +14,7 @@ from oulib.words import (
     inference,
     missing,
     nonresponse,
+    operating,
     planning,
     pooling,
     priors,
