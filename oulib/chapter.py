@@ -227,7 +227,7 @@ def gate(result: Fit | Inapplicable, *, expected_to_fail: bool = False) -> Verdi
     shown["passed"] = shown["passed"].map({True: "yes", False: "no"})
     for column in ("value", "threshold"):
         shown[column] = [f"{value:,.5g}" for value in shown[column]]
-    table(shown.rename(columns={"value": "worst value"}))
+    table(shown.rename(columns={"value": "worst value"}), most=len(shown))
     _traces(result, verdict)
     glue(f"verdict_{result.spec.name}", {**verdict.to_dict(), "expected_to_fail": expected_to_fail})
     return verdict
@@ -263,7 +263,8 @@ def picture(fig: Figure, *, caption: str, alt: str) -> None:
     display(
         HTML(
             f'<figure><img alt="{escape(alt)}" src="data:image/png;base64,{data}"/>'
-            f"<figcaption><p>{_inline(caption)}</p></figcaption></figure>"
+            f'<figcaption><p><span class="caption-text">{_inline(caption)}</span></p></figcaption>'
+            "</figure>"
         )
     )
 

@@ -18,7 +18,7 @@ def kinds(table: pd.DataFrame, names: dict[str, str], level: float = 0.9) -> Fig
     """
     at = np.arange(len(table))[::-1]
     fig, (left, right) = plt.subplots(
-        1, 2, figsize=(7.4, 0.24 * len(table) + 1.2), sharey=True, width_ratios=[3, 2]
+        1, 2, figsize=(7.4, 0.22 * len(table) + 1.2), sharey=True, width_ratios=[3, 2]
     )
     left.axvline(level, color=COLOURS["muted"], ls=":", lw=1.2)
     before, after = (table[name].to_numpy() for name in ("coverage", "coverage_concluded"))
@@ -26,13 +26,13 @@ def kinds(table: pd.DataFrame, names: dict[str, str], level: float = 0.9) -> Fig
     left.plot(before, at, "o", mfc="none", color=COLOURS["other"], label="chains agree")
     left.plot(after, at, "o", color=COLOURS["model"], label="concluded")
     left.set(
-        xlabel="true slopes inside 90% intervals",
+        xlabel="coverage of 90% intervals",
         xlim=(min(0.3, np.nanmin(before) - 0.05), 1.02),
     )
     left.set_yticks(at, [names.get(str(kind), str(kind)) for kind in table.index])
     left.legend(loc="lower left")
     share = (table["concluded"] / table["panels"]).to_numpy()
     right.barh(at, share, height=0.6, color=COLOURS["model"], alpha=0.6)
-    right.set(xlabel="panels with a conclusion", xlim=(0, 1))
+    right.set(xlabel="share concluded", xlim=(0, 1))
     right.tick_params(axis="y", length=0)
     return fig

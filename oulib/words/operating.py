@@ -16,9 +16,9 @@ INGREDIENTS = {
     "trend": "trends of OUs",
     "factor": "a second common movement",
     "tails": "outliers",
-    "nonresponse": "silence that follows the score",
+    "nonresponse": "silence by the score",
     "shift": "a level that shifts once",
-    "curve": "an outcome that bends in the score",
+    "curve": "a bend in the score",
 }
 """What a kind of panels has."""
 
