@@ -99,8 +99,9 @@ def fitted(kind: str, seed: int, model: str) -> Made:
     true = panel.truth["beta"].to_numpy()
     low, high = slopes.quantile([0.05, 0.95], ("chain", "draw")).to_numpy()
     positive = (slopes > 0).mean(("chain", "draw")).to_numpy()
-    stated = np.maximum(positive, 1 - positive) > 0.95
-    wrong = stated & ((positive > 0.5) != (true > 0))
+    sure = np.maximum(positive, 1 - positive)
+    stated, strong = sure > 0.95, sure > 0.99
+    wrong = (positive > 0.5) != (true > 0)
     return Made(
         kind=kind,
         seed=seed,
@@ -110,8 +111,10 @@ def fitted(kind: str, seed: int, model: str) -> Made:
         ous=true.size,
         covered=int(((true >= low) & (true <= high)).sum()),
         stated=int(stated.sum()),
-        wrong=int(wrong.sum()),
-        expected=round(float(np.minimum(positive, 1 - positive)[stated].sum()), 3),
+        wrong=int((stated & wrong).sum()),
+        expected=round(float((1 - sure)[stated].sum()), 3),
+        strong=int(strong.sum()),
+        strong_wrong=int((strong & wrong).sum()),
     )
 
 

@@ -25,7 +25,8 @@ class Made:
     ``kind`` is what the panel has besides the baseline's recipe, with its strength (1 to 3);
     ``failed`` names the checks that did not pass.  Of its ``ous`` OUs, ``covered`` have a true
     slope inside the 90% interval; of ``stated``, the sign has a probability above 0.95, and of
-    ``wrong`` it is the other one.  ``expected`` is how many those probabilities let expect.
+    ``wrong`` it is the other one; ``expected`` is how many those probabilities let expect.
+    ``strong`` and ``strong_wrong`` are the same as ``stated`` and ``wrong`` for 0.99.
     """
 
     kind: str
@@ -38,6 +39,8 @@ class Made:
     stated: int
     wrong: int
     expected: float
+    strong: int
+    strong_wrong: int
 
     @property
     def licensed(self) -> bool:
@@ -48,6 +51,9 @@ class Made:
     def ingredient(self) -> str:
         """The kind without its strength."""
         return self.kind.rstrip("123")
+
+
+_COUNTS = ("seed", "ous", "covered", "stated", "wrong", "strong", "strong_wrong")
 
 
 def read(path: Path) -> list[Made]:
@@ -62,7 +68,7 @@ def read(path: Path) -> list[Made]:
                 sampled=row["sampled"] == "True",
                 failed=tuple(row["failed"].split()),
                 expected=float(row["expected"]),
-                **{k: int(row[k]) for k in ("seed", "ous", "covered", "stated", "wrong")},
+                **{k: int(row[k]) for k in _COUNTS},
             )
             for row in csv.DictReader(file)
         ]
@@ -97,9 +103,9 @@ def summary(fits: Sequence[Made]) -> pd.DataFrame:
 
     Index ``kind``, in the order of the fits.  ``panels`` is their number; ``sampled`` of the fits
     of the model that is asked first were sampled, with ``coverage`` of 90% intervals, and ``wrong``
-    of ``stated`` signs where ``expected`` were to be expected.  The same of conclusions, which are
-    the first fits that hold the licence: ``concluded``, and the others with ``_concluded`` after
-    their names.  NaN is the coverage of none.
+    of ``stated`` signs where ``expected`` were to be expected, and so on.  The same of conclusions,
+    which are the first fits that hold the licence: ``concluded``, and the others with
+    ``_concluded`` after their names.  NaN is the coverage of none.
     """
     first = fits[0].model if fits else ""
     rows = {}
@@ -116,11 +122,13 @@ def summary(fits: Sequence[Made]) -> pd.DataFrame:
 
 
 def told(fits: Sequence[Made]) -> dict[str, float]:
-    """``coverage``, ``stated``, ``wrong`` and ``expected`` of several fits together."""
+    """``coverage`` of several fits together, and sums of what they stated: as in :class:`Made`."""
     ous = sum(one.ous for one in fits)
     return {
         "coverage": sum(one.covered for one in fits) / ous if ous else float("nan"),
         "stated": sum(one.stated for one in fits),
         "wrong": sum(one.wrong for one in fits),
         "expected": sum(one.expected for one in fits),
+        "strong": sum(one.strong for one in fits),
+        "strong_wrong": sum(one.strong_wrong for one in fits),
     }

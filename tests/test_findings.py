@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from oulib import UPGRADED, describe, effects, plots, predict, simulate
+from oulib import UPGRADED, describe, effects, plots, predict, simulate, words
 from oulib.checks import Verdict
 from oulib.diagnostics import Check
 from oulib.effects import by_model, manager_table, readings, typical_move
@@ -211,3 +211,23 @@ def test_figures_of_the_findings(fitted) -> None:
     )
     assert len(fig.axes) == 2
     plots.plt.close("all")
+
+
+def test_what_is_said_of_ous_says_how_many_of_them_will_be_wrong() -> None:
+    table = pd.DataFrame(
+        {
+            "beta": [0.3, 0.4, 0.2, -0.5, 0.0],
+            "beta_q5": [0.1, 0.2, 0.05, -0.9, -0.2],
+            "beta_q95": [0.5, 0.6, 0.35, -0.1, 0.2],
+            "percent": [3.0, 4.0, 2.0, -5.0, 0.0],
+            "percent_q5": [1.0, 2.0, 0.5, -9.0, -2.0],
+            "percent_q95": [5.0, 6.0, 3.5, -1.0, 2.0],
+            "prob_positive": [0.999, 0.98, 0.96, 0.03, 0.5],
+        },
+        index=["(mean)", "a", "b", "c", "d"],
+    )
+    text = words.ou_slopes(table)
+    assert "above zero for 2 of 4 OUs and below zero for 1." in text
+    assert "0.1 of these 3 would have the other sign" in text
+    assert "belongs to c" in text
+    assert "By their own" not in words.ou_slopes(table.loc[["(mean)", "a", "d"]])

@@ -22,12 +22,14 @@ FIT = Made(
     stated=4,
     wrong=0,
     expected=0.25,
+    strong=2,
+    strong_wrong=0,
 )
 AMBER = replace(FIT, kind="noise2", failed=("noise", "moved"), covered=4, wrong=3)
 FITS = [
     FIT,
     replace(FIT, seed=2, failed=("drift",), covered=10),
-    replace(FIT, seed=2, model="robust", covered=8, wrong=1),
+    replace(FIT, seed=2, model="robust", covered=8, wrong=1, strong_wrong=1),
     AMBER,
     replace(AMBER, model="robust", failed=(), covered=8, wrong=1),
     replace(AMBER, seed=2, sampled=False, failed=("r_hat",), covered=0, stated=9),
@@ -70,7 +72,8 @@ def test_what_is_said_of_it_follows_the_table() -> None:
     assert "3 of 12 signs that baseline" in say.overall(FITS)
     assert "(25.0%)" in say.overall(FITS)
     assert "2 of 12 (16.7%)" in say.overall(FITS)
-    assert say.overall(FITS).endswith("let expect 1.")
+    assert "let expect 1." in say.overall(FITS)
+    assert say.overall(FITS).endswith("1 of 6 (16.7%).")
     assert "unequal noise of OUs, moderate (80%)" in say.short(FITS)
     fine = [one for one in FITS if one.kind == "clean"]
     assert "In no kind" in say.short(fine)

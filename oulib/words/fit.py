@@ -161,6 +161,13 @@ def ou_slopes(table: pd.DataFrame, points: float = 1.0) -> str:
     )
     if up + down == 0:
         return text + "No single OU's slope can be told from zero."
+    sure = ous["prob_positive"].clip(lower=1 - ous["prob_positive"])
+    wrong = float((1 - sure[(ous["beta_q5"] > 0) | (ous["beta_q95"] < 0)]).sum())
+    if up + down > 1:
+        text += (
+            f"By their own probabilities {number(wrong, 1)} of these {up + down} would have the "
+            "other sign. "
+        )
     top = ous["beta"].abs().idxmax()
     row = ous.loc[top]
     of = "one point" if points == 1 else f"{number(points, 2)} points"

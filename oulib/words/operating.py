@@ -68,16 +68,18 @@ def overall(fits: Sequence[Made]) -> str:
     first = fits[0].model
     alone = told([one for one in fits if one.model == first and one.sampled])
     said = told(conclusions(fits))
+    strong = _share(said, "strong", "strong_wrong")
     return (
         f"By the chains alone, {alone['wrong']:,} of {alone['stated']:,} signs that {first} would "
         f"have stated with a probability above 0.95 are wrong ({_share(alone)}); of those that are "
-        f"concluded, {said['wrong']:,} of {said['stated']:,} ({_share(said)}). Their own "
-        f"probabilities let expect {said['expected']:.0f}."
+        f"concluded, {said['wrong']:,} of {said['stated']:,} ({_share(said)}), where their own "
+        f"probabilities let expect {said['expected']:.0f}. With a probability above 0.99 it is "
+        f"{said['strong_wrong']:,} of {said['strong']:,} ({strong})."
     )
 
 
-def _share(found: dict[str, float]) -> str:
-    return f"{100 * found['wrong'] / found['stated']:.1f}%" if found["stated"] else "none"
+def _share(found: dict[str, float], of: str = "stated", wrong: str = "wrong") -> str:
+    return f"{100 * found[wrong] / found[of]:.1f}%" if found[of] else "none"
 
 
 def short(fits: Sequence[Made]) -> str:
