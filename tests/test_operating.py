@@ -74,7 +74,7 @@ def test_what_is_said_of_it_follows_the_table() -> None:
     assert "2 of 12 (16.7%)" in say.overall(FITS)
     assert "let expect 1." in say.overall(FITS)
     assert say.overall(FITS).endswith("1 of 6 (16.7%).")
-    assert "unequal noise of OUs, moderate (80%)" in say.short(FITS)
+    assert "unequal noise of OUs, moderate (80.0%)" in say.short(FITS)
     fine = [one for one in FITS if one.kind == "clean"]
     assert "In no kind" in say.short(fine)
     assert "the least is 85%" in say.short(fine)
