@@ -89,7 +89,9 @@ def short(fits: Sequence[Made]) -> str:
     none = table.index[table["concluded"] == 0]
     parts = []
     if low.size:
-        each = [f"{kind(name)} ({percent(table.loc[name, 'coverage_concluded'])})" for name in low]
+        each = [
+            f"{kind(name)} ({100 * table.loc[name, 'coverage_concluded']:.1f}%)" for name in low
+        ]
         parts.append(
             f"Intervals of conclusions hold less than {percent(LOW)} of the true slopes in these "
             f"kinds: {'; '.join(each)}."
