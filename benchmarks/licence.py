@@ -49,10 +49,8 @@ KINDS: dict[str, dict[str, Any]] = {
 def shifted(panel: Panel, sd: float, rng: np.random.Generator) -> np.ndarray:
     """Each OU's level moves once, by a normal amount of this sd, in a month of its own."""
     ou, month = (panel.rows[name].to_numpy() for name in ("ou_idx", "month_idx"))
-    size, when = (
-        rng.normal(0, sd, len(panel.ous)),
-        rng.integers(len(panel.months), size=len(panel.ous)),
-    )
+    size = rng.normal(0, sd, len(panel.ous))
+    when = rng.integers(len(panel.months), size=len(panel.ous))
     return size[ou] * (month >= when[ou])
 
 
@@ -125,8 +123,8 @@ def main() -> None:
     parser.add_argument("--panels", type=int, default=20)
     parser.add_argument("--first", type=int, default=101, help="seed of the first panel")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "data" / FILE)
-    parser.add_argument("--every", action="store_true")
-    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--every", action="store_true", help="fit every model")
+    parser.add_argument("--again", action="store_true", help="begin a new table")
     given = parser.parse_args()
     if given.again:
         given.out.unlink(missing_ok=True)

@@ -47,11 +47,6 @@ class Made:
         """Whether its slopes may be read."""
         return self.sampled and not self.failed
 
-    @property
-    def ingredient(self) -> str:
-        """The kind without its strength."""
-        return self.kind.rstrip("123")
-
 
 _COUNTS = ("seed", "ous", "covered", "stated", "wrong", "strong", "strong_wrong")
 
@@ -105,18 +100,21 @@ def summary(fits: Sequence[Made]) -> pd.DataFrame:
     of the model that is asked first were sampled, with ``coverage`` of 90% intervals, and ``wrong``
     of ``stated`` signs where ``expected`` were to be expected, and so on.  The same of conclusions,
     which are the first fits that hold the licence: ``concluded``, and the others with
-    ``_concluded`` after their names.  NaN is the coverage of none.
+    ``_concluded`` after their names.  NaN is the coverage of none.  ``error`` is the standard error
+    of the latter's coverage, from how it varies between panels; NaN for fewer than two.
     """
     first = fits[0].model if fits else ""
     rows = {}
     for kind in dict.fromkeys(one.kind for one in fits):
         those = [one for one in fits if one.kind == kind]
         sampled = [one for one in those if one.model == first and one.sampled]
+        said = conclusions(those)
+        shares = pd.Series([one.covered / one.ous for one in said], dtype=float)
         rows[kind] = (
             {"panels": len({one.seed for one in those}), "sampled": len(sampled)}
             | told(sampled)
-            | {"concluded": len(conclusions(those))}
-            | {f"{name}_concluded": value for name, value in told(conclusions(those)).items()}
+            | {"concluded": len(said), "error": float(shares.sem())}
+            | {f"{name}_concluded": value for name, value in told(said).items()}
         )
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("kind")
 

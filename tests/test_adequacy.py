@@ -249,14 +249,15 @@ def test_which_models_have_slopes_by_surveys_alone() -> None:
 def test_slopes_that_hang_on_how_noisy_an_ou_is() -> None:
     """Noise of its own in each OU passes for slopes, and outcomes are then as the model has them.
 
-    The seed is chosen: on 10 of 20 such panels slopes move less than this, or by no more than 1.
+    The seed is chosen: of 20 such panels (101 to 120) slopes move by more than 1 sd on 12, and by
+    2.4 on this one.
     """
     panel = simulate("baseline", **SIZE, seed=114, sigma_noise_ou=0.3)
     fit = oulib.fit(panel, BASELINE, Sampling(seed=1), progress=False)
-    verdict = check(fit)
-    assert verdict.sampled
-    assert [one.name for one in verdict.failed] == ["moved"]
-    assert verdict.failed[0].value > 1.5
+    assert all(one.passed for one in adequacy.adequate(fit))
+    (found,) = checks._moved(fit)
+    assert not found.passed
+    assert found.value > 1.5
     true = panel.truth["beta"].to_numpy()
     low, high = fit.posterior["beta"].quantile([0.05, 0.95], ("chain", "draw")).to_numpy()
     assert np.mean((true >= low) & (true <= high)) < 0.8

@@ -56,6 +56,7 @@ def test_a_summary_tells_the_chains_from_the_licence() -> None:
     assert (clean["panels"], clean["sampled"], clean["concluded"]) == (2, 2, 2)
     assert clean["coverage"] == pytest.approx(19 / 20)
     assert clean["coverage_concluded"] == pytest.approx(17 / 20)
+    assert clean["error"] == pytest.approx(0.05)
     assert (clean["wrong"], clean["wrong_concluded"]) == (0, 1)
     assert (noise["panels"], noise["sampled"], noise["concluded"]) == (2, 1, 1)
     assert (noise["coverage"], noise["coverage_concluded"]) == (0.4, 0.8)
@@ -75,6 +76,7 @@ def test_what_is_said_of_it_follows_the_table() -> None:
     assert "let expect 1." in say.overall(FITS)
     assert say.overall(FITS).endswith("1 of 6 (16.7%).")
     assert "unequal noise of OUs, moderate (80.0%)" in say.short(FITS)
+    assert "known to 5%" in say.short(FITS)
     fine = [one for one in FITS if one.kind == "clean"]
     assert "In no kind" in say.short(fine)
     assert "the least is 85%" in say.short(fine)
@@ -85,7 +87,7 @@ def test_what_is_said_of_it_follows_the_table() -> None:
 def test_the_published_table_is_complete() -> None:
     fits = operating.published()
     assert len({(one.kind, one.seed, one.model) for one in fits}) == len(fits)
-    assert {one.ingredient for one in fits} == set(words.operating.INGREDIENTS)
+    assert {one.kind.rstrip("123") for one in fits} == set(words.operating.INGREDIENTS)
     table = operating.summary(fits)
     assert table["panels"].nunique() == 1
 

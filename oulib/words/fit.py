@@ -46,14 +46,9 @@ def failures(verdict: Verdict) -> list[str]:
     """A sentence for each check that failed: how far, where (which OUs), what to try."""
     sentences = []
     for check in verdict.failed:
-        if check.name == MOVED:
-            sentences.append(_moved(check))
-            continue
         if check.name in ADEQUACY:
-            text = (
-                f"**{CHECK_NAMES[check.name]}**: {_as_extreme(check.value)} of what "
-                "the model replicates is as extreme as the data."
-            )
+            said = _moved(check) if check.name == MOVED else _against_replicates(check)
+            text = f"**{CHECK_NAMES[check.name]}**: {said}"
             if check.where:
                 text += f" Farthest off: {names(check.where, 4)}."
             sentences.append(f"{text} {check.advice}")
@@ -86,18 +81,18 @@ def passed(verdict: Verdict) -> str:
     return text + (f" Not asked of it: {', '.join(left)}." if left else "")
 
 
+def _against_replicates(check: Check) -> str:
+    return f"{_as_extreme(check.value)} of what the model replicates is as extreme as the data."
+
+
 def _moved(check: Check) -> str:
-    what = f"**{CHECK_NAMES[MOVED]}**"
     if not np.isfinite(check.value):
-        return f"{what}: not known. {check.advice}"
+        return "not known."
     value, threshold = told_apart(check.value, check.threshold)
-    text = (
-        f"{what}: the two differ by {value} posterior sds of the latter (root mean square over "
-        f"OUs), and by less than {threshold}, as a rule, where a model is right."
+    return (
+        f"the two differ by {value} posterior sds of the latter (root mean square over OUs), and "
+        f"by less than {threshold}, as a rule, where a model is right."
     )
-    if check.where:
-        text += f" Farthest off: {names(check.where, 4)}."
-    return f"{text} {check.advice}"
 
 
 def _as_extreme(share: float) -> str:

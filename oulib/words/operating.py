@@ -102,6 +102,12 @@ def short(fits: Sequence[Made]) -> str:
             f"In no kind do intervals of conclusions hold less than {percent(LOW)} of the true "
             f"slopes (the least is {percent(least)})."
         )
+    if np.isfinite(table["error"]).any():
+        error = percent(table["error"].mean())
+        parts.append(
+            f"With so few panels of a kind, such a share is known to {error} (its standard error, "
+            "the mean over kinds)."
+        )
     if none.size:
         parts.append(f"Nothing is ever concluded from these: {names([kind(n) for n in none], 9)}.")
     return " ".join(parts)
