@@ -19,6 +19,7 @@ import xarray as xr
 
 from oulib import cache
 from oulib.compiled import compiled_model
+from oulib.diagnostics import Thresholds
 from oulib.errors import UserError
 from oulib.looks import AUTO, LENGTHS, Look, look
 from oulib.mirror import NOTABLE, applies, caught, of_one_sign, undecided
@@ -34,8 +35,8 @@ _CODE = (_HERE / "fit.py", _HERE / "compiled.py", _HERE / "model")
 _RULE = (_HERE / "looks.py", _HERE / "diagnostics.py")  # what decides on the number of draws
 _SIGNS = (_HERE / "mirror.py", _HERE / "density.py")  # and on the signs that are sampled as one
 
-_MATTERS = 0.02  # probability of a sign from which on both are sampled
-_CAREFUL = 0.97  # target acceptance with both signs as one: the other side has awkward corners
+_MATTERS = Thresholds().signs  # probability of a sign from which on both are sampled
+_CAREFUL = (0.97, 0.99)  # target acceptances to turn to where trajectories diverge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +44,13 @@ class Sampling:
     """How to sample: draws and warm-up per chain, chains, seed, target acceptance, sampler.
 
     With ``draws="auto"`` chains are as long as it takes to pass the gate, up to the last of
-    :data:`oulib.looks.LENGTHS`.  A trajectory has at most 2 ** ``max_depth`` steps.  ``signs`` is
-    whether a slope's two signs are sampled as one (:mod:`oulib.model.signs`), which frees chains
-    that are caught in one: of all OUs (``"both"``), of none (``"one"``), or, with ``"auto"``, of
-    those in which chains are found to be caught (:mod:`oulib.mirror`).  Only nutpie can; it then
-    takes shorter steps, for a target acceptance of at least 0.97.
+    :data:`oulib.looks.LENGTHS`, and are drawn again with shorter steps, for a target acceptance of
+    0.97 and then of 0.99, where trajectories diverge.  A trajectory has at most 2 ** ``max_depth``
+    steps.  ``signs`` is whether a slope's two signs are sampled as one
+    (:mod:`oulib.model.signs`), which frees chains that are caught in one: of all OUs (``"both"``),
+    of none (``"one"``), or, with ``"auto"``, of those in which chains are found to be caught
+    (:mod:`oulib.mirror`).  Only nutpie can; it then takes shorter steps, for a target acceptance of
+    at least 0.97.
 
     Raises:
         UserError: ``draws`` is a text other than "auto", ``signs`` is none of its three values, or
@@ -198,23 +201,37 @@ def _sample(
             f"signs='both' was asked for, and the model {spec.name} does not sample the slopes of "
             "OUs one by one (or not with their scores summed out). Leave signs out."
         )
-    both = {*panel.ous} if sampling.signs == "both" else set()
-    if both:
+    given, found = sampling, list[_Drawn]()
+    both: set[str] = set()
+
+    def free(ous: Collection[str]) -> None:
+        """Both signs as one in these OUs, too; the other side has awkward corners."""
+        nonlocal both, sampling
+        both = both | {*ous}
         sample_both(model, both)
-    found: list[_Drawn] = []
+        careful = max(sampling.target_accept, _CAREFUL[0])
+        sampling = replace(sampling, target_accept=careful)
+
+    if given.signs == "both":
+        free(panel.ous)
     # Chains that began anywhere are asked for any sign; those that began on one side, for signs
     # that matter to what is said.  In the end the gate asks.
-    for least in (NOTABLE, _MATTERS, _MATTERS, None):
+    asked = [NOTABLE, _MATTERS, _MATTERS]
+    while True:
+        least = asked[0] if asked else None
         last = _attempt(panel, spec, sampling, model, both, least, clock, cores, progress)
         found.append(last)
-        if not last.caught or not able:
+        if last.caught and able:
+            asked.pop(0)
+            if len(asked) < 2:  # chains that began on one side
+                if not last.other:  # more of the same would not help
+                    break
+                free(last.other)
+            start_from(model, last.draws, both or last.of_one_sign)
+        elif last.diverged and (careful := [a for a in _CAREFUL if a > sampling.target_accept]):
+            sampling = replace(sampling, target_accept=careful[0])
+        else:
             break
-        if len(found) > 1:
-            if not last.other:  # chains that began on one side: more of the same would not help
-                break
-            both = both | {*last.other}
-            sample_both(model, both)
-        start_from(model, last.draws, both if len(found) > 1 else last.of_one_sign)
     drawn, stats, looks = last.draws, last.stats, [one for each in found for one in each.looks]
     kept = xr.DataTree.from_dict({"posterior": _storable(drawn), "sample_stats": _storable(stats)})
     kept["observed_data"] = xr.DataTree(
@@ -226,7 +243,7 @@ def _sample(
     kept.attrs = {
         "model": spec.name,
         "spec": json.dumps(spec.to_dict()),
-        "sampling": json.dumps(asdict(sampling)),
+        "sampling": json.dumps(asdict(given)),
         "looks": json.dumps([asdict(each) for each in looks]),
         "both": json.dumps(sorted(both)),
         "panel": panel.fingerprint,
@@ -241,7 +258,9 @@ def _sample(
 class _Drawn:
     """What chains gave: draws, statistics and the looks that ended them.
 
-    ``caught`` is whether they ended because they are caught in signs of slopes; ``other`` are OUs
+    ``caught`` is whether they ended because they are caught in signs of slopes, ``diverged``
+    whether because trajectories diverged, which is asked of chains of no given length alone;
+    ``other`` are OUs
     that may have the other sign, and ``of_one_sign`` those that hardly ever cross zero.
     """
 
@@ -251,6 +270,10 @@ class _Drawn:
     caught: bool = False
     other: Collection[str] = ()
     of_one_sign: Collection[str] = ()
+
+    @property
+    def diverged(self) -> bool:
+        return bool(self.looks) and self.looks[-1].diverged
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,9 +306,6 @@ def _attempt(
     if sampling.sampler == "nutpie":
         with clock.of("compile"):
             compiled = compiled_model(model, spec, both=bool(both))
-        if both:
-            careful = max(sampling.target_accept, _CAREFUL)
-            sampling = replace(sampling, target_accept=careful)
         lengths = _lengths(sampling, ask)
         abreast = sampling.chains if len(lengths) > 1 else cores
         chains = _by_nutpie(compiled, sampling, lengths, abreast, progress)
@@ -309,7 +329,9 @@ def _attempt(
                     one = look(drawn, stats, spec, max_depth=sampling.max_depth)
                     inside = inside or (ask and one.disagree)
                     outcome = "caught" if inside else one.outcome
-                    looks.append(replace(one, both=len(both), outcome=outcome))
+                    accept = sampling.target_accept
+                    one = replace(one, both=len(both), outcome=outcome, target_accept=accept)
+                    looks.append(one)
             if looks[-1].outcome != "more" if looks else inside:
                 break
     if not inside:

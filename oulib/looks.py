@@ -42,7 +42,7 @@ class Look:
     ``outcome`` is that they are enough, that more are wanted (also at the last length, where no
     more are drawn), that more draws of the same chains could not pass the gate, or that they are
     caught in the signs of slopes (:mod:`oulib.mirror`).  ``both`` is the number of OUs of which
-    both signs were sampled as one.
+    both signs were sampled as one, and ``target_accept`` the acceptance that steps were made for.
     """
 
     draws: int
@@ -50,6 +50,12 @@ class Look:
     failed: tuple[str, ...]
     outcome: Outcome
     both: int = 0
+    target_accept: float = 0.9
+
+    @property
+    def diverged(self) -> bool:
+        """Whether trajectories diverged: shorter steps may follow the density there."""
+        return "divergences" in self.failed
 
     @property
     def disagree(self) -> bool:

@@ -183,13 +183,24 @@ def test_cores_must_be_a_whole_number(panel, empty_cache, monkeypatch, cores):
 
 
 def test_sampling_ends_early_where_no_more_draws_would_help(fitted):
-    """Long steps after a short warm-up diverge."""
+    """Long steps after a short warm-up diverge; then shorter ones are tried."""
     careless = {"draws": "auto", "target_accept": 0.3, "tune": 20, "signs": "one"}
     careless = replace(fitted.sampling, **careless)
     found = fit(fitted.panel, fitted.spec, careless)
-    assert [look.outcome for look in found.looks] == ["in vain"]
-    assert "divergences" in found.looks[0].failed
-    assert found.posterior.sizes["draw"] == LENGTHS[0]
+    first, *later = found.looks
+    assert first.outcome == "in vain"
+    assert first.diverged
+    assert first.draws == LENGTHS[0]
+    assert (first.target_accept, later[0].target_accept) == (0.3, 0.97)
+    assert found.looks[-1].target_accept in (0.97, 0.99)
+    assert json.loads(found.tree.attrs["sampling"])["target_accept"] == 0.3  # what was asked
+
+
+def test_chains_of_a_given_length_are_drawn_once(fitted):
+    careless = {"draws": 50, "target_accept": 0.3, "tune": 20, "signs": "one"}
+    found = fit(fitted.panel, fitted.spec, replace(fitted.sampling, **careless))
+    assert found.looks == ()
+    assert found.tree["sample_stats"]["diverging"].any()
 
 
 def test_an_interrupted_fit_is_not_stored(fitted, empty_cache, monkeypatch):

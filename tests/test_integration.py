@@ -171,9 +171,9 @@ def test_a_row_is_the_same_among_any_others() -> None:
     among = kernel.rows(rows[0], rows[1], 0.7, 4.0, *rows[2:], 0.9)
     for i in range(0, 200, 17):
         r, c, u, v, sign = (x[i : i + 1] for x in rows)
-        np.testing.assert_array_equal(
-            kernel.rows(r, c, 0.7, 4.0, u, v, sign, 0.9)[:, 0], among[:, i]
-        )
+        alone = kernel.rows(r, c, 0.7, 4.0, u, v, sign, 0.9)[:, 0]
+        # But for the last digit: some processors take the rows beside it along.
+        np.testing.assert_allclose(alone, among[:, i], rtol=1e-13)
 
 
 def test_the_chance_of_an_answer_alone() -> None:
@@ -294,16 +294,15 @@ def test_a_path_is_the_recursion(length: int, phi: float) -> None:
     ids=str,
 )
 def test_a_path_sampled_at_some_months_is_the_same_path(at: list[int], phi: float) -> None:
-    """It is linear in what is drawn, of which the covariance is known."""
+    """It is linear in what is drawn, of which the covariance is known; c = 1 draws the values."""
     months = 9
     with pm.Model(coords={"month": range(months)}) as model:
         given = pm.Data("phi", phi)
-        tau = add_ar1_between("tau", np.array(at), phi=given, sigma=pt.sqrt(1 - given**2))
+        tau = add_ar1_between("tau", np.array(at), phi=given, sigma=pt.sqrt(1 - given**2), c=1.0)
     path = model.compile_fn(model.replace_rvs_by_values([tau])[0], inputs=model.value_vars)
+    of_seen, of_rest = (value.name for value in model.value_vars)
     seen, fresh = np.eye(len(at) + months)[:, : len(at)], np.eye(len(at) + months)[:, len(at) :]
-    moved = np.transpose(
-        [path({"tau_seen": w, "z_tau": z}) for w, z in zip(seen, fresh, strict=True)]
-    )
+    moved = np.transpose([path({of_seen: w, of_rest: z}) for w, z in zip(seen, fresh, strict=True)])
     lag = np.abs(np.subtract.outer(np.arange(months), np.arange(months)))
     centre = np.eye(months) - 1 / months
     drawn = linalg.block_diag(phi ** lag[np.ix_(at, at)], np.eye(months))
@@ -313,7 +312,7 @@ def test_a_path_sampled_at_some_months_is_the_same_path(at: list[int], phi: floa
 def test_draws_at_some_months_against_their_covariance() -> None:
     at, phi = np.array([1, 4, 6, 7]), -0.7
     gaps = np.concatenate([[np.inf], np.diff(at)])
-    drawn = _draw_spaced_ar1(np.array(phi), gaps, np.random.default_rng(1), size=(100_000,))
+    drawn = _draw_spaced_ar1(np.array(phi), gaps, rng=np.random.default_rng(1), size=(100_000,))
     lag = np.abs(np.subtract.outer(at, at))
     np.testing.assert_allclose(np.cov(drawn.T), phi**lag, atol=0.02)
 
@@ -326,3 +325,26 @@ def test_the_density_at_some_months_against_their_covariance() -> None:
     gaps = np.concatenate([[np.inf], np.diff(at)])
     found = _spaced_ar1_logp(pt.constant(value), pt.constant(phi), pt.constant(gaps)).eval()
     assert float(found) == pytest.approx(expected, abs=1e-8)
+
+
+@pytest.mark.parametrize("c", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("phi", [0.8, -0.6])
+def test_months_that_are_sampled_by_steps_have_the_same_density(phi: float, c: float) -> None:
+    at = np.array([1, 4, 6, 7])
+    with pm.Model(coords={"month": range(9)}) as model:
+        given = pm.Data("phi", phi)
+        add_ar1_between("tau", at, phi=given, sigma=pt.sqrt(1 - given**2), c=c)
+    seen = model["tau_seen"]
+    value = model.rvs_to_values[seen]
+    back = model.compile_fn(model.replace_rvs_by_values([seen])[0], inputs=[value])
+    u = np.array([0.3, -1.0, 0.2, 1.4])
+    found = model.compile_fn(model.logp(vars=[seen]), inputs=[value])({value.name: u})
+    jacobian = np.transpose([back({value.name: row}) for row in np.eye(4)])  # it is linear
+    lag = np.abs(np.subtract.outer(at, at))
+    law = stats.multivariate_normal(np.zeros(4), phi**lag)
+    expected = law.logpdf(jacobian @ u) + np.linalg.slogdet(jacobian)[1]
+    assert float(found) == pytest.approx(expected, abs=1e-8)
+    if c == 0:
+        assert float(found) == pytest.approx(stats.norm.logpdf(u).sum(), abs=1e-8)
+    if c == 1:
+        np.testing.assert_allclose(jacobian, np.eye(4), atol=1e-12)

@@ -165,6 +165,17 @@ def test_what_is_said_of_chains_that_were_drawn_again():
     )
 
 
+def test_what_is_said_of_shorter_steps():
+    first = Look(draws=500, values={}, failed=("divergences",), outcome="in vain")
+    again = replace(first, failed=(), outcome="enough", target_accept=0.97)
+    given = Verdict(model="m", checks=(), draws=500, looks=(first, again))
+    assert words.length(given) == (
+        "Draws a chain: 500 fell short (divergences), and more of the same chains could not help. "
+        "Where trajectories diverge, shorter steps may follow the density, so chains were drawn "
+        "again for a target acceptance of 0.97: 500 were enough."
+    )
+
+
 @pytest.mark.parametrize(
     ("failed", "outcome", "disagree"),
     [

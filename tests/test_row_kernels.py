@@ -237,13 +237,16 @@ def test_surveys(rows: dict, values: dict) -> None:
 
 
 def test_paths(values: dict) -> None:
-    def plain(lam, phi) -> TensorVariable:
-        t = np.arange(MONTHS)
-        gap = t[:, None] - t
-        return (pt.switch(gap >= 0, phi ** np.maximum(gap, 0), 0.0) * lam).sum(axis=1)
+    """Against the inverse of the matrix that takes a path to its innovations."""
+
+    def plain(lam, shift) -> TensorVariable:
+        back = pt.eye(MONTHS) - pt.set_subtensor(
+            pt.zeros((MONTHS, MONTHS))[np.arange(1, MONTHS), np.arange(MONTHS - 1)], shift[1:]
+        )
+        return pt.linalg.inv(back) @ lam
 
     one = {**values, "y": values["lam"]}
-    compare(lambda lam, phi: row_kernels.accumulate(lam, phi), plain, one, ("lam", "phi"))
+    compare(lambda lam, shift: row_kernels.accumulate(lam, shift), plain, one, ("lam", "shift"))
 
 
 @pytest.mark.parametrize("gaps", [False, True])
@@ -316,4 +319,4 @@ def test_the_key_of_a_kernel_is_its_code() -> None:
 
 def test_an_input_of_another_rank_is_refused() -> None:
     with pytest.raises(TypeError, match="rank"):
-        row_kernels.accumulate(pt.dmatrix(), pt.dscalar())
+        row_kernels.accumulate(pt.dmatrix(), pt.dvector())

@@ -28,7 +28,9 @@ def panel() -> Panel:
 @pytest.fixture
 def centred(monkeypatch: pytest.MonkeyPatch) -> None:
     """Slopes of every degree of centring."""
-    monkeypatch.setattr(groups, "slope_centring", lambda panel: np.linspace(0, 1, len(panel.ous)))
+    monkeypatch.setattr(
+        groups, "slope_centring", lambda panel, sites: np.linspace(0, 1, len(panel.ous))
+    )
 
 
 def at_some_point(model: pm.Model, seed: int) -> dict[str, np.ndarray]:

@@ -25,6 +25,8 @@ TREND = "trend"
 _SAMPLED = ("beta", "alpha", TREND)
 """The order in which the effects of an OU are sampled, each given those before."""
 
+_CHANCE = 4.0  # sds of what chance makes of differences, before slopes are taken to differ
+
 
 def effect_names(spec: ModelSpec) -> tuple[str, ...]:
     """The varying effects of a model, in the order of ``sigma_ou[effect]`` and ``corr_ou``."""
@@ -293,7 +295,8 @@ def _level(
     """
     names, means, sigma, chol = effect_names(spec), people.means, people.sigma, people.chol
     # Where surveys alone speak of slopes, they may leave the scale of their differences at 0.
-    told = slope_centring(panel) if spec.score == "latent" else np.zeros(len(panel.ous))
+    latent = spec.score == "latent"
+    told = slope_centring(panel, sites=spec.sites) if latent else np.zeros(len(panel.ous))
     beta = _by_degrees("beta", means["beta"], sigma[1], told)
     pm.Data("sign_both", np.zeros(len(panel.ous)), dims="ou")  # for oulib.model.signs
     z = (beta - means["beta"]) / sigma[1]
@@ -306,7 +309,8 @@ def _level(
         given = chol[2, 0] * z + chol[2, 1] * (level - mean) / sd
         scale = sigma[names.index(TREND)]
         mean, sd = means[TREND] + scale * given, scale * chol[2, 2]
-        found[TREND] = _by_degrees(TREND, mean, sd, trend_centring(panel))
+        centring = trend_centring(panel, sites=spec.sites)
+        found[TREND] = _by_degrees(TREND, mean, sd, centring)
     return found
 
 
@@ -319,21 +323,23 @@ def _by_degrees(
     return mean + sd ** (1 - c) * (raw - c * mean)
 
 
-def trend_centring(panel: Panel) -> np.ndarray:
+def trend_centring(panel: Panel, *, sites: bool = False) -> np.ndarray:
     """How far to centre each OU's trend, in [0, 1], array over OUs: as far as its line is clear."""
-    return _clarity(panel, time(panel)[panel.rows["month_idx"].to_numpy()])
+    return _clarity(panel, time(panel)[panel.rows["month_idx"].to_numpy()], sites=sites)
 
 
-def slope_centring(panel: Panel) -> np.ndarray:
+def slope_centring(panel: Panel, *, sites: bool = False) -> np.ndarray:
     """The same for slopes, by the lines of outcomes over surveys."""
-    return _clarity(panel, panel.rows["x"].to_numpy())
+    return _clarity(panel, panel.rows["x"].to_numpy(), sites=sites)
 
 
-def _clarity(panel: Panel, at: np.ndarray) -> np.ndarray:
+def _clarity(panel: Panel, at: np.ndarray, *, sites: bool) -> np.ndarray:
     """Reliability of a line through the outcomes of each OU, less OU and month means, over ``at``.
 
     That is the variance of the lines' slopes beyond their errors, over that and the OU's own error:
-    0 where nothing tells it from chance.  ``at`` is an array over rows; NaN leaves a row out.
+    0 where nothing tells it from chance.  The variance is a low one, for where the sd of the
+    slopes may be near 0 a centred slope makes a funnel; with ``sites`` it is that around the means
+    of sites.  ``at`` is an array over rows; NaN leaves a row out.
     """
     ou, month = (panel.rows[name].to_numpy() for name in ("ou_idx", "month_idx"))
     y = panel.rows["y"].to_numpy()
@@ -355,11 +361,16 @@ def _clarity(panel: Panel, at: np.ndarray) -> np.ndarray:
         return np.zeros(size)
     noise = max(float(np.sum((left - slope[ou] * at) ** 2)) / free, 1e-300)
     weight = np.where(clear, spread / noise, 0.0)  # 1 / the slope's own error squared
-    mean = np.sum(weight * slope) / np.sum(weight)
-    count = clear.sum() - 1
-    # Cochran's Q, less what errors alone make of it, with room for chance: one of its sds.
-    excess = np.sum(weight * (slope - mean) ** 2) - count - np.sqrt(2 * count)
-    between = max(float(excess / (weight.sum() - np.sum(weight**2) / weight.sum())), 0.0)
+    group = panel.site_idx if sites else np.zeros(size, dtype=int)
+    whole = np.maximum(np.bincount(group, weights=weight), 1e-300)
+    mean = (np.bincount(group, weights=weight * slope) / whole)[group]
+    count = clear.sum() - len(np.unique(group[clear]))
+    if count < 1:
+        return np.zeros(size)
+    # Cochran's Q, less what errors alone make of it and some of its sds: the scale's low end.
+    excess = np.sum(weight * (slope - mean) ** 2) - count - _CHANCE * np.sqrt(2 * count)
+    squares = np.bincount(group, weights=weight**2) / whole
+    between = max(float(excess / (weight.sum() - squares.sum())), 0.0)
     return between * weight / (1 + between * weight)
 
 

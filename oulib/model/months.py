@@ -138,8 +138,47 @@ def add_iid_only_at(
     return only_at(name, places, raw / scale)
 
 
+class _StepsTransform(Transform):
+    """An AR(1) of unit variance seen some steps apart, by its values or by its innovations.
+
+    With d the correlation with the value before and s^2 = 1 - d^2, what is sampled is
+    (w_k - (1 - c) d w_(k-1)) / s^(1 - c): the value itself where c is 1, as suits values that the
+    data show, and the innovation where it is 0.  Values alone make a funnel near |d| = 1 where no
+    data speak of them.
+    """
+
+    name = "steps"
+    ndim_supp = 1
+
+    @staticmethod
+    def _parts(*inputs: TensorVariable) -> tuple[TensorVariable, TensorVariable]:
+        phi, gaps, c = inputs[-3:]
+        decay = phi ** gaps[1:]
+        scale = (1 - decay**2) ** ((1 - c) / 2)
+        first = pt.ones_like(gaps[:1])
+        return pt.concatenate([0 * first, (1 - c) * decay]), pt.concatenate([first, scale])
+
+    def forward(self, value: TensorVariable, *inputs: TensorVariable) -> TensorVariable:
+        decay, scale = self._parts(*inputs)
+        before = pt.concatenate([pt.zeros_like(value[:1]), value[:-1]])
+        return (value - decay * before) / scale
+
+    def backward(self, value: TensorVariable, *inputs: TensorVariable) -> TensorVariable:
+        decay, scale = self._parts(*inputs)
+        return accumulate(scale * value, decay)
+
+    def log_jac_det(self, value: TensorVariable, *inputs: TensorVariable) -> TensorVariable:
+        _, scale = self._parts(*inputs)
+        return pt.log(scale).sum()
+
+
 def add_ar1_between(
-    name: str, at: np.ndarray, *, phi: TensorVariable, sigma: TensorVariable | float
+    name: str,
+    at: np.ndarray,
+    *,
+    phi: TensorVariable,
+    sigma: TensorVariable | float,
+    c: float,
 ) -> TensorVariable:
     """The distribution of :func:`add_ar1`, for data that speak of the months ``at`` alone.
 
@@ -155,10 +194,12 @@ def add_ar1_between(
         f"{name}_seen",
         phi,
         pm.Data(f"{name}_gaps", np.concatenate([[np.inf], np.diff(at)]), dims=f"{name}_month"),
-        logp=_spaced_ar1_logp,
+        pm.Data(f"{name}_centring", c),
+        logp=lambda value, phi, gaps, c: _spaced_ar1_logp(value, phi, gaps),
         random=_draw_spaced_ar1,
-        support_point=lambda rv, size, phi, gaps: pt.zeros_like(gaps),
-        signature="(),(n)->(n)",
+        support_point=lambda rv, size, phi, gaps, c: pt.zeros_like(gaps),
+        signature="(),(n),()->(n)",
+        default_transform=_StepsTransform(),
         dims=f"{name}_month",
     )
     z = pm.Normal(f"z_{name}", dims="month")
@@ -213,6 +254,7 @@ def _spaced_ar1_logp(
 def _draw_spaced_ar1(
     phi: np.ndarray,
     gaps: np.ndarray,
+    *_: np.ndarray,
     rng: np.random.Generator,
     size: tuple[int, ...] | None = None,
 ) -> np.ndarray:
@@ -225,9 +267,12 @@ def _draw_spaced_ar1(
     return path
 
 
-def accumulate(innovations: TensorVariable, phi: TensorVariable) -> TensorVariable:
-    """The path x_t = phi x_(t-1) + innovation_t, as long as the innovations."""
-    return row_kernels.accumulate(innovations, phi)
+def accumulate(innovations: TensorVariable, decay: TensorVariable) -> TensorVariable:
+    """The path x_t = decay x_(t-1) + innovation_t, as long as the innovations.
+
+    ``decay`` is one number or a step's own, of which the first does nothing.
+    """
+    return row_kernels.accumulate(innovations, pt.zeros_like(innovations) + decay)
 
 
 def _draw_centred_ar1(

@@ -138,26 +138,24 @@ def _months(
 ) -> TensorVariable:
     """The months' effects ``lam[month]``, in coordinates of what outcomes show of a month.
 
-    They show its effect and what the score's movement does to them on average: the sum is sampled,
-    or else the path of the movement, free where nobody is surveyed, would drag ``lam`` along.
-    With deviations, that sum is known but for the mean of the month's residuals, which persists as
-    they do (``resemblance``).
+    A month's mean outcome shows its effect and what the score's movement does to it on average: the
+    effects are sampled as their distance from what is left of the means without the movement, or
+    else its path, free where nobody is surveyed, would drag ``lam`` along.  Where the effects are
+    smaller than the means' error, the means say little of them, and what is sampled are the
+    effects' own innovations: so a scale near 0 is no funnel.  With deviations a mean's error
+    persists as they do (``resemblance``).
     """
     if spec.months == "iid":
         return months.add_iid("lam")
     phi, sigma = months.persistence("phi_lam"), pm.HalfNormal("sigma_lam", spec.priors.sigma_lam)
-    follows = effects.typical * score.movement if spec.slope == "total" else None
-    if resemblance is not None:
-        means, error = noise.month_means(panel)
-        means, error = pm.Data("month_mean", means, dims="month"), pm.Data("month_error", error)
-        # Where the effects are smaller than the means' error, the means say little of them.
-        share = sigma**2 / (sigma**2 + error**2)
-        centre = share * means if follows is None else share * means - follows
-        along = months.Along(centre, resemblance, error * pt.sqrt(share))
-    elif follows is not None:
-        along = months.Along(-follows, pt.constant(0.0), pt.constant(1.0))
-    else:
-        along = None
+    means, error = noise.month_means(panel)
+    if resemblance is None:  # a change from row to row is two independent errors
+        resemblance, error = 0.0, error / np.sqrt(2)
+    means, error = pm.Data("month_mean", means, dims="month"), pm.Data("month_error", error)
+    left = means - effects.typical * score.movement if spec.slope == "total" else means
+    share = sigma**2 / (sigma**2 + error**2)
+    persists = share * resemblance + (1 - share) * phi
+    along = months.Along(share * left, persists, error * pt.sqrt(share))
     return months.add_ar1("lam", phi=phi, sigma=sigma, along=along)
 
 

@@ -476,30 +476,29 @@ factor (ou), sigma_x, sigma_meas, sigma_y, within."""
 
 
 @numba.njit(cache=True)
-def _accumulate(innovations, phi):
-    """The path x_t = phi x_(t-1) + innovation_t."""
-    out, d = innovations.copy(), phi.item()
+def _accumulate(innovations, decay):
+    """The path x_t = decay_t x_(t-1) + innovation_t; the first decay does nothing."""
+    out = innovations.copy()
     for t in range(1, out.size):
-        out[t] += d * out[t - 1]
+        out[t] += decay[t] * out[t - 1]
     return out, out.copy()
 
 
 @numba.njit(cache=True)
-def _accumulate_back(innovations, phi, path, c):
-    g, d = c.copy(), phi.item()
-    total = 0.0
+def _accumulate_back(innovations, decay, path, c):
+    g, g_decay = c.copy(), np.zeros(decay.size)
     for t in range(g.size - 1, 0, -1):
-        total += g[t] * path[t - 1]
-        g[t - 1] += d * g[t]
-    return g, np.asarray(total)
+        g_decay[t] = g[t] * path[t - 1]
+        g[t - 1] += decay[t] * g[t]
+    return g, g_decay
 
 
 accumulate = Kernel(
     name="accumulate",
     forward=_accumulate,
     backward=_accumulate_back,
-    inputs=("f1", "f0"),
+    inputs=("f1", "f1"),
     shapes=(((0, 0),), ((0, 0),)),
     wanted=(0, 1),
 )
-"""Inputs innovations (month), phi."""
+"""Inputs innovations (month), decay (month)."""

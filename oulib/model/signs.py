@@ -158,9 +158,7 @@ def start_from(model: pm.Model, pilot: xr.Dataset, ous: Collection[str]) -> None
     start = np.where(np.isin(labels, list(ous)), np.copysign(size, mu), mean)
     sigma = pilot["sigma_ou"].mean(("chain", "draw")).to_numpy()
     sigma[1] = max(start.std(), 1e-3)
-    known = 1 - beta.var("draw").mean("chain").to_numpy() / sigma[1] ** 2
-    centring = np.maximum(model["beta_centring"].get_value(), known.clip(0.0, 1.0))
-    pm.set_data({"beta_centring": centring}, model=model)
+    centring = model["beta_centring"].get_value()
     raw = centring * mu + (start - mu) / sigma[1] ** (1 - centring)
     given = {"mu_beta": mu, "sigma_ou": sigma, "beta_raw": raw}
     if "z_site" in model.named_vars:

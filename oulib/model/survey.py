@@ -202,7 +202,8 @@ def _common_movement(panel: Panel, spec: ModelSpec) -> TensorVariable:
         sigma = pm.HalfNormal("sigma_tau", sigma=prior.sigma_tau)
     else:
         sigma = pt.sqrt(1 - phi**2)
-    return gamma_x * months.add_ar1_between("tau", at, phi=phi, sigma=sigma)
+    c = movement_centring(panel)
+    return gamma_x * months.add_ar1_between("tau", at, phi=phi, sigma=sigma, c=c)
 
 
 def _survey_months(panel: Panel) -> np.ndarray:

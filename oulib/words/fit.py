@@ -103,15 +103,25 @@ def length(verdict: Verdict) -> str:
     """How many draws a chain has, and, where that was not given, how it was found."""
     if not verdict.looks:
         return f"Each chain has {count(verdict.draws, 'draw')}."
-    first, *later = [list(group) for _, group in groupby(verdict.looks, key=lambda one: one.both)]
-    text = f"Draws a chain: {_steps(first)}."
+    first, *later = [
+        list(group)
+        for _, group in groupby(verdict.looks, key=lambda one: (one.both, one.target_accept))
+    ]
+    text, both = f"Draws a chain: {_steps(first)}.", first[0].both
     for looks in later:
-        ous = count(looks[0].both, "OU")
-        text += (
-            " Chains do not cross from one sign of a slope to the other where surveys hardly tell "
-            f"the two apart, so they were drawn again with both signs as one in {ous}: "
-            f"{_steps(looks)}."
-        )
+        if looks[0].both > both:
+            text += (
+                " Chains do not cross from one sign of a slope to the other where surveys hardly "
+                "tell the two apart, so they were drawn again with both signs as one in "
+                f"{count(looks[0].both, 'OU')}: {_steps(looks)}."
+            )
+        else:
+            text += (
+                " Where trajectories diverge, shorter steps may follow the density, so chains were "
+                f"drawn again for a target acceptance of {looks[0].target_accept:.2f}: "
+                f"{_steps(looks)}."
+            )
+        both = looks[0].both
     return text
 
 
