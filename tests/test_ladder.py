@@ -10,6 +10,7 @@ import pymc as pm
 import pytensor.tensor as pt
 import pytest
 import xarray as xr
+from pymc.distributions.transforms import ZeroSumTransform
 from scipy import integrate, stats
 
 from oulib import (
@@ -155,6 +156,31 @@ def test_draws_of_the_centred_autoregression(panel: Panel) -> None:
     lag = np.abs(np.subtract.outer(np.arange(months), np.arange(months)))
     expected = np.mean([centre @ (f**lag) @ centre for f in phi[keep]], axis=0)
     np.testing.assert_allclose(np.cov(scaled.T), expected, atol=0.08)
+
+
+def test_months_of_a_small_scale_are_sampled_by_their_innovations(panel: Panel) -> None:
+    """So that a scale near 0 is no funnel: the path is the scale times what is sampled."""
+    model = build_model(panel, AR1)
+    lam = model["lam"]
+    path = model.compile_fn(
+        model.replace_rvs_by_values([lam])[0], inputs=model.value_vars, on_unused_input="ignore"
+    )
+    point = model.initial_point()
+    names = {
+        name: model.rvs_to_values[model[name]].name for name in ("lam", "phi_lam", "sigma_lam")
+    }
+    rng = np.random.default_rng(1)
+    point[names["lam"]] = rng.standard_normal(len(panel.months) - 1)
+    phi, found = 0.6, []
+    point[names["phi_lam"]] = np.array(np.log((1 + phi) / (1 - phi)))
+    for sigma in (1e-6, 1e-7):
+        point[names["sigma_lam"]] = np.array(np.log(sigma))
+        found.append(path(point) / sigma)
+    np.testing.assert_allclose(found[0], found[1], atol=1e-3)
+    steps = found[1][1:] - phi * found[1][:-1]
+    steps = steps - steps.mean()  # the path is less its mean
+    given = ZeroSumTransform([-1]).backward(pt.constant(point[names["lam"]])).eval()[1:]
+    np.testing.assert_allclose(steps, given - given.mean(), atol=1e-3)
 
 
 def test_what_a_panel_cannot_support_is_refused(panel: Panel) -> None:
