@@ -37,6 +37,7 @@ _SIGNS = (_HERE / "mirror.py", _HERE / "density.py")  # and on the signs that ar
 
 _MATTERS = Thresholds().signs  # probability of a sign from which on both are sampled
 _CAREFUL = (0.97, 0.99)  # target acceptances to turn to where trajectories diverge
+_DEEPER = 2  # doublings more where trajectories are cut short
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +47,11 @@ class Sampling:
     With ``draws="auto"`` chains are as long as it takes to pass the gate, up to the last of
     :data:`oulib.looks.LENGTHS`, and are drawn again with shorter steps, for a target acceptance of
     0.97 and then of 0.99, where trajectories diverge.  A trajectory has at most 2 ** ``max_depth``
-    steps.  ``signs`` is whether a slope's two signs are sampled as one
-    (:mod:`oulib.model.signs`), which frees chains that are caught in one: of all OUs (``"both"``),
-    of none (``"one"``), or, with ``"auto"``, of those in which chains are found to be caught
-    (:mod:`oulib.mirror`).  Only nutpie can; it then takes shorter steps, for a target acceptance of
-    at least 0.97.
+    steps, or four times as many where some are cut short.  ``signs`` is whether a slope's two signs
+    are sampled as one (:mod:`oulib.model.signs`), which frees chains that are caught in one: of all
+    OUs (``"both"``), of none (``"one"``), or, with ``"auto"``, of those in which chains are found
+    to be caught (:mod:`oulib.mirror`).  Only nutpie can; it then takes shorter steps, for a target
+    acceptance of at least 0.97.
 
     Raises:
         UserError: ``draws`` is a text other than "auto", ``signs`` is none of its three values, or
@@ -230,6 +231,8 @@ def _sample(
             start_from(model, last.draws, both or last.of_one_sign)
         elif last.diverged and (careful := [a for a in _CAREFUL if a > sampling.target_accept]):
             sampling = replace(sampling, target_accept=careful[0])
+        elif last.cut and sampling.max_depth == given.max_depth:
+            sampling = replace(sampling, max_depth=given.max_depth + _DEEPER)
         else:
             break
     drawn, stats, looks = last.draws, last.stats, [one for each in found for one in each.looks]
@@ -259,8 +262,8 @@ class _Drawn:
     """What chains gave: draws, statistics and the looks that ended them.
 
     ``caught`` is whether they ended because they are caught in signs of slopes, ``diverged``
-    whether because trajectories diverged, which is asked of chains of no given length alone;
-    ``other`` are OUs
+    and ``cut`` whether because trajectories diverged or were cut short, which is asked of chains of
+    no given length alone; ``other`` are OUs
     that may have the other sign, and ``of_one_sign`` those that hardly ever cross zero.
     """
 
@@ -274,6 +277,10 @@ class _Drawn:
     @property
     def diverged(self) -> bool:
         return bool(self.looks) and self.looks[-1].diverged
+
+    @property
+    def cut(self) -> bool:
+        return bool(self.looks) and self.looks[-1].cut
 
 
 @dataclass(frozen=True, eq=False)
@@ -329,9 +336,8 @@ def _attempt(
                     one = look(drawn, stats, spec, max_depth=sampling.max_depth)
                     inside = inside or (ask and one.disagree)
                     outcome = "caught" if inside else one.outcome
-                    accept = sampling.target_accept
-                    one = replace(one, both=len(both), outcome=outcome, target_accept=accept)
-                    looks.append(one)
+                    how = {"target_accept": sampling.target_accept, "max_depth": sampling.max_depth}
+                    looks.append(replace(one, both=len(both), outcome=outcome, **how))
             if looks[-1].outcome != "more" if looks else inside:
                 break
     if not inside:

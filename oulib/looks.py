@@ -42,7 +42,8 @@ class Look:
     ``outcome`` is that they are enough, that more are wanted (also at the last length, where no
     more are drawn), that more draws of the same chains could not pass the gate, or that they are
     caught in the signs of slopes (:mod:`oulib.mirror`).  ``both`` is the number of OUs of which
-    both signs were sampled as one, and ``target_accept`` the acceptance that steps were made for.
+    both signs were sampled as one, ``target_accept`` the acceptance that steps were made for, and a
+    trajectory had at most 2 ** ``max_depth`` of them.
     """
 
     draws: int
@@ -51,11 +52,17 @@ class Look:
     outcome: Outcome
     both: int = 0
     target_accept: float = 0.9
+    max_depth: int = 10
 
     @property
     def diverged(self) -> bool:
         """Whether trajectories diverged: shorter steps may follow the density there."""
         return "divergences" in self.failed
+
+    @property
+    def cut(self) -> bool:
+        """Whether trajectories were cut short."""
+        return "tree_depth" in self.failed
 
     @property
     def disagree(self) -> bool:

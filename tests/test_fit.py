@@ -196,6 +196,12 @@ def test_sampling_ends_early_where_no_more_draws_would_help(fitted):
     assert json.loads(found.tree.attrs["sampling"])["target_accept"] == 0.3  # what was asked
 
 
+def test_trajectories_that_are_cut_short_are_tried_longer(fitted):
+    found = fit(fitted.panel, fitted.spec, replace(fitted.sampling, draws="auto", max_depth=2))
+    assert found.looks[0].cut
+    assert {look.max_depth for look in found.looks} == {2, 4}
+
+
 def test_chains_of_a_given_length_are_drawn_once(fitted):
     careless = {"draws": 50, "target_accept": 0.3, "tune": 20, "signs": "one"}
     found = fit(fitted.panel, fitted.spec, replace(fitted.sampling, **careless))

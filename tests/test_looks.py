@@ -174,6 +174,11 @@ def test_what_is_said_of_shorter_steps():
         "Where trajectories diverge, shorter steps may follow the density, so chains were drawn "
         "again for a target acceptance of 0.97: 500 were enough."
     )
+    cut = replace(first, failed=("tree_depth",))
+    again = replace(again, target_accept=cut.target_accept, max_depth=12)
+    assert words.length(replace(given, looks=(cut, again))).endswith(
+        "cut short at 1,024 steps, so chains were drawn again with up to 4,096: 500 were enough."
+    )
 
 
 @pytest.mark.parametrize(

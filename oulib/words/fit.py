@@ -105,15 +105,22 @@ def length(verdict: Verdict) -> str:
         return f"Each chain has {count(verdict.draws, 'draw')}."
     first, *later = [
         list(group)
-        for _, group in groupby(verdict.looks, key=lambda one: (one.both, one.target_accept))
+        for _, group in groupby(
+            verdict.looks, key=lambda one: (one.both, one.target_accept, one.max_depth)
+        )
     ]
-    text, both = f"Draws a chain: {_steps(first)}.", first[0].both
+    text, before = f"Draws a chain: {_steps(first)}.", first[0]
     for looks in later:
-        if looks[0].both > both:
+        if looks[0].both > before.both:
             text += (
                 " Chains do not cross from one sign of a slope to the other where surveys hardly "
                 "tell the two apart, so they were drawn again with both signs as one in "
                 f"{count(looks[0].both, 'OU')}: {_steps(looks)}."
+            )
+        elif looks[0].max_depth > before.max_depth:
+            text += (
+                f" Trajectories were cut short at {2**before.max_depth:,} steps, so chains were "
+                f"drawn again with up to {2 ** looks[0].max_depth:,}: {_steps(looks)}."
             )
         else:
             text += (
@@ -121,7 +128,7 @@ def length(verdict: Verdict) -> str:
                 f"drawn again for a target acceptance of {looks[0].target_accept:.2f}: "
                 f"{_steps(looks)}."
             )
-        both = looks[0].both
+        before = looks[0]
     return text
 
 
