@@ -27,7 +27,7 @@ FORMS = {
 def forms(args: argparse.Namespace) -> None:
     """Sample every form at every target acceptance and print a Markdown table."""
     from oulib import BASELINE, Sampling, check, fit, simulate
-    from oulib.checks import hyperparameters, summarise
+    from oulib.posterior.checks import hyperparameters, summarise
 
     panel = simulate(
         "baseline", n_ou=args.ous, n_month=args.months, wave_every=args.wave_every, seed=args.seed

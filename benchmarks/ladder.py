@@ -27,9 +27,10 @@ def main() -> None:
 
 def table(args: argparse.Namespace) -> None:
     """A row a model."""
-    from oulib import LADDER, ROBUST, Sampling, UserError, build_model, check, fit, truth
-    from oulib.checks import hyperparameters, summarise
-    from oulib.source import default_panel
+    from oulib import LADDER, ROBUST, Sampling, UserError, build_model, check, fit
+    from oulib.files import default_panel
+    from oulib.panel import truth
+    from oulib.posterior.checks import hyperparameters, summarise
 
     panel = truth.load(args.file or default_panel())
     print(f"{panel.rows.sizes['row']:,} rows, 4 chains of {args.draws} draws\n")

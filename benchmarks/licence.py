@@ -21,11 +21,11 @@ import numpy as np
 import pandas as pd
 
 import oulib
-from oulib.checks import check
-from oulib.fit import Sampling
-from oulib.operating import FILE, Made, append, read
+from oulib.chapters.licence.analysis import FILE, Made, append, read
+from oulib.model.spec import MODELS
 from oulib.panel import Panel
-from oulib.spec import MODELS
+from oulib.posterior.checks import check
+from oulib.sampling.fit import Sampling
 
 SIZE = {"n_ou": 30, "n_site": 5, "n_month": 30, "wave_every": 6}
 _GAUSSIAN = {"recipe": "upgraded", "parameters": {"nu": 1e6, "rho_x": 0.0}}

@@ -19,8 +19,8 @@ import pandas as pd
 import xarray as xr
 
 from oulib import AR1, Sampling, fit, simulate
-from oulib.diagnostics import Thresholds, summary
-from oulib.looks import LENGTHS, MCSE, look, out_of_reach
+from oulib.sampling.diagnostics import Thresholds, summary
+from oulib.sampling.looks import LENGTHS, MCSE, look, out_of_reach
 
 CHAINS = 4
 

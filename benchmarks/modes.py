@@ -3,11 +3,11 @@
     python benchmarks/modes.py [--panels 50] [--seeds 1 2 3] [--ways auto one] [--model baseline]
 
 Panels that follow the model, with few surveys an OU: 30 OUs in 5 sites, 30 months, waves every
-sixth.  Each is fitted with each sampler seed, as :func:`oulib.fit` does by default (``auto``) or
-without the signs of slopes as one (``one``; :mod:`oulib.model.signs`).  The reference of a panel
-are 2,000 draws a chain with both signs as one, of other seeds; a fit that passes the gate is wrong
-if its mean of ``mu_beta`` or ``sigma_y`` is more than half a posterior sd from the reference's, or
-if the probability of a positive slope is off by more than 0.25 for some OU.
+sixth.  Each is fitted with each sampler seed, as :func:`oulib.fit` does by default
+(``auto``) or without the signs of slopes as one (``one``; :mod:`oulib.model.signs`).  The reference
+of a panel are 2,000 draws a chain with both signs as one, of other seeds; a fit that passes the
+gate is wrong if its mean of ``mu_beta`` or ``sigma_y`` is more than half a posterior sd from the
+reference's, or if the probability of a positive slope is off by more than 0.25 for some OU.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import argparse
 import numpy as np
 
 import oulib
-from oulib.checks import check
-from oulib.fit import Fit, Sampling
-from oulib.spec import MODELS
+from oulib.model.spec import MODELS
+from oulib.posterior.checks import sampled
+from oulib.sampling.fit import Fit, Sampling
 
 
 def wrong(fit: Fit, reference: list[Fit]) -> bool:
@@ -53,7 +53,7 @@ def main() -> None:
         for way, tally in count.items():
             for each in given.seeds:
                 fit = oulib.fit(panel, spec, Sampling(seed=each, signs=way), progress=False)
-                passed = check(fit).sampled
+                passed = sampled(fit).sampled
                 again = bool(fit.both)
                 for place, yes in enumerate(
                     (True, again, passed, passed and wrong(fit, reference))

@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numba
 import numpy as np
 
-from oulib.model import kernel
+from oulib.model import quadrature_kernel
 
 STEP = 0.9
 
@@ -92,13 +92,15 @@ def main() -> None:
     loop = seconds(lambda: plain(r, c, sigma, nu, u, v, sign, out), args.repeats)
     of_loop = plain(r, c, sigma, nu, u, v, sign, out)
     new = seconds(
-        lambda: kernel.summed(r, c, one_sigma, one_nu, u, v, sign, STEP, True), args.repeats
+        lambda: quadrature_kernel.summed(r, c, one_sigma, one_nu, u, v, sign, STEP, True),
+        args.repeats,
     )
-    found = kernel.summed(r, c, one_sigma, one_nu, u, v, sign, STEP, True)
-    of_new = kernel.node_counts(r, c, one_sigma, one_nu, u, v, sign, STEP).sum()
+    found = quadrature_kernel.summed(r, c, one_sigma, one_nu, u, v, sign, STEP, True)
+    of_new = quadrature_kernel.node_counts(r, c, one_sigma, one_nu, u, v, sign, STEP).sum()
     none, one = np.zeros(n), np.ones(1)
     answers = seconds(
-        lambda: kernel.summed(none, none, one, np.inf * one, u, v, sign, STEP, False), args.repeats
+        lambda: quadrature_kernel.summed(none, none, one, np.inf * one, u, v, sign, STEP, False),
+        args.repeats,
     )
     print(f"largest difference of a log density: {abs(found[0] - out[0]).max():.1e}")
     print("| | nodes a row | ns a row | ns a node | times the plain loop's |")

@@ -19,10 +19,10 @@ import numpy as np
 import pandas as pd
 
 import oulib
-from oulib.checks import sampled
-from oulib.fit import Sampling
+from oulib.model.spec import MODELS
 from oulib.panel import Panel
-from oulib.spec import MODELS
+from oulib.posterior.checks import sampled
+from oulib.sampling.fit import Sampling
 
 _ALONE = {"sigma_site": (1e-6, 1e-6)}
 _ANSWERING = {"rho_x": 0.0}

@@ -12,9 +12,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from oulib import AR1, ROBUST, Sampling, UserError, check, fit, munnell, truth
-from oulib.leaveout import months_ahead
-from oulib.source import default_panel
+from oulib import AR1, ROBUST, Sampling, UserError, check, fit
+from oulib.files import default_panel
+from oulib.panel import munnell, truth
+from oulib.posterior.leaveout import months_ahead
 
 VARIANTS = {
     "robust": ROBUST,

@@ -18,12 +18,12 @@ import time
 import numpy as np
 
 import oulib
-from oulib.checks import hyperparameters, sampled
-from oulib.compiled import compiled_model
-from oulib.fit import Sampling
-from oulib.model import build_model
+from oulib.model.build import build_model
+from oulib.model.spec import MODELS
 from oulib.panel import Panel
-from oulib.spec import MODELS
+from oulib.posterior.checks import hyperparameters, sampled
+from oulib.sampling.compiled import compiled_model
+from oulib.sampling.fit import Sampling
 
 MONTHS = 50
 LOGP = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, *[ctypes.c_void_p] * 4)

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from oulib.errors import UserError
 
 if TYPE_CHECKING:
+    from oulib.book.schedule import Progress
     from oulib.panel import Panel
-    from oulib.schedule import Progress
 
 OK, BROKEN, USER_ERROR, GATE_FAILED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 
@@ -74,9 +74,9 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _simulate(args: argparse.Namespace) -> int:
-    from oulib import truth
-    from oulib.folder import check_folder
-    from oulib.simulate import simulate
+    from oulib.files import check_folder
+    from oulib.panel import truth
+    from oulib.panel.simulate import simulate
 
     check_folder(args.out.parent, lambda names: True)
     if args.out.suffix != ".csv" or args.out.is_dir():
@@ -90,18 +90,20 @@ def _simulate(args: argparse.Namespace) -> int:
 
 
 def _fit(args: argparse.Namespace) -> int:
-    from oulib import results, truth, words
-    from oulib.checks import check
-    from oulib.fit import Sampling, fit
-    from oulib.folder import check_folder
-    from oulib.spec import MODELS
+    from oulib import report
+    from oulib.files import check_folder
+    from oulib.model.spec import MODELS
+    from oulib.panel import truth
+    from oulib.posterior import export
+    from oulib.posterior.checks import check
+    from oulib.sampling.fit import Sampling, fit
 
     if args.model not in MODELS:
         raise UserError(f"--model {args.model}: the models are {', '.join(MODELS)}.")
     if args.sampler == "numpyro" and find_spec("numpyro") is None:
         raise UserError("--sampler numpyro is not installed: pip install 'oulib[numpyro]'.")
     check_folder(args.out.absolute().parent, lambda names: True)
-    check_folder(args.out, lambda names: names <= results.FILES)
+    check_folder(args.out, lambda names: names <= export.FILES)
     panel = truth.load(args.file, columns=_columns(args), covariates=args.covariate)
     spec = MODELS[args.model]
     if args.covariate:
@@ -110,7 +112,7 @@ def _fit(args: argparse.Namespace) -> int:
     fitted = fit(panel, spec, Sampling(**given))
     _say("Checking whether it may be interpreted; that may take a second fit, with surveys alone.")
     verdict = check(fitted)
-    _say(words.length(verdict))
+    _say(report.length(verdict))
     for failed in verdict.failed:
         known = f"{failed.value:.4g}" if math.isfinite(failed.value) else "not known"
         _say(f"{failed.name} is {known}, the limit {failed.threshold:.4g}.")
@@ -120,14 +122,14 @@ def _fit(args: argparse.Namespace) -> int:
         _say("The gate was not passed: the model was sampled, and does not describe this panel.")
     else:
         _say(f"The gate was {'passed' if verdict.passed else 'not passed'}.")
-    for file in results.write(fitted, verdict, args.out):
+    for file in export.write(fitted, verdict, args.out):
         print(file)
     return GATE_FAILED if args.strict and not verdict.passed else OK
 
 
 def _run(args: argparse.Namespace) -> int:
     columns = _columns(args)
-    from oulib import pipeline, schedule
+    from oulib.book import pipeline, schedule
 
     sampled = ("draws", "tune", "chains", "seed")
     what = {

@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Files and folders: the book's own, those a command may write, and writing whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+from oulib.errors import UserError
+
+PACKAGE = Path(__file__).resolve().parent
+"""The folder of the package."""
 
 
 def write_atomically(path: Path, content: str | Callable[[Path], None]) -> Path:
@@ -29,3 +34,58 @@ def write_atomically(path: Path, content: str | Callable[[Path], None]) -> Path:
         temporary.unlink(missing_ok=True)
         raise
     return path
+
+
+def source_root() -> Path:
+    """The folder with ``_toc.yml``, ``notebooks``, ``book`` and ``data``.
+
+    Raises:
+        UserError: the installation holds no book.
+    """
+    for folder in (PACKAGE.parent, PACKAGE / "_book"):
+        if (folder / "_toc.yml").is_file():
+            return folder
+    raise UserError(
+        "This installation of oulib has no book in it. Install it again, or work in a checkout."
+    )
+
+
+def default_panel() -> Path:
+    """The panel file that the book is about when it is given no other."""
+    return source_root() / "data" / "panel.csv"
+
+
+def check_folder(folder: Path, is_ours: Callable[[set[str]], bool]) -> None:
+    """Refuse ``folder`` before any work is done; writes nothing.
+
+    Args:
+        folder: need not exist yet.
+        is_ours: told the names in a folder that is not empty, whether an earlier run of the same
+            command made it; nobody else's files are ever replaced.
+
+    Raises:
+        UserError: it is a file, lies in a file, cannot be written, or holds something else.
+    """
+    folder = Path(folder).absolute()
+    nearest = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    if not nearest.is_dir():
+        raise UserError(f"{nearest} is not a folder. Choose another folder for the result.")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UserError(f"{nearest} cannot be written to. Choose another folder for the result.")
+    if (
+        nearest == folder
+        and (names := {place.name for place in folder.iterdir()})
+        and not is_ours(names)
+    ):
+        raise UserError(
+            f"{folder} holds files that this command did not make, and it would replace them. "
+            "Choose a new or an empty folder for the result."
+        )
+
+
+def make_folder(folder: Path) -> None:
+    """Make ``folder`` and its parents; where the system forbids it, that is the user's to know."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be made ({error.strerror}).") from error

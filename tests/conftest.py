@@ -12,12 +12,24 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
+import xarray as xr
 from pytensor.compile.mode import Mode, predefined_linkers
 from pytensor.link.vm import VMLinker
 
 os.environ["MPLBACKEND"] = "Agg"
 
-from oulib import BASELINE, Fit, Panel, Sampling, fit, simulate
+from oulib import (
+    BASELINE,
+    Fit,
+    ModelSpec,
+    Panel,
+    Priors,
+    Sampling,
+    build_model,
+    fit,
+    simulate,
+)
+from oulib.posterior.checks import NAMES
 
 # Where in the code a node of a graph was made: noting it takes a third of a small model's time.
 pytensor.config.traceback__limit = 0
@@ -110,3 +122,38 @@ def frame_of(panel: Panel) -> pd.DataFrame:
 def some_rows(panel: Panel, keep: list[int]) -> Panel:
     """The panel with some of its rows only, its standardisation and labels kept."""
     return replace(panel, rows=panel.rows.isel(row=keep))
+
+
+# Small scales: prior draws with slopes that a posterior would have.
+PRIORS = Priors(
+    mu_alpha=0.3, mu_beta=0.3, sigma_ou=0.2, sigma_site=0.2, sigma_mu_x=0.5, sigma_x=0.5
+)
+
+
+def parameters_at(fit, chain, draw):
+    """One posterior draw, under the names and as the arrays that ``reference_densities`` takes."""
+    one = fit.posterior.isel(chain=chain, draw=draw)
+    return {name: one[name].to_numpy() for name in NAMES if name in one}
+
+
+def one_draw(panel: Panel, spec: ModelSpec, times: int, seed: int = 1, **values: object) -> Fit:
+    """A fit that holds one draw from the prior ``times`` times over, some of it replaced."""
+    with build_model(panel, spec):
+        quick = {"mode": "FAST_COMPILE"}  # Python: for functions that are called once
+        tree = pm.sample_prior_predictive(1, random_seed=seed, compile_kwargs=quick)
+    prior = tree["prior"].to_dataset()
+    p = prior.isel(draw=np.zeros(times, dtype=int))
+    if "alpha" not in p:  # summed out, and drawn after sampling
+        rng = np.random.default_rng(seed)
+        own = {name: rng.normal(0, 0.5, len(panel.ous)) for name in ("alpha", "beta")}
+        p = p.assign({n: p["mu_x_ou"] * 0 + v for n, v in own.items()})
+    for name, value in values.items():
+        p[name] = p[name] * 0 + value
+    tree = xr.DataTree.from_dict({"posterior": p})
+    return Fit(
+        panel=panel,
+        spec=spec,
+        sampling=Sampling(draws=300, tune=300, chains=2, seed=3),
+        tree=tree,
+        key="none",
+    )

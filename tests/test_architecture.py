@@ -1,28 +1,31 @@
-"""Imports go one way: down the table of modules in CONTRIBUTING.md, which this reads."""
+"""Imports go one way, room by room: the order is that of the table in CONTRIBUTING.md."""
 
 import ast
 import re
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "oulib"
-MODULES = {file.stem for file in PACKAGE.glob("*.py")} | {
-    folder.parent.name for folder in PACKAGE.glob("*/__init__.py")
-}
 FACE = {"__init__", "__main__"}  # what users call; it may import anything and nothing imports it
+FILES = {
+    ".".join(("oulib", *file.relative_to(PACKAGE).with_suffix("").parts)): file
+    for file in sorted(PACKAGE.rglob("*.py"))
+}
+MODULES = {name.removesuffix(".__init__"): file for name, file in FILES.items()}
 
 
 def _rows() -> list[set[str]]:
-    """The modules of each row of the table, from the top; a row may import from those above it."""
+    """The rooms of each row of the table, from the top; a row may import from those above it."""
     guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    table = guide.partition("| Module |")[2].partition("\n\n")[0]
+    table = guide.partition("| Room |")[2].partition("\n\n")[0]
     first_cells = re.findall(r"^\| ([^|]+) \|", table, flags=re.MULTILINE)
     return [names for cell in first_cells if (names := set(re.findall(r"`(\w+)`", cell)))]
 
 
-def _imported_by(file: Path) -> set[str]:
+def _imports(file: Path) -> set[str]:
     """The modules of oulib that a file imports, wherever in it: inside a function counts too."""
     found = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -30,27 +33,37 @@ def _imported_by(file: Path) -> set[str]:
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}: relative import"
-            names = [node.module]
-            if node.module == "oulib":
-                names = [f"oulib.{alias.name}" for alias in node.names]
+            inside = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [name if name in MODULES else str(node.module) for name in inside]
         else:
             continue
-        found |= {f"{name}.".split(".")[1] for name in names if name.split(".")[0] == "oulib"}
+        found |= {name for name in names if name.partition(".")[0] == "oulib"}
     return found
 
 
-def test_the_table_of_modules_is_complete():
-    named = [name for row in _rows() for name in row]
-    assert sorted(named) == sorted(MODULES - FACE)
+def _room(module: str) -> str:
+    return f"{module}.".split(".")[1]
 
 
-@pytest.mark.parametrize("module", sorted(MODULES - FACE))
-def test_imports_go_one_way(module):
+def test_the_table_of_rooms_is_complete():
+    rooms = {_room(module) for module in MODULES if module != "oulib"}
+    assert sorted(name for row in _rows() for name in row) == sorted(rooms - FACE)
+
+
+@pytest.mark.parametrize("room", [room for row in _rows() for room in sorted(row)])
+def test_imports_go_one_way(room):
     rows = _rows()
-    place = next(number for number, row in enumerate(rows) if module in row)
-    above = set().union(*rows[:place])
-    files = [PACKAGE / f"{module}.py"] if (PACKAGE / f"{module}.py").exists() else None
-    for file in files or sorted((PACKAGE / module).rglob("*.py")):
-        assert _imported_by(file) - {module} <= above, (
-            f"{file.relative_to(ROOT)} imports what stands beside or below it in CONTRIBUTING.md"
-        )
+    place = next(number for number, row in enumerate(rows) if room in row)
+    above = set().union(*rows[:place]) | {room}
+    for module, file in MODULES.items():
+        if _room(module) == room:
+            wrong = {name for name in _imports(file) if _room(name) not in above}
+            assert not wrong, f"{file.relative_to(ROOT)} imports {', '.join(sorted(wrong))}"
+
+
+def test_no_module_leads_back_to_itself():
+    """Within a room, too.  A package's face only gathers what its modules offer."""
+    faces = {module for module, file in MODULES.items() if file.name == "__init__.py"}
+    TopologicalSorter(
+        {module: _imports(file) for module, file in MODULES.items() if module not in faces}
+    ).prepare()

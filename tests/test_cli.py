@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from oulib import pipeline, schedule, truth
+from oulib.book import pipeline, schedule
+from oulib.book.notebook import ChapterFailed, GluedVerdict
+from oulib.book.schedule import Progress, Running
 from oulib.cli import main
-from oulib.notebook import ChapterFailed, GluedVerdict
-from oulib.schedule import Progress, Running
-from oulib.simulate import simulate
-from oulib.spec import MODELS
+from oulib.model.spec import MODELS
+from oulib.panel import truth
+from oulib.panel.simulate import simulate
 
 HEADER = "ou,site,month,productivity,survey,respondents\n"
 

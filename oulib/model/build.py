@@ -7,8 +7,13 @@ import pytensor
 
 from oulib.errors import UserError
 from oulib.model import covariates, groups, outcome, response, survey
+from oulib.model.spec import ModelSpec
 from oulib.panel import Panel
-from oulib.spec import ModelSpec
+
+# Numba compiles our functions and calls SciPy's BLAS.  Only PyMC's draw of an initial point goes
+# to the C compiler, which would look for a BLAS to link that tiny function to, find none in a pip
+# installation and warn.  It needs none, so it is told to link none.
+pytensor.config.blas__ldflags = ""
 
 
 def build_model(panel: Panel, spec: ModelSpec) -> pm.Model:

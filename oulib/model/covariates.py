@@ -8,8 +8,8 @@ import pytensor.tensor as pt
 from pytensor.tensor import TensorVariable
 
 from oulib.errors import UserError
+from oulib.model.spec import ModelSpec
 from oulib.panel import Panel
-from oulib.spec import ModelSpec
 
 SLAB_DF = 4.0
 """Degrees of freedom of the Student-t slab that bounds the horseshoe's large coefficients."""

@@ -7,7 +7,7 @@ population's parameters:
 
 (m less what is expected of the OU and the month, where slopes are within OUs), u_g a stationary
 AR(1), e_gt independent, (alpha_g, beta_g) normal around the mean of the site.
-The filter of :mod:`oulib.model.filtering` whitens the rows; then alpha_g and beta_g are the
+The filter of :mod:`oulib.model.kalman` whitens the rows; then alpha_g and beta_g are the
 coefficients of an ordinary regression with a normal prior, summed out in closed form and drawn
 again after sampling (:func:`draw_effects`).  Equations (14.5) (``eq-deviation``) and (14.6)
 (``eq-summed``).
@@ -23,12 +23,12 @@ import pytensor.tensor as pt
 import xarray as xr
 from pytensor.tensor import TensorVariable
 
-from oulib.model import filter_kernel, filtering, summed_kernel
+from oulib.model import kalman, kalman_kernel, summed_kernel
 from oulib.model.groups import EFFECTS
 from oulib.model.line import Line
+from oulib.model.spec import ModelSpec
 from oulib.model.survey import given_survey, respondents, scores
 from oulib.panel import Panel
-from oulib.spec import ModelSpec
 
 
 def parameters(
@@ -53,8 +53,8 @@ def resemblance(
     phi: TensorVariable, sigma_u: TensorVariable, sigma_y: TensorVariable
 ) -> TensorVariable:
     """Correlation of an OU's residuals, deviation and noise, in successive months."""
-    strays = sigma_u**2 / (1 - phi**2)
-    return phi * strays / (strays + sigma_y**2)
+    deviation = sigma_u**2 / (1 - phi**2)
+    return phi * deviation / (deviation + sigma_y**2)
 
 
 def steps(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
@@ -69,7 +69,7 @@ def steps(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
 def observe_summed(
     panel: Panel,
     line: Line,
-    strays: tuple[TensorVariable, TensorVariable],
+    deviation: tuple[TensorVariable, TensorVariable],
     sigma_y: TensorVariable,
     spread: tuple[TensorVariable, TensorVariable],
     y: TensorVariable,
@@ -80,7 +80,7 @@ def observe_summed(
     Args:
         panel: the panel.
         line: the expected outcome at the population's mean effects.
-        strays: ``phi_u`` and ``sigma_u``, from :func:`parameters`.
+        deviation: ``phi_u`` and ``sigma_u``, from :func:`parameters`.
         sigma_y: sd of the independent noise.
         spread: the OUs' sds of intercept and slope (effect), and their correlation.
         y: the outcomes seen, (row).
@@ -114,7 +114,7 @@ def observe_summed(
 
     pm.CustomDist(
         "productivity",
-        *(x, line.level, line.beta, line.lam, line.factor, *strays, sigma_y, *spread),
+        *(x, line.level, line.beta, line.lam, line.factor, *deviation, sigma_y, *spread),
         *(rows.ou, rows.month, slot, before, since, *line.extras),
         logp=logp,
         random=draw,
@@ -134,7 +134,7 @@ def observe(
     *,
     mean: TensorVariable,
     factor: TensorVariable,
-    strays: tuple[TensorVariable, TensorVariable],
+    deviation: tuple[TensorVariable, TensorVariable],
     variance: TensorVariable,
 ) -> None:
     """Add the observed node ``productivity``: p(y_gt | y_g before t), a value a row.
@@ -145,7 +145,7 @@ def observe(
         dim: their dim.
         mean: the expected outcome of each row.
         factor: kappa_g of each row.
-        strays: ``phi_u`` and ``sigma_u``, from :func:`parameters`.
+        deviation: ``phi_u`` and ``sigma_u``, from :func:`parameters`.
         variance: of the independent noise, before the factor, (row).
     """
     first_at, gap_at = steps(panel)
@@ -155,7 +155,7 @@ def observe(
     def logp(value: TensorVariable, mean: TensorVariable, *params: Any) -> TensorVariable:
         factor, phi, sigma_u, variance, first, gap = params
         column = ((value - mean) / factor)[:, None]
-        out, log_f = filtering.whiten(column, first, gap, phi, sigma_u**2, variance)
+        out, log_f = kalman.whiten(column, first, gap, phi, sigma_u**2, variance)
         return -0.5 * (np.log(2 * np.pi) + log_f + out[:, 0] ** 2) - pt.log(factor)
 
     def draw(
@@ -173,7 +173,7 @@ def observe(
 
     pm.CustomDist(
         "productivity",
-        mean, factor, *strays, variance, first, gap,
+        mean, factor, *deviation, variance, first, gap,
         logp=logp,
         random=draw,
         signature="(row),(row),(),(),(row),(row),(row)->(row)",
@@ -249,7 +249,7 @@ def complete(panel: Panel, spec: ModelSpec, posterior: xr.Dataset, *, seed: int)
         columns = np.stack([left, np.ones_like(left), m], axis=1)
         if "noise_ou" in value:
             columns /= value["noise_ou"][k, ou][:, None]
-        out, _ = filter_kernel.whiten(
+        out, _ = kalman_kernel.whiten(
             columns,
             first,
             gap,

@@ -12,9 +12,9 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor import TensorVariable
 
 from oulib.errors import UserError
+from oulib.model.spec import ModelSpec
 from oulib.model.survey import LatentScore
 from oulib.panel import Panel
-from oulib.spec import ModelSpec
 
 EFFECTS = ("alpha", "beta")
 """The varying effects that every model has, in the order of ``sigma_ou[effect]``."""

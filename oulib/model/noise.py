@@ -7,8 +7,8 @@ import pymc as pm
 import pytensor.tensor as pt
 from pytensor.tensor import TensorVariable
 
+from oulib.model.spec import ModelSpec
 from oulib.panel import Panel
-from oulib.spec import ModelSpec
 
 
 def add(panel: Panel, spec: ModelSpec) -> TensorVariable | None:

@@ -8,13 +8,13 @@ import pytensor.tensor as pt
 from pytensor.tensor import TensorVariable
 from scipy import special
 
-from oulib.model import deviations, integration, months, noise, row_kernels
+from oulib.model import deviations, months, noise, quadrature, row_kernels
 from oulib.model.groups import Effects
 from oulib.model.line import Line
 from oulib.model.response import Response
+from oulib.model.spec import ModelSpec
 from oulib.model.survey import LatentScore, given_survey, scores
 from oulib.panel import Panel
-from oulib.spec import ModelSpec
 
 
 def add(
@@ -33,10 +33,10 @@ def add(
     """
     model = pm.modelcontext(None)
     if spec.deviations:
-        strays, sigma_y = deviations.parameters(spec)
+        deviation, sigma_y = deviations.parameters(spec)
     else:
-        strays, sigma_y = None, pm.HalfNormal("sigma_y", sigma=spec.priors.sigma_y)
-    resemblance = None if strays is None else deviations.resemblance(*strays, sigma_y)
+        deviation, sigma_y = None, pm.HalfNormal("sigma_y", sigma=spec.priors.sigma_y)
+    resemblance = None if deviation is None else deviations.resemblance(*deviation, sigma_y)
     lam = _months(panel, spec, score, effects, resemblance)
     noise_ou = noise.add(panel, spec)
     nu = _degrees_of_freedom(spec)
@@ -66,14 +66,14 @@ def add(
     factor = pt.ones_like(level) if noise_ou is None else noise_ou
     line = Line(score, level, effects.beta, lam, within, extra, factor)
 
-    if strays is not None and effects.spread is not None:
-        deviations.observe_summed(panel, line, strays, sigma_y, effects.spread, y, dim)
-    elif strays is not None:
+    if deviation is not None and effects.spread is not None:
+        deviations.observe_summed(panel, line, deviation, sigma_y, effects.spread, y, dim)
+    elif deviation is not None:
         mean, loading = line.parts()
         factor = factor[ou]
         variance = pt.ones_like(y) * sigma_y**2 + (loading / factor) ** 2
         deviations.observe(
-            panel, y, dim, mean=mean, factor=factor, strays=strays, variance=variance
+            panel, y, dim, mean=mean, factor=factor, deviation=deviation, variance=variance
         )
     elif x_star is not None or spec.score == "expected":
         mean = line.parts()[0] if x_star is None else line.given(x_star)
@@ -196,13 +196,13 @@ def _by_quadrature(
 
     def logp(value: TensorVariable, *params: TensorVariable) -> TensorVariable:
         mean, loading, sigma, shape, factor, response = parts(params)
-        total = integration.log_outcome(
+        total = quadrature.log_outcome(
             (value - mean) / factor, loading / factor, sigma, shape, *response, step=spec.step
         )
         if own:
             total -= pt.log(factor)
         if response:
-            total -= integration.log_response(*response, step=spec.step)
+            total -= quadrature.log_response(*response, step=spec.step)
         return total
 
     def draw(

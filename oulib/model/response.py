@@ -10,10 +10,10 @@ import pytensor.tensor as pt
 from pytensor.tensor import TensorVariable
 
 from oulib.errors import UserError
-from oulib.model import integration, row_kernels
+from oulib.model import quadrature, row_kernels
+from oulib.model.spec import ModelSpec
 from oulib.model.survey import LatentScore
 from oulib.panel import Panel
-from oulib.spec import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def add(panel: Panel, spec: ModelSpec, score: LatentScore) -> Response | None:
     response = Response(offset, slope, sign, at)
     if spec.latent == "integrated":
         # Summed for the answer that was given: the outcome needs the same sum, so it costs once.
-        given = pt.minimum(integration.log_response(*at, step=spec.step), -1e-12)
+        given = pt.minimum(quadrature.log_response(*at, step=spec.step), -1e-12)
         response.observe(sign * (given - pt.log1mexp(given)))
     return response
 

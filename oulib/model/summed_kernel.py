@@ -1,7 +1,7 @@
 # ruff: noqa: ANN001, ANN202 - Numba finds the types itself
 """Densities of OUs' series with deviations and OU effects summed out: equation (14.6).
 
-The three columns that the filter of :mod:`oulib.model.filtering` whitens are an OU's residuals,
+The three columns that the filter of :mod:`oulib.model.kalman` whitens are an OU's residuals,
 ones, and what its slope multiplies.  The filter's variances, and the column of ones, depend only
 on which months of an OU have rows, so they are worked out once for every history that occurs
 ("slot"; a panel without gaps has one slot a month) and not once a row.  An OU's effects are then

@@ -11,8 +11,8 @@ import pytensor.tensor as pt
 from pytensor.tensor import TensorVariable
 
 from oulib.model import months, row_kernels
+from oulib.model.spec import ModelSpec
 from oulib.panel import Panel
-from oulib.spec import ModelSpec
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ class Panel:
             name=name,
         )
 
-    def keep(self, rows: np.ndarray) -> Panel:
+    def select_rows(self, rows: np.ndarray) -> Panel:
         """The panel with only ``rows`` (positions), for fitting while others are left out.
 
         Labels, calendar, waves and standardisation stay those of the whole panel, so a model of

@@ -1,0 +1,1 @@
+"""From notebooks to pages: files and processes, no statistics."""

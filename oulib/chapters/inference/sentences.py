@@ -1,0 +1,234 @@
+"""Sentences about what draws are draws of: ranks, Monte Carlo error, variational fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from oulib.posterior.checks import Verdict
+from oulib.report.sentences import CHECK_NAMES
+from oulib.report.text import count, name, number, percent, told_apart
+
+K_LIMIT = 0.7
+"""Pareto k above which an approximation cannot stand for the posterior."""
+
+GROUPS = {
+    "sigma_ou": "the scales of the OUs' effects",
+    "corr_ou": "the correlation of intercepts and slopes",
+    "mu_beta": "the average slope",
+    "sigma_y": "the noise of the outcome",
+    "beta": "the OUs' slopes",
+}
+"""The variables whose standard deviations are said in words, in this order."""
+
+
+def signs(verdict: Verdict, what: str) -> str:
+    """What a fit's diagnostics look like, whether it passed or not."""
+    if verdict.sampled:
+        values = {check.name: check for check in verdict.checks}
+        r_hat, _ = told_apart(values["r_hat"].value, values["r_hat"].threshold)
+        return (
+            f"{what}: no check failed. The largest R-hat is {r_hat}, the smallest bulk ESS "
+            f"{number(values['ess_bulk'].value, 0)}, the smallest tail ESS "
+            f"{number(values['ess_tail'].value, 0)}; there are no divergences, and the smallest "
+            f"BFMI is {number(values['bfmi'].value)}."
+        )
+    failed, well = [], []
+    for check in verdict.checks:
+        label = CHECK_NAMES.get(check.name, check.name)
+        value, threshold = told_apart(check.value, check.threshold)
+        if check.name.startswith("ess"):
+            value = number(check.value, 0)
+        (well if check.passed else failed).append(f"{label} {value} (limit {threshold})")
+    text = f"{what}: failed are {_listed(failed)}."
+    return text + (f" Unalarmed are {_listed(well)}." if well else "")
+
+
+def ranks(outside: Mapping[str, float]) -> str:
+    """How many bars of the rank plots lie outside the band, shares by what was plotted."""
+    parts = [f"{percent(share)} for {what}" for what, share in outside.items()]
+    return (
+        "Of independent draws a tenth of the bars would lie outside the band, give or take; "
+        f"here it is {_listed(parts)}."
+    )
+
+
+def divergences(bad: xr.Dataset, good: xr.Dataset) -> str:
+    """Where the transitions diverged, and what part of the posterior was hardly visited.
+
+    Both are those of ``inference.score_funnel`` or ``group_funnel``, of two forms of one model.
+    """
+    diverging = bad["diverging"].to_numpy().ravel().astype(bool)
+    scale, exact = (tree["log_scale"].to_numpy().ravel() for tree in (bad, good))
+    low = float(np.quantile(exact, 0.1))
+    visited = float(np.mean(scale < low))
+    if not diverging.any():
+        text = "No transition diverged in this run."
+    else:
+        below = float(np.mean(scale[diverging] < np.median(scale)))
+        text = (
+            f"{count(int(diverging.sum()), 'transition')} of {diverging.size:,} diverged, "
+            f"{percent(below)} of them in the lower half of the run's draws of the scale"
+        )
+        text += (
+            ", where the funnel is narrow."
+            if below > 0.6
+            else ": they do not sit in the neck alone."
+        )
+    text += (
+        f" The lowest tenth of the scale's posterior, by the better form, received "
+        f"{percent(visited)} of this run's draws"
+    )
+    if visited < 0.07:
+        return text + ": part of the posterior is missing from it."
+    if visited > 0.13:
+        return text + ": too many, for the run was stuck there."
+    return text + ", about its share."
+
+
+def falling(errors: pd.DataFrame, powers: Mapping[str, float]) -> str:
+    """How Monte Carlo error falls with draws, from ``monte_carlo_error`` and ``exponent``."""
+    first, last = errors.index[0], errors.index[-1]
+    parts = []
+    for column, what in (("mean", "posterior mean"), ("quantile", "5% quantile")):
+        parts.append(
+            f"that of the {what} from {number(errors[column].iloc[0], 3)} to "
+            f"{number(errors[column].iloc[-1], 3)} posterior standard deviations "
+            f"(power {number(powers[column])})"
+        )
+    text = (
+        f"From {first:,} to {last:,} draws the typical distance to the reference run falls: "
+        f"{parts[0]}, {parts[1]}. "
+    )
+    usual = all(abs(powers[column] + 0.5) < 0.15 for column in ("mean", "quantile"))
+    text += (
+        "That is the square root that theory promises, within the noise of a single run. "
+        if usual
+        else "That is not the power of −0.5 that theory promises; a single run is noisy, and short "
+        "prefixes may still remember where the chains began. "
+    )
+    ratio = errors["mean"] / errors["mean_mcse"]
+    low, high = float(ratio.min()), float(ratio.max())
+    return text + (
+        f"For the mean the distance found is {number(low)} to {number(high)} times the error that "
+        "the draws themselves announce."
+    )
+
+
+def precision(table: pd.DataFrame) -> str:
+    """The Monte Carlo error of posterior means beside the posterior's own width."""
+    share = (table["mcse_mean"] / table["sd"]).dropna()
+    text = (
+        f"Over {count(len(share), 'parameter')} the Monte Carlo standard error of the mean is "
+        f"{percent(float(share.median()))} of the posterior standard deviation in the median and "
+        f"{percent(float(share.max()))} at most (for {name(share.idxmax())}): "
+    )
+    if share.max() < 0.05:
+        return text + "two digits of every mean mean something."
+    return text + "the first digit of some means is still moving; more draws would settle it."
+
+
+def sds(table: pd.DataFrame, form: str) -> str:
+    """Which standard deviations a variational fit gets wrong, from ``inference.against``."""
+    variable = table.index.str.partition("[").get_level_values(0)
+    parts = []
+    for group, what in GROUPS.items():
+        ratio = table["sd_ratio"][variable == group]
+        if ratio.empty:
+            continue
+        if len(ratio) == 1:
+            parts.append(f"{what} {number(float(ratio.iloc[0]))}")
+        elif len(ratio) == 2:
+            pair = [f"{number(v)} for {name(p)}" for p, v in ratio.items()]
+            parts.append(f"{what} {' and '.join(pair)}")
+        else:
+            parts.append(
+                f"{what} {number(float(ratio.median()))} in the median "
+                f"({number(float(ratio.min()))} to {number(float(ratio.max()))})"
+            )
+    low = int((table["sd_ratio"] < 0.9).sum())
+    high = int((table["sd_ratio"] > 1.1).sum())
+    text = (
+        f"The {form} fit's standard deviations, as a share of those by NUTS, are: "
+        f"{'; '.join(parts)}. "
+        f"Of {count(len(table), 'parameter')}, {low} have a standard deviation more than a tenth "
+        f"too small and {high} one more than a tenth too large; the smallest share is "
+        f"{number(float(table['sd_ratio'].min()))}, for {name(table['sd_ratio'].idxmin())}. "
+    )
+    worst = table["shift"].abs().idxmax()
+    return text + (
+        f"Its means are off by {number(float(table['shift'].abs().median()))} standard deviations "
+        f"in the median and by {number(float(table['shift'].abs().max()))} at most, for "
+        f"{name(worst)}."
+    )
+
+
+def held(table: pd.DataFrame, form: str) -> str:
+    """What the approximation's nominal 90% intervals hold: of the posterior, and of the truth."""
+    variable = table.index.str.partition("[").get_level_values(0)
+    least = table["held"].idxmin()
+    text = (
+        f"The {form} fit's 90% intervals hold {percent(float(table['held'].mean()))} of the "
+        f"posterior on average over all parameters, {percent(float(table.loc[least, 'held']))} for "
+        f"{name(least)}, where it is worst"
+    )
+    slopes = table["held"][variable == "beta"]
+    text += f", and {percent(float(slopes.mean()))} for the slopes of the OUs. "
+    if float(table.loc[least, "held"]) < 0.8:
+        text += "An interval that calls itself 90% and is not is worse than none. "
+    else:
+        text += "None of them is far from what it claims. "
+    if "inside" not in table:
+        return text.strip()
+    of = table[variable == "beta"]
+    return text + (
+        f"Of the {len(of)} true slopes {int(of['inside'].sum())} lie inside its intervals and "
+        f"{int(of['inside_nuts'].sum())} inside those by NUTS; of all {len(table)} true values "
+        f"{int(table['inside'].sum())} and {int(table['inside_nuts'].sum())}. One panel cannot "
+        "tell a coverage of 90% from one of 80% by counting; the share of the posterior can."
+    )
+
+
+def trusted(ks: Mapping[str, float]) -> str:
+    """Whether importance weights would have warned of each approximation, Pareto k by form."""
+    parts = [f"{number(k)} for the {form} fit" for form, k in ks.items()]
+    bad = [form for form, k in ks.items() if not k <= K_LIMIT]
+    text = f"Pareto k is {_listed(parts)}. "
+    if not bad:
+        return text + f"None is above {K_LIMIT}: reweighted, each could stand for the posterior."
+    return text + (
+        f"Above {K_LIMIT} an approximation cannot even be repaired by reweighting its draws, which "
+        f"rules out the {_listed(bad)} fit{'s' if len(bad) > 1 else ''}."
+    )
+
+
+def floor(errors: pd.DataFrame, approximate: pd.DataFrame) -> str:
+    """That more draws of an approximation do not help, from two ``monte_carlo_error`` tables."""
+    last, stuck = float(errors["mean"].iloc[-1]), float(approximate["mean"].iloc[-1])
+    text = (
+        f"At {errors.index[-1]:,} draws the means by NUTS are {number(last, 3)} posterior standard "
+        f"deviations from the reference, typically, and the approximation's {number(stuck, 3)} at "
+        f"{approximate.index[-1]:,}"
+    )
+    if stuck > 3 * last:
+        return text + ". The rest is no Monte Carlo error, and no number of draws will remove it."
+    return text + ": here the approximation's own error hardly shows beside that of its draws."
+
+
+def replicates(coverage: Mapping[str, float]) -> str:
+    """How well replicates by each fit cover the outcomes, shares of 90% intervals by fit."""
+    parts = [f"{percent(share)} by {form}" for form, share in coverage.items()]
+    text = f"Of the outcomes the 90% predictive intervals hold {_listed(parts)}. "
+    if max(coverage.values()) - min(coverage.values()) < 0.03:
+        return text + (
+            "The check sees no difference: a row's own noise hides what the intervals of the "
+            "parameters get wrong."
+        )
+    return text + "Here the difference between the fits reaches the data."
+
+
+def _listed(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]

@@ -1,0 +1,113 @@
+"""Sentences about what the licence lets through, on panels whose slopes are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from oulib.chapters.licence.analysis import Made, conclusions, summary, told
+from oulib.report.text import count, names, percent
+
+INGREDIENTS = {
+    "clean": "as the baseline has it",
+    "persistence": "months that hang together",
+    "noise": "unequal noise of OUs",
+    "trend": "trends of OUs",
+    "factor": "a second common movement",
+    "tails": "outliers",
+    "nonresponse": "silence by the score",
+    "shift": "a level that shifts once",
+    "curve": "a bend in the score",
+}
+"""What a kind of panels has."""
+
+STRENGTHS = {"1": "weak", "2": "moderate", "3": "strong"}
+
+FOLLOWING = "clean"
+"""The kind of panels that follow the model."""
+
+LOW = 0.85
+"""Coverage of 90% intervals below which a kind is named."""
+
+
+def kind(name: str) -> str:
+    """What to call a kind: its ingredient and how strong it is."""
+    strength = STRENGTHS.get(name[-1], "")
+    found = INGREDIENTS.get(name.rstrip("123"), name)
+    return f"{found}, {strength}" if strength else found
+
+
+def measured(fits: Sequence[Made]) -> str:
+    """What was made: kinds, panels of each, models and their order."""
+    models = list(dict.fromkeys(one.model for one in fits))
+    number = summary(fits)["panels"]
+    each = count(int(number.min()), "panel")
+    if number.min() < number.max():
+        each = f"{number.min()} to {number.max()} panels"
+    order = models[0] if len(models) < 2 else f"{models[0]}, and where it may not, {models[1]}"
+    return (
+        f"{each[0].upper()}{each[1:]} of each of {count(len(number), 'kind')} were fitted; a "
+        f"conclusion comes from {order}."
+    )
+
+
+def following(fits: Sequence[Made]) -> str:
+    """Of panels that follow the model: how often nothing is concluded."""
+    row = summary(fits).loc[FOLLOWING]
+    none = int(row["panels"] - row["concluded"])
+    return (
+        f"Of {count(int(row['panels']), 'panel')} that follow the model, {none} "
+        f"{'is' if none == 1 else 'are'} left without a conclusion; the 90% intervals of the "
+        f"others hold {percent(row['coverage_concluded'])} of the true slopes."
+    )
+
+
+def overall(fits: Sequence[Made]) -> str:
+    """Wrong signs over all kinds, by the chains alone and of conclusions."""
+    first = fits[0].model
+    alone = told([one for one in fits if one.model == first and one.sampled])
+    said = told(conclusions(fits))
+    strong = _share(said, "strong", "strong_wrong")
+    return (
+        f"By the chains alone, {alone['wrong']:,} of {alone['stated']:,} signs that {first} would "
+        f"have stated with a probability above 0.95 are wrong ({_share(alone)}); of those that are "
+        f"concluded, {said['wrong']:,} of {said['stated']:,} ({_share(said)}), where their own "
+        f"probabilities let expect {said['expected']:.0f}. With a probability above 0.99 it is "
+        f"{said['strong_wrong']:,} of {said['strong']:,} ({strong})."
+    )
+
+
+def _share(found: dict[str, float], of: str = "stated", wrong: str = "wrong") -> str:
+    return f"{100 * found[wrong] / found[of]:.1f}%" if found[of] else "none"
+
+
+def short(fits: Sequence[Made]) -> str:
+    """The kinds of which conclusions cover too little, or of which there are none."""
+    table = summary(fits)
+    low = table.index[table["coverage_concluded"] < LOW]
+    none = table.index[table["concluded"] == 0]
+    parts = []
+    if low.size:
+        each = [
+            f"{kind(name)} ({100 * table.loc[name, 'coverage_concluded']:.1f}%)" for name in low
+        ]
+        parts.append(
+            f"Intervals of conclusions hold less than {percent(LOW)} of the true slopes in these "
+            f"kinds: {'; '.join(each)}."
+        )
+    else:
+        least = float(np.nanmin(table["coverage_concluded"]))
+        parts.append(
+            f"In no kind do intervals of conclusions hold less than {percent(LOW)} of the true "
+            f"slopes (the least is {percent(least)})."
+        )
+    if np.isfinite(table["error"]).any():
+        error = percent(table["error"].mean())
+        parts.append(
+            f"With so few panels of a kind, such a share is known to {error} (its standard error, "
+            "the mean over kinds)."
+        )
+    if none.size:
+        parts.append(f"Nothing is ever concluded from these: {names([kind(n) for n in none], 9)}.")
+    return " ".join(parts)

@@ -1,0 +1,361 @@
+"""Sentences about slopes that were bent without any survey, and about what closes the paths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy import stats
+
+from oulib.chapters.misspecification.analysis import FACTOR, NOISE, PERSISTENCE, Outcome, switches
+from oulib.model.spec import BASELINE, ModelSpec, Priors
+from oulib.report.text import count, interval, number, percent
+
+_PRESENT = {
+    NOISE: "OUs differ in how noisy they are",
+    FACTOR: "OUs share a second movement, which some feel more than others",
+    PERSISTENCE: "an OU that is above its expectation in one month tends to be in the next",
+}
+_STATISTIC = {
+    NOISE: "sd of the OUs' log residual scale",
+    FACTOR: "share of variance in the strongest common movement",
+    PERSISTENCE: "correlation of residuals in successive months",
+}
+
+_SHORT = {
+    NOISE: "differences of noise between OUs",
+    FACTOR: "a second common movement",
+    PERSISTENCE: "persistence",
+}
+
+WHY: dict[str, str] = {
+    "months": "month effects of outcomes and scores persist, and their size is learned",
+    "noise": "OUs may differ in noise, so that a slope need not say it (the variance path)",
+    "score": "the outcome follows the expected score, so that no slope enters a variance",
+    "slope": "a slope acts on what is the OU's own in a month; OUs' mean scores and the common "
+    "movement have coefficients of their own (the factor path)",
+    "movement": "no common movement of the score where no survey could have seen it (the factor "
+    "path)",
+    "deviations": "an OU may stray for months, so that its months are not counted as independent",
+    "survey_scale": "the noise of one answer may be as large as the number of respondents implies",
+}
+"""Why each switch of the robust model is there."""
+
+
+def ingredients(table: pd.DataFrame) -> str:
+    """What a panel has that the specification's models lack, from ``hijacks.ingredients``."""
+    found = [_PRESENT[name] for name, row in table.iterrows() if row["present"]]
+    figures = "; ".join(
+        f"{_STATISTIC[name]} {number(row['value'])}, where chance makes {number(row['chance'])} "
+        f"and rarely more than {number(row['high'])}"
+        for name, row in table.iterrows()
+    )
+    if not found:
+        text = (
+            "Before any model, the outcomes of this panel show none of the three: what they have "
+            "of each is what chance makes"
+        )
+    else:
+        text = f"Before any model, the outcomes of this panel show that {_list(found)}"
+    text = f"{text} ({figures})."
+    if found == [_PRESENT[NOISE]]:
+        text += (
+            " Slopes of different size make OUs differ in that way, too, so that this alone is no "
+            "reason for alarm."
+        )
+    return text
+
+
+def checked(table: pd.DataFrame) -> str:
+    """Whether a model makes outcomes like the panel's, from ``hijacks.checked``."""
+    figures = "; ".join(
+        f"{_STATISTIC[name]} {number(row['observed'])} in the data and "
+        f"{interval(row['low'], row['high'])} in nine of ten replicates"
+        for name, row in table.iterrows()
+    )
+    more = [_SHORT[name] for name, row in table.iterrows() if row["p"] < 0.01]
+    less = [_SHORT[name] for name, row in table.iterrows() if row["p"] > 0.99]
+    text = f"The three statistics: {figures}. "
+    if not more and not less:
+        return text + "None of them surprises the model."
+    if more:
+        text += f"The data have more of {_list(more)} than the model makes. "
+    if less:
+        text += f"The model makes more of {_list(less)} than the data have. "
+    if FACTOR in table.index and table.loc[FACTOR, "p"] < 0.01:
+        text += (
+            "A second common movement is in no model of this book: what it does here is that it "
+            "cannot reach the slopes, and the intervals do not know of it."
+        )
+    return text.strip()
+
+
+def signs(result: Outcome, beta: xr.DataArray) -> str:
+    """Whether chains disagree on the slopes' signs, from a fit's outcome and its draws."""
+    chains = beta.mean(("draw", "ou")).to_numpy()
+    text = (
+        f"The worst R-hat of a hyperparameter is {number(result.r_hat)}, that of "
+        f"{_code(result.where)}, with {count(result.divergences, 'divergence')}. "
+        f"By chain the average slope is {_list([number(c) for c in chains])}"
+    )
+    if np.isfinite(result.truth):
+        text += f"; the true {_code('mu_beta')} is {number(result.truth)}"
+    text += ". "
+    if result.opposed > 0:
+        return text + (
+            f"For {percent(result.opposed)} of the OUs one chain is sure of a positive slope and "
+            "another of a negative one: each chain has found its own mode."
+        )
+    if result.r_hat > 1.01:
+        return text + "No two chains are sure of opposite signs, but they do not agree either."
+    return text + "The chains agree, signs included."
+
+
+def variance_path(table: pd.DataFrame) -> str:
+    """Whether the size of slopes follows the OUs' noise, from ``hijacks.fingerprint``."""
+    by_ou = table.groupby("ou").mean()
+    found = stats.spearmanr(by_ou["size"], by_ou["noise_ou"])
+    own = stats.spearmanr(by_ou["size"], by_ou["true"].abs())
+    text = (
+        f"Over OUs the rank correlation of the size of a slope is {number(found.statistic)} with "
+        f"how noisy the OU is, and {number(own.statistic)} with the size of its true slope. "
+    )
+    if found.statistic > 0 and found.pvalue < 0.01:
+        chance = max(float(found.pvalue), 1e-4)
+        return text + (
+            f"Chance alone would give a correlation like the first with probability {chance:.1g} "
+            "or less: the size of slopes follows the noise."
+        )
+    if found.statistic <= 0:
+        return text + "The size of slopes does not follow the noise."
+    return text + "The first may be chance."
+
+
+def factor_path(follows: np.ndarray, true: np.ndarray) -> str:
+    """Whether slopes follow the OUs' loadings on the second factor, chain by chain.
+
+    ``follows`` and ``true`` are the chains' correlations with the loadings and the true slopes.
+    """
+    text = (
+        "Over OUs the chains' slopes have correlations of "
+        f"{_list([number(value) for value in follows])} with how strongly an OU feels the months, "
+        f"and of {_list([number(value) for value in true])} with its true slope. "
+    )
+    strongest = np.abs(follows)
+    if strongest.min() > 0.7:
+        text += "In every chain the slopes are the loadings of the second factor"
+        if (follows > 0).any() and (follows < 0).any():
+            return text + ", in some with its sign and in others against it."
+        return text + "."
+    if strongest.max() > 0.7:
+        return text + "In some chains the slopes are the loadings of the second factor."
+    if (np.asarray(true) > strongest).all():
+        return text + "The slopes follow the true ones more closely than the loadings."
+    return text + "The slopes follow neither closely."
+
+
+def repairs(table: pd.DataFrame) -> str:
+    """Which models came through on which panel, from ``hijacks.ledger``."""
+    sentences = []
+    for panel, part in table.groupby(level="panel", sort=False):
+        part = part.droplevel("panel")
+        sound = list(part.index[part["sound"]])
+        failed = [model for model in part.index if model not in sound]
+        text = f"On the panel *{panel}* "
+        if sound:
+            text += f"slopes may be read off {_list([_code(m) for m in sound])}"
+            text += f", and not off {_list([_code(m) for m in failed])}" if failed else ""
+        else:
+            text += "slopes may be read off no model"
+        few = [
+            f"{_code(model)} ({percent(part.loc[model, 'coverage'])})"
+            for model in sound
+            if _too_few(part.loc[model, "coverage"], int(part.loc[model, "ous"]))
+        ]
+        if few:
+            text += f"; but too few true slopes lie in the 90% intervals of {_list(few)}"
+        sentences.append(text + ".")
+    return " ".join(sentences)
+
+
+def _too_few(coverage: float, ous: int) -> bool:
+    """Whether chance explains so few slopes inside 90% intervals less than one time in twenty."""
+    return bool(stats.binom.cdf(round(coverage * ous), ous, 0.9) < 0.05)
+
+
+def independent_months(lower: Sequence[Outcome], upper: Sequence[Outcome]) -> str:
+    """Whether leaving deviations out misjudges slopes, from fits of two models to some panels.
+
+    ``lower`` takes months for independent, ``upper`` has deviations.
+    """
+    ous = sum(result.ous for result in lower)
+    coverage = [float(np.mean([r.coverage for r in results])) for results in (lower, upper)]
+    error = [float(np.sqrt(np.mean([r.error**2 for r in results]))) for results in (lower, upper)]
+    width = [float(np.mean([r.width for r in results])) for results in (lower, upper)]
+    text = (
+        f"Over {count(len(lower), 'such panel')} {percent(coverage[0])} of the true slopes lie "
+        f"inside their 90% intervals with independent months and {percent(coverage[1])} with "
+        f"deviations; the errors of the posterior means are {number(error[0])} and "
+        f"{number(error[1])} (root mean square), the intervals {number(width[0])} and "
+        f"{number(width[1])} wide. "
+    )
+    one, other = (_too_few(c, ous) for c in coverage)
+    if one and not other:
+        text += "The months counted as independent were not, and the intervals say too much."
+    elif one:
+        text += "Too few lie inside with either model."
+    elif other:
+        text += "Too few lie inside with deviations, which is not what they are for."
+    elif error[1] < 0.9 * error[0]:
+        text += "Coverage does not tell the two apart here; errors do."
+    else:
+        text += "Chance could explain the difference."
+    stuck = sum(not result.sound for result in lower)
+    if stuck:
+        text += (
+            f" On {stuck} of the panels the model with independent months did not even pass its "
+            "gate: what lasts looks like noise of the OU, or like a second movement."
+        )
+    return text
+
+
+def robust(spec: ModelSpec, base: ModelSpec = BASELINE) -> pd.DataFrame:
+    """The switches of ``spec`` that differ from ``base``: value, default, priors and why."""
+    rows = {
+        name: {
+            "value": str(value),
+            "default": str(getattr(base, name)),
+            "priors": "; ".join(_priors(name, spec.priors)),
+            "why": WHY[name],
+        }
+        for name, value in switches(spec, base).items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("switch")
+
+
+def _priors(switch: str, p: Priors) -> Sequence[str]:
+    """The priors that a switch brings with it, from the values of the spec."""
+
+    def beta(a: float, b: float) -> str:
+        return f"Beta({a:g}, {b:g})"
+
+    def half(scale: float) -> str:
+        return f"HalfNormal({scale:g})"
+
+    brought = {
+        "months": (
+            "phi_lam, phi_tau ~ Uniform(-1, 1)",
+            f"sigma_lam ~ {half(p.sigma_lam)}",
+            f"gamma_x ~ {half(p.gamma_x)}",
+        ),
+        "noise": (f"sigma_noise_ou ~ {half(p.sigma_noise_ou)}",),
+        "slope": (f"beta_between ~ Normal(0, {p.mu_beta:g})",),
+        "deviations": (
+            f"phi_u ~ {beta(p.phi_u, 1)}",
+            f"sigma_u ~ {half(p.sigma_u)}",
+            f"sigma_y ~ {half(p.sigma_y)}",
+        ),
+        "survey_scale": (
+            f"share of noise ~ {beta(p.noise_share, p.noise_share)}",
+            "total ~ Rayleigh, sigma_x in units of "
+            f"{p.sigma_x:g}, sigma_meas in {p.sigma_meas:g} sqrt(median n)",
+        ),
+    }
+    return brought.get(switch, ("none of its own",))
+
+
+def composes(table: pd.DataFrame, reasons: Mapping[str, Sequence[str]]) -> str:
+    """What the whole composes with and why it does not with the rest: ``hijacks.composition``."""
+    whole = table.iloc[-1]
+    text = f"All of them together go with {_list(list(whole.index[whole])) or 'nothing else'}"
+    if whole.all():
+        return text + "."
+    sentences = dict.fromkeys(sentence for upgrade in reasons for sentence in reasons[upgrade])
+    why = "\n".join(f"- {sentence}" for sentence in sentences)
+    return f"{text}, and not with {_list(list(whole.index[~whole]))}:\n\n{why}"
+
+
+def cost(robust_: Outcome, other: Outcome, model: str) -> str:
+    """What the robust model costs against ``model`` on data that follow the latter."""
+    ratio = robust_.width / other.width
+    wider = "wider" if ratio >= 1 else "narrower"
+    text = f"Under the robust model the intervals of slopes are {percent(abs(ratio - 1))} {wider} "
+    text += f"than under {_code(model)} on average"
+    if np.isfinite(other.coverage):
+        text += (
+            f", and hold {percent(robust_.coverage)} of the true slopes instead of "
+            f"{percent(other.coverage)}; its posterior means are off by {number(robust_.error)} "
+            f"(root mean square) instead of {number(other.error)}"
+        )
+    text += (
+        f". For {_code('mu_beta')} it says {number(robust_.mean)} (sd {number(robust_.sd)}), the "
+        f"other {number(other.mean)} ({number(other.sd)})"
+    )
+    if np.isfinite(other.truth):
+        text += f", and the truth is {number(other.truth)}"
+    text += ". "
+    if not np.isfinite(other.coverage):
+        return text
+    if _too_few(robust_.coverage, robust_.ous):
+        return text + "Too few slopes lie inside: here robustness was not free of bias."
+    if robust_.error > 1.1 * other.error:
+        return text + "That is the premium of the insurance."
+    if robust_.error < other.error / 1.1:
+        return text + "Here the insurance cost nothing."
+    return text + "The premium is small here."
+
+
+def own(posterior: xr.Dataset) -> str:
+    """What the robust model learned of the three ingredients on a panel, from its draws."""
+
+    def middle(name: str) -> tuple[float, str]:
+        draws = posterior[name]
+        low, high = (float(draws.quantile(q)) for q in (0.05, 0.95))
+        return float(draws.mean()), interval(low, high)
+
+    phi, sigma_u = posterior["phi_u"], posterior["sigma_u"]
+    stray = sigma_u / np.sqrt(1 - phi**2)
+    share = float((stray**2 / (stray**2 + posterior["sigma_y"] ** 2)).mean())
+    noise, noise_range = middle("sigma_noise_ou")
+    persistent, range_ = middle("phi_u")
+    text = (
+        f"Deviations make up {percent(share)} of the variance of what score, OU and month leave "
+        "of an outcome. "
+    )
+    if share > 0.5:
+        text += "Most of what the specification calls noise lasts"
+    elif share > 0.1:
+        text += "A part of what the specification calls noise lasts"
+    else:
+        text += "Hardly any of what the specification calls noise lasts"
+    if share > 0.1:
+        text += (
+            f": a deviation carries over from month to month by {number(persistent)} (90% "
+            f"interval {range_}). "
+        )
+    else:
+        text += ", and how such deviations carry over is left to the prior. "
+    factor = np.exp(2 * 1.645 * noise)
+    text += (
+        f"The logarithms of the OUs' scales have a standard deviation of {number(noise)} "
+        f"({noise_range}): nine OUs in ten lie within a factor of {number(factor, 1)} of one "
+        "another in how noisy they are. "
+    )
+    between, low_high = middle("beta_between")
+    return text + (
+        f"Between OUs, a mean score higher by one standard deviation goes with an outcome that "
+        f"differs by {number(between)} ({low_high}), whatever happens within them."
+    )
+
+
+def _code(label: str) -> str:
+    return f"`{label.replace('`', '')}`"
+
+
+def _list(texts: Sequence[str]) -> str:
+    texts = list(texts)
+    if len(texts) < 2:
+        return "".join(texts)
+    return ", ".join(texts[:-1]) + " and " + texts[-1]

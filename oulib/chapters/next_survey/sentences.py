@@ -1,0 +1,278 @@
+"""Sentences about what comes next: another survey, the next months, a new OU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from oulib.chapters.next_survey.analysis import Design, Halving, Plan
+from oulib.report.text import count, interval, name, number, percent, probability
+
+FEW = 10
+"""Fewer forecasts than this are not judged by."""
+CLOSE = 0.15
+"""Relative difference of two standard deviations that a plan can live with."""
+
+
+def now(design: Design, share: float) -> str:
+    """The design that the panel has, and the share of planned surveys answered."""
+    return (
+        f"As it is, an OU has {count(design.waves, 'wave')} planned over the panel's span, with "
+        f"{_respondents(design.respondents)} in an OU of median size; {percent(share)} of the "
+        "planned surveys are taken to be answered."
+    )
+
+
+def designs(plan: Plan) -> str:
+    """What the refits found, and how far the closed form is from them."""
+    table = plan.table
+    best, worst = table.loc[table["sd"].idxmin()], table.loc[table["sd"].idxmax()]
+    text = (
+        f"Simulated and fitted, a design with {_design(worst)} leaves $\\mu_\\beta$ with a "
+        f"posterior standard deviation of {number(worst['sd'], 3)}"
+    )
+    if len(table) > 1:
+        text += f", and one with {_design(best)} leaves {number(best['sd'], 3)}"
+    ratio = table["formula_sd"] / table["sd"]
+    text += f". The closed form's is {interval(ratio.min(), ratio.max())} times that of the refits"
+    if (abs(ratio - 1) <= CLOSE).all():
+        text += ": close enough to plan with."
+    elif (ratio < 1 - CLOSE).any() and (ratio > 1 + CLOSE).any():
+        text += ": it errs on both sides, so that the refits are to be believed."
+    elif (ratio < 1 - CLOSE).any():
+        text += ": it promises too much under some design, so that the refits are to be believed."
+    else:
+        text += ": it is too cautious under some design, so that the refits are to be believed."
+    return text
+
+
+def reliabilities(plan: Plan) -> str:
+    """What more respondents do to the reliability of a survey."""
+    table = plan.table.sort_values("respondents")
+    low, high = table.iloc[0], table.iloc[-1]
+    text = (
+        f"With {_respondents(low['respondents'])} a survey's reliability is "
+        f"{number(low['within'])} for changes within an OU and {number(low['reliability'])} over "
+        "all"
+    )
+    if high["respondents"] == low["respondents"]:
+        return text + "."
+    return text + (
+        f"; with {_respondents(high['respondents'])} it would be {number(high['within'])} and "
+        f"{number(high['reliability'])}."
+    )
+
+
+def signs(plan: Plan) -> str:
+    """How surely the designs would tell the sign of the slope that was simulated."""
+    table = plan.table
+    text = f"The slope put in was {number(plan.slope, 3)}. "
+    first, last = table.iloc[0], table.iloc[-1]
+    text += (
+        f"With {_design(first)} its posterior mean has the right sign with probability "
+        f"{probability(first['formula_right'])}, and the posterior gives the right sign "
+        f"{probability(first['formula_probability'])} on average, in closed form"
+    )
+    if len(table) > 1:
+        text += (
+            f"; with {_design(last)} it is {probability(last['formula_right'])} and "
+            f"{probability(last['formula_probability'])}"
+        )
+    right = table["right"].mean()
+    text += (
+        f". Of all refits {percent(right)} have the sign right, and the mean probability that they "
+        f"give it is {probability(table['probability'].mean())}."
+    )
+    top = table["formula_probability"].max()
+    if top < 0.8:
+        text += (
+            " None of these designs would settle the sign of a slope of this size: whether a "
+            "slope so small matters is the question to ask first."
+        )
+    elif top > 0.95:
+        text += " A design among these would tell the sign of such a slope."
+    else:
+        text += " The best of these designs would give good hints of the sign, and no certainty."
+    return text
+
+
+def halving(found: Halving) -> str:
+    """Which design would halve the sd of the average slope, or that none does."""
+    design = found.design
+    text = (
+        f"With {count(design.waves, 'wave')} and {_respondents(design.respondents)} the closed "
+        f"form has a standard deviation of {number(found.sd, 3)}. "
+    )
+    if found.waves is None:
+        text += (
+            "More waves of this size would not halve it: a wave in every month would leave "
+            f"{percent(found.most_waves)} of it. "
+        )
+    else:
+        text += f"{count(found.waves, 'wave').capitalize()} of this size would halve it. "
+    if found.respondents is None:
+        text += (
+            "More respondents in the waves there are would not halve it: surveys without any noise "
+            f"would leave {percent(found.most_respondents)} of it. "
+        )
+    else:
+        text += (
+            f"So would {_respondents(found.respondents)} an OU in the waves there are, "
+            if found.waves is not None
+            else f"{_respondents(found.respondents).capitalize()} an OU in the waves there are "
+            "would, "
+        )
+        text += f"{number(found.respondents / design.respondents, 1)} times as many as now. "
+    if found.everything > 0.5:
+        text += (
+            f"Both at once would leave {percent(found.everything)}: the rest is how OUs differ, "
+            "which only more OUs average out."
+        )
+    elif found.waves is None and found.respondents is None:
+        text += f"Only both together can; at the utmost {percent(found.everything)} would be left."
+    return text.strip()
+
+
+def reused(plan: Plan) -> str:
+    """How often the refits' model was compiled, and what that took."""
+    compiling, sampling = plan.seconds[:, 0], plan.seconds[:, 1]
+    text = (
+        f"{count(len(plan.seconds), 'panel')} were simulated and fitted, sampling "
+        f"{number(sampling.mean(), 1)} seconds each. "
+    )
+    if len(plan.seconds) < 2 or compiling.max() < 2:
+        return text.strip()
+    anew = compiling > 0.25 * compiling.max()
+    times = "once" if anew.sum() == 1 else f"{int(anew.sum())} times"
+    text += f"The model was compiled {times}, in {number(compiling[anew].mean(), 1)} seconds"
+    if anew.all():
+        return text + " each."
+    return text + f"; setting it up took {number(compiling[~anew].max(), 1)} at most otherwise."
+
+
+# --- forecasts
+
+
+def calibrated(label: str, coverage: pd.DataFrame, what: str) -> str:
+    """Whether forecasts held as much as they should, from ``forecast.coverage``.
+
+    ``coverage`` is indexed by probability; ``what`` are the things that were forecast.
+    """
+    total = int(coverage["values"].iloc[0])
+    if total < FEW:
+        return f"{name(label)}: {count(total, 'forecast')} of {what} are too few to judge by."
+    parts, off = [], []
+    for prob, row in coverage.iterrows():
+        parts.append(
+            f"{percent(row['coverage'])} inside their {percent(prob)} intervals "
+            f"({percent(row['expected_low'])} to {percent(row['expected_high'])} expected)"
+        )
+        if row["coverage"] < row["expected_low"]:
+            off.append("too narrow")
+        elif row["coverage"] > row["expected_high"]:
+            off.append("wider than they need be")
+    text = f"{name(label)}: of {total:,} {what}, {' and '.join(parts)}. "
+    if not off:
+        return text + "The forecasts are calibrated as far as these can tell."
+    if len(set(off)) > 1:
+        return text + "The forecasts are not calibrated: their shape is wrong."
+    return text + f"The forecasts are not calibrated: they are {off[0]}."
+
+
+def against_naive(label: str, table: pd.DataFrame) -> str:
+    """Whether the model beats the last value carried forward, from ``forecast.against_naive``."""
+    if table.empty or not np.isfinite(table.loc[0, "gain"]):
+        return f"{name(label)}: there is no last value to compare with."
+    row = table.loc[0]
+    amount = (
+        f"a CRPS of {number(row['crps'], 3)} against {number(row['naive'], 3)} "
+        f"(difference {number(row['gain'], 3)}, standard error over OUs "
+        f"{number(row['gain_se'], 3)})"
+    )
+    months = (
+        f"The model is better in {int(row['better'])} of "
+        f"{count(int(row['months']), 'forecast')} of a month. "
+    )
+    intervals = (
+        f"The 90% intervals hold {percent(row['coverage'])} of the outcomes, those of the naive "
+        f"forecast {percent(row['naive_coverage'])}."
+    )
+    clear = np.isfinite(row["gain_se"]) and abs(row["gain"]) > 2 * row["gain_se"]
+    if clear and row["gain"] > 0 and 2 * row["better"] > row["months"]:
+        head = f"{name(label)} beats the last value carried forward: {amount}. "
+    elif clear and row["gain"] < 0:
+        head = f"{name(label)} does not beat the last value carried forward, it loses: {amount}. "
+    else:
+        head = f"{name(label)} does not beat the last value carried forward: {amount}. "
+    return head + months + intervals
+
+
+def steps_ahead(label: str, table: pd.DataFrame) -> str:
+    """Whether forecasts get worse with distance, from ``forecast.against_naive``."""
+    ahead = table.drop(index=0)
+    if len(ahead) < 2:
+        return f"{name(label)}: there is one step ahead only."
+    first, last = ahead.iloc[0], ahead.iloc[-1]
+    text = (
+        f"{name(label)}: from one step ahead to {int(last.name)} the model's CRPS goes from "
+        f"{number(first['crps'], 3)} to {number(last['crps'], 3)}, the naive forecast's from "
+        f"{number(first['naive'], 3)} to {number(last['naive'], 3)}"
+    )
+    if last["gain"] > first["gain"]:
+        return text + "; the model's advantage grows with distance, or its handicap shrinks."
+    return text + "; the model does not gain with distance."
+
+
+def new_ou_width(label: str, widths: pd.DataFrame) -> str:
+    """How wide a new OU's interval is against that of an OU with history, ``forecast.widths``."""
+    month, row = widths.index[0], widths.iloc[0]
+    own = row["with history"]
+    parts = [
+        f"{number(value / own, 1)} times as wide for {_site(column)}"
+        for column, value in row.drop("with history").items()
+    ]
+    text = (
+        f"{name(label)}: in {month} the 90% interval of log productivity of an OU with a history "
+        f"is {number(own)} standard deviations wide in the median; that of a new OU is "
+        f"{_and(parts)}."
+    )
+    ratio = float(row.drop("with history").min() / own)
+    if ratio < 1.1:
+        text += (
+            " A history is worth next to nothing here, so far as the next month goes: the OUs are "
+            "alike, or their past does not last."
+        )
+    if len(parts) > 1:
+        known = row.drop(["with history", "unknown site"], errors="ignore")
+        if "unknown site" in row and known.mean() < 0.95 * row["unknown site"]:
+            text += " Knowing the site narrows it."
+        else:
+            text += " Knowing the site hardly narrows it."
+    return text
+
+
+def no_sites(label: str) -> str:
+    """That a model without a site level has one kind of new OU."""
+    return (
+        f"{name(label)} has no site level: a new OU of a known site is the same to it as one of an "
+        "unknown site."
+    )
+
+
+def _site(label: object) -> str:
+    return "an unknown site" if label == "unknown site" else f"a known site ({name(label)})"
+
+
+def _respondents(n: float) -> str:
+    shown = max(round(n), 1)
+    return count(shown, "respondent")
+
+
+def _design(row: pd.Series) -> str:
+    return f"{count(int(row['waves']), 'wave')} of {_respondents(row['respondents'])}"
+
+
+def _and(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]

@@ -1,0 +1,115 @@
+"""Sentences about a panel before any model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from oulib.panel.describe import Overview, Tails
+from oulib.report.text import count, number, percent
+
+
+def size(o: Overview) -> str:
+    """How large the panel is, and how complete."""
+    text = (
+        f"The panel follows {count(o.ous, 'OU')} in {count(o.sites, 'site')} over "
+        f"{count(o.months, 'period')}: {count(o.rows, 'row')}"
+    )
+    if o.rows == o.cells:
+        return text + ", one for every OU and period, with no gaps."
+    return text + (
+        f" of {o.cells:,} possible ones; {percent(1 - o.rows / o.cells)} of the OU-periods have "
+        "no row."
+    )
+
+
+def surveys(o: Overview) -> str:
+    """How often a survey was seen, and how large it was."""
+    low, high = o.waves_per_ou
+    waves = f"{low}" if low == high else f"{low} to {high}"
+    text = (
+        f"A survey score is observed in {count(o.surveys, 'row')}, {percent(o.surveys / o.rows)} "
+        f"of all; an OU has {waves} of them. Behind a score stand between {o.respondents[0]:,} "
+        f"and {o.respondents[2]:,} respondents, {o.respondents[1]:,} in the median."
+    )
+    if o.ous_without_survey:
+        text += (
+            f" {count(o.ous_without_survey, 'OU')} never had one, and everything about "
+            "their score will come from the hierarchy and from their outcomes."
+        )
+    return text
+
+
+def schedule(o: Overview) -> str:
+    """What was planned and what was answered, or that the file does not say."""
+    if o.scheduled is None:
+        return (
+            "The file has no column `scheduled`, so which months were planned waves is not known, "
+            "and it is not guessed from what was observed. Nothing can be said here about who did "
+            "not answer."
+        )
+    text = (
+        f"A survey was planned in {count(o.scheduled, 'row')} and observed in {o.answered:,} of "
+        f"them, {percent(o.answered / o.scheduled) if o.scheduled else 'none'}."
+    )
+    if o.unscheduled_surveys:
+        text += (
+            f" {count(o.unscheduled_surveys, 'survey')} came outside the schedule: they inform the "
+            "measurement model, and say nothing about response."
+        )
+    return text
+
+
+def tails(t: Tails) -> str:
+    """Whether the outcome has more outliers than a normal distribution."""
+    text = (
+        f"Beyond three robust standard deviations lie {count(t.beyond, 'residual')} of {t.rows:,}, "
+        f"where a normal distribution would put about {number(t.expected, 0)}. "
+    )
+    if t.heavy:
+        return text + "The tails are heavier than normal, which the baseline cannot express."
+    return text + "That is no clear sign of tails heavier than normal."
+
+
+def persistence(autocorrelation: float) -> str:
+    """Whether a month resembles the month before."""
+    if not np.isfinite(autocorrelation):
+        return "There are too few consecutive months to say whether they resemble each other."
+    text = f"The months' mean outcomes have a lag-one autocorrelation of {number(autocorrelation)}"
+    if autocorrelation > 0.4:
+        return text + ": a month resembles the one before, which independent months ignore."
+    if autocorrelation < -0.4:
+        return text + ": months alternate, which independent months ignore."
+    return text + ", so consecutive months are not clearly alike."
+
+
+def sites(share: float) -> str:
+    """How much of the difference between OUs lies between sites."""
+    if not np.isfinite(share):
+        return "The panel has too few OUs a site to tell sites from OUs."
+    text = f"About {percent(share)} of the variance between OUs' mean outcomes lies between sites"
+    if share > 0.15:
+        return text + ", so OUs of one site are alike beyond chance."
+    return text + ", little enough that sites may not matter here."
+
+
+def response(table: pd.DataFrame) -> str:
+    """Whether planned surveys were answered more often in good months than in bad ones."""
+    if len(table) < 2:
+        return "Without a schedule, or with too few planned rows, response cannot be compared."
+    if (table["rate"] == 1).all():
+        return "Every planned survey was answered: there is no nonresponse to explain."
+    first, last = table.iloc[0], table.iloc[-1]
+    text = (
+        f"In the lowest group {percent(first['rate'])} of the planned surveys were answered, in "
+        f"the highest {percent(last['rate'])}. "
+    )
+    if first["q95"] < last["q5"] or last["q95"] < first["q5"]:
+        return text + (
+            "The intervals do not overlap: who answers has to do with how the OU is doing, so the "
+            "scores that are missing may differ from those that are seen."
+        )
+    return text + (
+        "The intervals overlap. This does not show that nonresponse is harmless: it may still "
+        "depend on the score itself, which is what is missing."
+    )

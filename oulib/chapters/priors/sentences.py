@@ -1,0 +1,268 @@
+"""Sentences about priors: what data they expect, what the posterior owes to them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from oulib.panel import Panel
+from oulib.report.evidence import PRIOR_MOVE, evidence_of_sign
+from oulib.report.text import count, interval, name, names, number, percent, probability
+
+WIDE = 3.0
+"""A prior sd of the outcome beyond this many times the observed is called implausible."""
+
+FIELDS = {
+    "mu_alpha": "the mean intercept",
+    "mu_beta": "the mean slope",
+    "sigma_ou": "the OUs' scales",
+    "sigma_site": "the sites' scales",
+    "lkj_eta": "the correlations",
+    "mu_x": "the mean score",
+    "sigma_mu_x": "the spread of the OUs' mean scores",
+    "gamma_x": "the score's common movement",
+    "sigma_x": "the spread of scores within an OU",
+    "sigma_meas": "the measurement noise",
+    "noise_share": "the share of noise in a survey",
+    "sigma_lam": "the months' innovations",
+    "sigma_tau": "the innovations of the score's common movement",
+    "sigma_y": "the outcome's noise",
+    "sigma_noise_ou": "how OUs differ in noise",
+    "sigma_u": "the innovations of the deviations",
+    "phi_u": "the persistence of the deviations",
+    "nu": "the degrees of freedom",
+    "rho_0": "the level of the response logit",
+    "rho_x": "the response's slope",
+    "sigma_rho": "the scales of the response's effects",
+}
+"""What each prior is about, in words, by its field of ``Priors``."""
+
+
+def units(panel: Panel) -> str:
+    """What one standard deviation of the outcome is in the units of the file."""
+    factor = float(np.exp(panel.scale.s_y))
+    return (
+        f"One standard deviation of log productivity is {number(panel.scale.s_y)} on this panel, "
+        f"so a row one standard deviation above another has {number(factor)} times its "
+        f"productivity, and one that is {number(WIDE, 0)} above, {number(factor**WIDE)} times."
+    )
+
+
+def expected_data(model: str, drawn: xr.Dataset, observed: xr.Dataset, panel: Panel) -> str:
+    """How panels from the prior of ``model`` compare with the one that is there.
+
+    ``drawn`` and ``observed`` are from :func:`analysis.features`.
+    """
+    sd = drawn["sd"].to_numpy()
+    low, middle, high = np.quantile(sd, [0.05, 0.5, 0.95])
+    own = float(observed["sd"].item())
+    wide = float(np.mean(sd > WIDE * own))
+    text = (
+        f"Panels drawn from the prior of {name(model)} have an outcome with a standard deviation "
+        f"of {number(middle, 1)} in the median and {interval(low, high, 1)} nine times in ten, "
+        f"where the panel has {number(own, 1)}. "
+    )
+    if wide > 0.05:
+        text += (
+            f"{percent(wide)} of them vary at least {number(WIDE, 0)} times as much as it does, "
+            "which no panel on this scale can: the prior is wider than it need be, and leaves the "
+            "data to decide. "
+        )
+    elif low > own:
+        text += "Hardly any varies as little as the panel does. "
+    else:
+        text += (
+            f"Hardly any vary {number(WIDE, 0)} times as much as it does: the prior is on the "
+            "scale of the data. "
+        )
+    largest = float(np.quantile(drawn["largest"], 0.95))
+    factor = panel.scale.s_y * largest
+    times = f"{np.exp(factor):,.0f}" if factor < 20 else f"10^{factor / np.log(10):.0f}^"
+    text += (
+        f"In one of twenty the most extreme outcome is more than {number(largest, 0)} standard "
+        f"deviations out, a factor of {times} in productivity; in the panel it is "
+        f"{number(float(observed['largest'].item()), 1)}. "
+    )
+    inside = []
+    for key, what in (("between", "OUs"), ("months", "months")):
+        a, b = np.quantile(drawn[key], [0.05, 0.95])
+        value = float(observed[key].item())
+        verdict = "inside" if a <= value <= b else "outside"
+        inside.append(
+            f"the share of the variance that lies between {what} is {percent(a)} to {percent(b)}, "
+            f"and the panel's {percent(value)} lies {verdict}"
+        )
+    return text + "Nine times in ten " + "; ".join(inside) + "."
+
+
+def expected_effect(model: str, effect: xr.DataArray, move: float) -> str:
+    """What the prior says of a typical move of the score; ``move`` in raw points, effect in %."""
+    values = np.ravel(effect.to_numpy())
+    low, high = np.quantile(values, [0.05, 0.95])
+    beyond = float(np.mean((values > 100) | (values < -50)))
+    text = (
+        f"Before any data the model {name(model)} has a typical move of an OU's score "
+        f"({number(move)} points) go with a change of productivity of {interval(low, high, 0)}% "
+        "(90%), either sign as likely as the other. "
+    )
+    if beyond > 0.01:
+        return text + (
+            f"For {percent(beyond)} of the OUs it doubles or halves productivity, which nobody who "
+            "has seen an organisation would expect."
+        )
+    return text + "That it doubles or halves productivity is all but excluded."
+
+
+def overview(table: pd.DataFrame) -> str:
+    """What the data told of, and what not, from :func:`analysis.overview`."""
+    led = table.index[table["distance"] < PRIOR_MOVE]
+    best = table["ratio"].idxmin()
+    text = (
+        f"Of {count(len(table), 'hyperparameter')} the posterior standard deviation is "
+        f"{percent(float(table['ratio'].median()))} of the prior's in the median, and least for "
+        f"{name(best)}, {percent(float(table.loc[best, 'ratio']))}. "
+    )
+    if len(led) == 0:
+        return text + "None is mostly the prior."
+    return text + (
+        f"Mostly the prior {'is' if len(led) == 1 else 'are'} {names(led, 8)}: the posterior lies "
+        "nearly where the prior does."
+    )
+
+
+def sensitivity(table: pd.DataFrame, threshold: float) -> str:
+    """Which posteriors follow their prior's power, from :func:`analysis.sensitivity`."""
+    moved = table[table["prior"] >= threshold].sort_values("prior", ascending=False)
+    if moved.empty:
+        return (
+            f"No hyperparameter has a prior sensitivity of {number(threshold)} or more: a prior "
+            "somewhat stronger or weaker would have led to the same conclusions."
+        )
+    text = (
+        f"For {names(moved.index, 8)} the sensitivity to the prior is {number(threshold)} or more, "
+        f"at most {number(float(moved['prior'].max()))}. "
+    )
+    alone = moved.index[moved["likelihood"] < threshold]
+    both = moved.drop(index=alone)
+    opposed = both.index[both["prior_shift"] * both["likelihood_shift"] < 0]
+    together = both.index.difference(opposed, sort=False)
+    if len(alone):
+        text += (
+            f"The likelihood hardly moves {names(alone, 8)}: the prior is strong, or the data are "
+            "silent. "
+        )
+    if len(opposed):
+        text += (
+            f"For {names(opposed, 8)} the likelihood pulls the mean the other way, so the "
+            "posterior is a compromise between the two. "
+        )
+    if len(together):
+        text += (
+            f"For {names(together, 8)} both pull the mean the same way; whether they agree on "
+            "more than the direction is not seen from that. "
+        )
+    most = moved.index[0]
+    size = float(table.loc[most, "prior_shift"])
+    return text + (
+        f"{name(most)} moves most: with all priors twice as strong its mean would be "
+        f"{number(abs(size))} posterior standard deviations {'higher' if size > 0 else 'lower'}, "
+        "to first order."
+    )
+
+
+def slope(table: pd.DataFrame, threshold: float) -> str:
+    """Whether the average slope is among what the priors move; ``table`` as before."""
+    row = table.loc["mu_beta"]
+    size = float(row["prior_shift"])
+    text = f"The sensitivity of $\\mu_\\beta$ to the priors is {number(float(row['prior']), 3)}, "
+    if row["prior"] < threshold:
+        return text + (
+            f"below {number(threshold)}: the average slope does not hang on how strong they are."
+        )
+    return text + (
+        f"not below {number(threshold)}: twice as strong, they would move its mean by "
+        f"{number(size)} posterior standard deviations. How much that matters is tried below."
+    )
+
+
+def influence(table: pd.DataFrame, threshold: float) -> str:
+    """Which prior moves the average slope most, from :func:`analysis.influence`."""
+    first, second = table.index[:2]
+    row = table.iloc[0]
+    text = (
+        f"The prior that moves $\\mu_\\beta$ most is that of {FIELDS[first]} (sensitivity "
+        f"{number(float(row['prior']), 3)}), then that of {FIELDS[second]} "
+        f"({number(float(table.iloc[1]['prior']), 3)}). "
+    )
+    if row["prior"] < threshold:
+        return text + f"Each is below {number(threshold)}."
+    above = int((table["prior"] >= threshold).sum())
+    return text + f"{count(above, 'prior')} of {len(table)} reach {number(threshold)}."
+
+
+def refits(table: pd.DataFrame) -> str:
+    """Whether the conclusion on the average slope survives other priors.
+
+    ``table`` is that of :func:`analysis.refits`.
+    """
+    claim, what = "that the association is {}", "the association"
+    said = [evidence_of_sign(p, claim, what) for p in table["positive"]]
+    others = table.iloc[1:]
+    worst = others["moved"].abs().idxmax()
+    moved = abs(float(others.loc[worst, "moved"]))
+    text = (
+        f"Over the {len(others)} other priors the mean of $\\mu_\\beta$ moves by "
+        f"{number(moved)} posterior standard deviations at most (with {name(worst)}), and the "
+    )
+    low, high = (probability(p) for p in (table["positive"].min(), table["positive"].max()))
+    if low == high:
+        text += f"probability of a positive slope is {low} under each. "
+    else:
+        text += f"probability of a positive slope is {low} under one and {high} under another. "
+    changed = [label for label, words in zip(table.index, said, strict=True) if words != said[0]]
+    if not changed:
+        text += f"The conclusion stays the same under all of them: {_lower(said[0])}."
+    else:
+        text += (
+            f"As specified: {_lower(said[0])}. The wording would be another with {names(changed)}"
+        )
+        text += (
+            ", though the posterior has moved little: the probability is near one of the grades."
+            if moved < 0.25
+            else ": the conclusion depends on the prior."
+        )
+    miss = float((others["moved"] - others["foreseen"]).abs().max())
+    verdict = "they agree" if miss < 0.1 else "they do not agree well, and the refits are right"
+    return (
+        f"{text} The draws of the one fit, reweighted, foresaw the moves of the mean to within "
+        f"{number(miss)} posterior standard deviations: {verdict}."
+    )
+
+
+def narrowed(prior: xr.Dataset, posterior: xr.Dataset, observed: xr.Dataset) -> str:
+    """Whether the fitted model makes panels like this one, where the prior made any."""
+    labels = {
+        "sd": "standard deviation",
+        "between": "share between OUs",
+        "months": "share between months",
+        "largest": "largest outcome",
+    }
+    odd, widths = [], []
+    for key in labels:
+        low, high = np.quantile(posterior[key], [0.025, 0.975])
+        a, b = np.quantile(prior[key], [0.025, 0.975])
+        widths.append((high - low) / (b - a))
+        if not low <= float(observed[key].item()) <= high:
+            odd.append(labels[key])
+    text = (
+        "The 95% ranges of the four statistics in panels made by the fitted model are "
+        f"{percent(min(widths))} to {percent(max(widths))} as wide as in panels made by its prior. "
+    )
+    if not odd:
+        return text + "The panel's own values lie inside all of them."
+    return text + f"Outside its range lies the panel's {' and its '.join(odd)}."
+
+
+def _lower(text: str) -> str:
+    return text[0].lower() + text[1:]

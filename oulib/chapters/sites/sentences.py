@@ -1,0 +1,164 @@
+"""Sentences about two levels of pooling: sites, their OUs, and OUs without a history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from oulib.chapters.sites.analysis import NEW_SITE, NO_SITES
+from oulib.report.evidence import evidence, mostly_prior
+from oulib.report.text import interval, number, percent, probability
+
+NOUNS = {"alpha": "intercepts", "beta": "slopes"}
+RELEVANT = 0.1
+"""A share of the variance below which sites are said to hardly differ."""
+
+
+def where_to(table: pd.DataFrame) -> str:
+    """Where OUs are drawn to with one level and with two, from ``pooling.shrinkage``."""
+    sentences = []
+    for name, row in table.iterrows():
+        nearer = row["to_site_two"] < row["to_site_one"]
+        text = (
+            f"The OUs' {NOUNS[name]} lie {number(row['to_site_one'], 3)} from their site's mean "
+            f"with one level and {number(row['to_site_two'], 3)} with two, on average, and "
+            f"{number(row['to_mean_one'], 3)} and {number(row['to_mean_two'], 3)} from the "
+            f"population's mean: the second level draws them "
+            f"{'closer to' if nearer else 'no closer to'} their site. "
+        )
+        change = row["sd_two"] / row["sd_one"] - 1
+        text += (
+            f"Their posterior standard deviation averages {number(row['sd_one'], 3)} with one "
+            f"level and {number(row['sd_two'], 3)} with two"
+        )
+        text += ", hardly a difference." if abs(change) < 0.02 else f" ({_change(change)})."
+        if "error_one" in table:
+            change = row["error_two"] / row["error_one"] - 1
+            text += (
+                f" Against the truth, the root mean squared error is {number(row['error_one'], 3)} "
+                f"with one level and {number(row['error_two'], 3)} with two"
+            )
+            text += ", hardly a difference." if abs(change) < 0.02 else f" ({_change(change)})."
+        sentences.append(text)
+    return "\n\n".join(sentences)
+
+
+def between(name: str, posterior: xr.DataArray, prior: xr.DataArray) -> str:
+    """How much of the OUs' variance lies between sites, and what the data had to do with it.
+
+    ``name`` is ``alpha`` or ``beta``; the draws are those of ``pooling.between_sites``.
+    """
+    share, before = (np.ravel(draws.sel(effect=name).to_numpy()) for draws in (posterior, prior))
+    low, high = np.quantile(share, [0.05, 0.95])
+    low_0, high_0 = np.quantile(before, [0.05, 0.95])
+    p, p_0 = float(np.mean(share > RELEVANT)), float(np.mean(before > RELEVANT))
+    noun = NOUNS[name]
+    text = (
+        f"Of the variance of the OUs' {noun} about {percent(float(np.median(share)))} lies between "
+        f"sites (posterior median; 90% interval {percent(low)} to {percent(high)}). "
+        f"Before the data that interval was {percent(low_0)} to {percent(high_0)}"
+    )
+    narrower = (high - low) / (high_0 - low_0)
+    text += (
+        ": what is said here is mostly the prior. "
+        if mostly_prior(share, before)
+        else f", {percent(narrower)} of whose width is left. "
+    )
+    if p < 0.05:
+        claim = evidence(1 - p, f"that sites hardly differ in their {noun}")
+    else:
+        # The prior alone is nine tenths sure: no weak indications for so little more.
+        claim = evidence(p if p > 0.95 else 0.0, f"that sites differ in their {noun}")
+    return text + (
+        f"{claim}: the probability that at least {percent(RELEVANT)} of the variance lies between "
+        f"them is {probability(p)}, and was {probability(p_0)} before the data."
+    )
+
+
+def newcomer(table: pd.DataFrame) -> str:
+    """How much the site says about an OU without a history, from ``pooling.newcomers``."""
+    sites = table.drop(index=[NEW_SITE, NO_SITES])
+    sentences = []
+    for name, noun in (("alpha", "intercept"), ("beta", "slope")):
+        column = f"{name}_sd"
+        known, without = sites[column].mean(), table.loc[NO_SITES, column]
+        change = known / without - 1
+        if change < -0.05:
+            gain = f"knowing the site takes {percent(-change)} of the uncertainty away"
+        elif change > 0.05:
+            gain = (
+                f"it is {percent(change)} wider, for the model with two levels also admits how "
+                "little is known of the sites"
+            )
+        else:
+            gain = "knowing the site says next to nothing"
+        sentences.append(
+            f"The predictive standard deviation of the {noun} of an OU without a history is "
+            f"{number(known)} in a known site, on average, and {number(without)} in the model with "
+            f"one level: {gain}. In a site that the panel does not have it is "
+            f"{number(table.loc[NEW_SITE, column])}."
+        )
+    return "\n\n".join(sentences)
+
+
+def site_check(observed: float, replicated: Mapping[str, Sequence[float]]) -> str:
+    """Whether sites as different as the panel's are ordinary under each model.
+
+    ``observed`` is the share of the variance between OUs' mean outcomes that lies between sites,
+    ``replicated`` the same in panels of other OUs, by what the model is called.
+    """
+    if not np.isfinite(observed):
+        return "The panel has too few OUs a site for this check."
+    text = f"Between sites lies {percent(observed)} of the variance of the OUs' mean outcomes. "
+    for model, shares in replicated.items():
+        values = np.asarray(shares)
+        # Both tails hold the replicates that equal the panel: a share of 0 is quite common.
+        p, p_low = (float(np.mean(side)) for side in (values >= observed, values <= observed))
+        low, high = np.quantile(values, [0.05, 0.95])
+        text += (
+            f"In panels of other OUs made by the model with {model} it is {percent(low)} to "
+            f"{percent(high)} nine times in ten; "
+        )
+        if p < 0.05:
+            text += (
+                f"sites as different as these come up with probability {probability(p)}: they "
+                "surprise it. "
+            )
+        elif p_low < 0.05:
+            text += "sites as alike as these surprise it. "
+        else:
+            text += f"sites like these are ordinary (probability {probability(p)} of more). "
+    return text.strip()
+
+
+def scale_priors(posterior: Mapping[str, xr.Dataset]) -> str:
+    """What another family of priors does to the site scales; posteriors by the prior's name."""
+    sentences = []
+    for effect, noun in NOUNS.items():
+        parts = []
+        for prior, tree in posterior.items():
+            scale = tree["sigma_site"].sel(effect=effect)
+            low, high = map(float, scale.quantile([0.05, 0.95]))
+            parts.append(
+                f"{number(float(scale.mean()))} (90% interval {interval(low, high)}) under the "
+                f"{prior} prior"
+            )
+        sentences.append(f"The site scale of the {noun} is " + " and ".join(parts) + ".")
+    first, second = (tree["sigma_site"].mean(("chain", "draw")) for tree in posterior.values())
+    sd = next(iter(posterior.values()))["sigma_site"].std(("chain", "draw"))
+    worst = float((abs(first - second) / sd).max())
+    claim = (
+        "the choice of the prior does not matter here"
+        if worst < 0.25
+        else "the choice of the prior shows, as it does where sites are few"
+    )
+    return " ".join(sentences) + (
+        f" The means differ by {number(worst)} posterior standard deviations at most: {claim}."
+    )
+
+
+def _change(share: float) -> str:
+    return f"{percent(abs(share))} {'less' if share < 0 else 'more'}"

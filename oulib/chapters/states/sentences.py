@@ -1,0 +1,316 @@
+"""Sentences about the panel of the US states: what was thinned, what the model says and predicts.
+
+Where a function takes a table of forecasts it is that of ``missing.imputation_table``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.stats import beta
+
+from oulib.chapters.missing.analysis import RULES
+from oulib.panel.munnell import Thinned
+from oulib.report.evidence import PRIOR_SHARE, evidence, evidence_of_sign, surprise
+from oulib.report.text import count, interval, name, names, number, percent, probability
+from oulib.sampling.fit import Fit
+
+_SAMPLES = ("chain", "draw")
+
+
+def thinning(data: Thinned) -> str:
+    """What the panel is, and how many of its unemployment rates were taken away."""
+    panel, whole = data.panel, data.whole
+    rate = whole.rows["survey"].to_numpy()
+    planned = panel.scheduled_rows.size
+    kept = panel.survey_rows.size
+    return (
+        f"The panel has {count(len(panel.ous), 'state')} in {len(panel.sites)} census divisions "
+        f"and {count(len(panel.months), 'year')}, {panel.months[0][:4]} to {panel.months[-1][:4]}. "
+        f"Its {rate.size:,} unemployment rates run from {number(rate.min(), 1)}% to "
+        f"{number(rate.max(), 1)}% with a mean of {number(rate.mean(), 1)}%. "
+        f"Of them {planned:,} lie in years that were planned as waves, and of these "
+        f"{planned - kept:,} were taken away at random: the model sees {kept:,} rates "
+        f"({percent(kept / rate.size)}), and {data.hidden.size:,} are hidden from it."
+    )
+
+
+def between_and_within(found: pd.Series) -> str:
+    """Correlations of outcome and score between OUs and within them, ``munnell.correlations``."""
+    between, within, less_years = found[["between", "within", "within, less years"]]
+    text = (
+        f"Over the states' means, output per job and unemployment have a correlation of "
+        f"{number(between)}; from year to year within states {number(within)}, and "
+        f"{number(less_years)} once what all states shared in a year is taken out as well. "
+    )
+    if np.abs([between, within, less_years]).max() < 0.1:
+        return text + "None of the three is far from zero."
+    if np.sign(between) != np.sign(less_years) and min(abs(between), abs(less_years)) > 0.1:
+        return text + "Comparing states and following them give answers of different signs."
+    if abs(abs(between) - abs(less_years)) > 0.2:
+        return text + "Comparing states and following them give answers of different sizes."
+    return text + "Comparing states and following them give answers that are much alike."
+
+
+def within_states(fit: Fit) -> str:
+    """The average slope within states, in per cent of output per job for a percentage point."""
+    slope = fit.posterior["mu_beta"]
+    low, high = _percent(fit, slope.quantile([0.05, 0.95])).to_numpy()
+    positive = float((slope > 0).mean())
+    claim = evidence_of_sign(positive, "that the association is {}", "the association")
+    return (
+        f"In a year in which unemployment stands one percentage point above what the state and "
+        f"the year let one expect, output per job differs by "
+        f"{number(float(_percent(fit, slope).mean()))}% in the average state (90% interval "
+        f"{interval(low, high)}%). {claim} (probability of a positive one {probability(positive)})."
+    )
+
+
+def between_states(fit: Fit) -> str:
+    """The slope on the states' mean scores, and whether it is another one than that within."""
+    between, within = fit.posterior["beta_between"], fit.posterior["mu_beta"]
+    low, high = _percent(fit, between.quantile([0.05, 0.95])).to_numpy()
+    positive = float((between > 0).mean())
+    larger = float((between > within).mean())
+    claim = evidence_of_sign(positive, "that this association is {}", "this association")
+    apart = evidence(max(larger, 1 - larger), "that the two slopes differ")
+    text = (
+        f"Between states, one point more of mean unemployment goes with "
+        f"{number(float(_percent(fit, between).mean()))}% (90% interval {interval(low, high)}%). "
+        f"{claim} (probability of a positive one {probability(positive)}). {apart}: "
+        f"that between states is the larger one with probability {probability(larger)}. "
+    )
+    if max(larger, 1 - larger) > 0.95:
+        return text + "A slope that took both for one would be a mixture that answers neither."
+    return (
+        text
+        + "That does not make them one: the interval between states rests on as many "
+        + (f"points as there are states, {fit.posterior.sizes['ou']}.")
+    )
+
+
+def departures(fit: Fit) -> str:
+    """How long a state's outcome stays away from what is expected of it."""
+    p = fit.posterior
+    phi = p["phi_u"]
+    low, high = (float(phi.quantile(q)) for q in (0.05, 0.95))
+    lasting = p["sigma_u"] ** 2 / (1 - phi**2)
+    share = float((lasting / (lasting + p["sigma_y"] ** 2)).mean())
+    text = (
+        f"A state's departures from its expected outcome have an autocorrelation of "
+        f"{number(float(phi.mean()))} from year to year (90% interval "
+        f"{interval(low, high, 3)}), and they make up {percent(share)} of the residual variance. "
+    )
+    years = len(fit.panel.months)
+    half_life = float(np.log(0.5) / np.log(phi.mean()))
+    if half_life > years / 2:
+        return text + (
+            f"That is so close to 1 that in {years} years a departure hardly comes back: the years "
+            "of a state are far fewer than as many independent observations."
+        )
+    if float(phi.mean()) > 0.5:
+        return text + f"Half of a departure is gone after {number(half_life, 1)} years."
+    return text + "They do not last long."
+
+
+def reliability(fit: Fit) -> str:
+    """What share of a rate's variance within a state the model calls score, and who says so."""
+    p, a = fit.posterior, fit.spec.priors.noise_share
+    share = p["sigma_x"] ** 2 / (p["sigma_x"] ** 2 + p["sigma_meas"] ** 2)
+    low, high = (float(share.quantile(q)) for q in (0.05, 0.95))
+    text = (
+        f"Of the variance of a rate within a state and around the common movement, the score is "
+        f"{percent(float(share.mean()))} (90% interval {percent(low)} to {percent(high)}), the "
+        "rest error of the rate as published. "
+    )
+    tails = [percent(float(q)) for q in beta.ppf([0.05, 0.95], a, a)]
+    text += f"Its prior says {percent(0.5)} ({tails[0]} to {tails[1]}). "
+    if float(share.std()) > PRIOR_SHARE / np.sqrt(4 * (2 * a + 1)):
+        return text + (
+            "That is hardly wider: with one figure a year and no sample sizes the data know the "
+            "sum of the two variances and not the parts."
+        )
+    return text + (
+        "That is clearly wider. Rates of one figure a year see the sum of the two variances alone, "
+        "so it is the outcomes that had something to say."
+    )
+
+
+def scales(noise: xr.DataArray, division: Mapping[str, str]) -> str:
+    """Which states and divisions are the unruliest, from draws of ``noise_ou``."""
+    mean = noise.mean(_SAMPLES)
+    order = mean["ou"].to_numpy()[np.argsort(mean.to_numpy())]
+    calm, wild = order[0], order[-1]
+    ratio = noise.sel(ou=wild) / noise.sel(ou=calm)
+    low, high = (float(ratio.quantile(q)) for q in (0.05, 0.95))
+    wilder, calmer = (noise.quantile(q, _SAMPLES).to_series() for q in (0.05, 0.95))
+    wilder, calmer = wilder[order[::-1]], calmer[order]
+    below, above = calmer[calmer < 1].index, wilder[wilder > 1].index
+    log = np.log(noise).assign_coords(division=("ou", [division[str(o)] for o in noise["ou"].data]))
+    by = np.exp(log.groupby("division").mean("ou").mean(_SAMPLES).to_series())
+    top, bottom = by.idxmax(), by.idxmin()
+    text = (
+        f"Residual scales run from {number(float(mean.sel(ou=calm)))} times that of a typical "
+        f"state in {name(calm)} to {number(float(mean.sel(ou=wild)))} times in {name(wild)}; the "
+        f"ratio of the two is {number(float(ratio.mean()), 1)} (90% interval "
+        f"{interval(low, high, 1)}). "
+    )
+    for found, side in ((above, "above"), (below, "below")):
+        if len(found):
+            text += f"The 90% interval lies {side} 1 for {names(found, 4)}. "
+    if not len(below) + len(above):
+        text += "No state's interval leaves out 1. "
+    return text + (
+        f"By division the geometric mean is largest in {name(top)} "
+        f"({number(by[top])}) and smallest in {name(bottom)} "
+        f"({number(by[bottom])})."
+    )
+
+
+def imputation(table: pd.DataFrame, model: str, where: str) -> str:
+    """How the model's forecasts of hidden rates compare with the rules of thumb, in points."""
+    own = table.loc[model]
+    best = table.loc[table.index.isin(RULES), "crps"].idxmin()
+    text = (
+        f"{where}: of {count(int(own['rows']), 'hidden rate')} the model's 50% intervals hold "
+        f"{percent(own['coverage_50'])} and its 90% intervals {percent(own['coverage_90'])}, and "
+        f"its mean CRPS is {number(own['crps'], 3)} points. "
+    )
+    if own["coverage_90"] < 0.85:
+        text += "So its intervals are too narrow: something moves these rates that is not in them. "
+    for rule in RULES:
+        lead, error = table.loc[rule, ["lead", "lead_se"]]
+        amount = f"by {number(abs(lead), 3)} (standard error {number(error, 3)})"
+        if abs(lead) <= 2 * error or not np.isfinite(error):
+            what = f"the two tie, the difference being within chance: {amount[3:]}"
+        else:
+            what = f"the model is {'better' if lead > 0 else 'worse'} {amount}"
+        best_one = ", the best rule of thumb here," if rule == best else ""
+        text += (
+            f"Against the {_RULE[rule]}{best_one} with {number(table.loc[rule, 'crps'], 3)} "
+            f"and {percent(table.loc[rule, 'coverage_90'])} in its 90% intervals, {what}. "
+        )
+    other = table.loc[best]
+    text += (
+        f"The point forecasts of the {_RULE[best]} are off by {number(other['error'])} points "
+        f"(root mean square) and those of the model by {number(own['error'])}. "
+    )
+    if other["coverage_50"] > own["coverage_50"] + 0.05:
+        text += (
+            f"The rule's 50% intervals hold {percent(other['coverage_50'])}: it knows more than it "
+            "promises, and the CRPS charges it for that."
+        )
+    return text.strip()
+
+
+def movement(table: pd.DataFrame, other: str) -> str:
+    """Whether the common movement in all years helps with years between surveys.
+
+    ``table`` is against the model whose movement exists in survey years alone.
+    """
+    lead, error = -table.loc[other, "lead"], table.loc[other, "lead_se"]
+    text = (
+        f"In the years between waves, letting the common movement go on lowers the CRPS by "
+        f"{number(lead, 3)} points (standard error {number(error, 3)}): "
+    )
+    if lead > 2 * error:
+        return text + "a path between known years is worth having, to predict rates."
+    if lead < -2 * error:
+        return text + "it raises it, that is; the path between known years misleads."
+    return text + (
+        "there is little evidence that it helps. Few years are hidden, and what one of them does "
+        "to all states at once counts once."
+    )
+
+
+def path_between(fit: Fit) -> str:
+    """Whether waves some years apart settle the sign of the common movement's autocorrelation."""
+    p = float((fit.posterior["phi_tau"] > 0).mean())
+    months = list(fit.panel.months)
+    steps = np.diff([months.index(wave) for wave in fit.panel.waves])
+    text = (
+        f"The autocorrelation of the common movement from year to year is positive with "
+        f"probability {probability(p)}. "
+    )
+    if max(p, 1 - p) > 0.95:
+        return text + "So its sign is settled."
+    if steps.size and (steps % 2 == 0).all():
+        return text + (
+            "Waves two years apart see its square, so a path that goes on and one that swings to "
+            "and fro fit them equally well, and the forecast of a year between is a mixture of the "
+            "two: the line through the waves is one of them, its mirror image the other."
+        )
+    return text + "So its sign is open."
+
+
+def lasting(found: xr.Dataset) -> str:
+    """Whether a state's departures in the score last, from ``missing.persistence``."""
+    one, other = found["observed"].to_numpy(), found["replicated"].to_numpy()
+    p = float(np.mean(other >= one))
+    text = (
+        f"A state's departures at successive kept rates, {number(found.attrs['steps'], 1)} years "
+        f"apart on average, have a correlation of {number(one.mean())} "
+        f"(90% interval {interval(*np.quantile(one, [0.05, 0.95]))}); drawn anew each year, as in "
+        f"the model, they would have {interval(*np.quantile(other, [0.05, 0.95]))}. "
+    )
+    return text + surprise(
+        p,
+        "They last, and the model does not know it.",
+        "They swing back, and the model does not know it.",
+        "There is little evidence that they last.",
+    )
+
+
+def why(
+    tables: Mapping[str, pd.DataFrame], rule: str, found: xr.Dataset, blind: Sequence[str]
+) -> str:
+    """Where the model loses to ``rule``, and why it may.
+
+    ``blind`` are the places in ``tables`` where no state was seen in the hidden years; ``found`` is
+    that of ``missing.persistence``.
+    """
+    lost = [
+        where
+        for where, table in tables.items()
+        if table.loc[rule, "lead"] < -2 * table.loc[rule, "lead_se"]
+    ]
+    lasts = float(np.mean(found["replicated"].to_numpy() >= found["observed"].to_numpy())) < 0.025
+    ignored = (
+        "A state's departure lasts, as the check above says, and the rule reads it off the "
+        "neighbouring rates, while the model draws it anew each year. "
+        if lasts
+        else "That departures last is no reason, for the check above does not see it. "
+    )
+    if not lost:
+        text = f"The model loses to the {_RULE[rule]} nowhere by more than chance allows. "
+        return text + (
+            "Departures last all the same, so a model that knew it would do better still."
+            if lasts
+            else "Departures do not last, so there is nothing more in them for it to use."
+        )
+    text = f"The model loses to the {_RULE[rule]} here: {names(lost)}. {ignored}"
+    if set(lost) <= set(blind):
+        return text + (
+            "That costs it no defeat where other states show what the hidden year was like. Where "
+            "none is seen the model has no common movement at all, and the rule has at least what "
+            "lies between two known years."
+        )
+    return text + "Seeing other states in the hidden year does not make up for it."
+
+
+def examples(chosen: Mapping[str, str]) -> str:
+    """Which states are shown, and why each."""
+    return "Shown are " + "; ".join(f"{name(ou)}, {reason}" for ou, reason in chosen.items()) + "."
+
+
+_RULE = dict(
+    zip(RULES, ("state's mean", "last value carried forward", "straight line in time"), strict=True)
+)
+
+
+def _percent(fit: Fit, slope: xr.DataArray) -> xr.DataArray:
+    """Per cent of raw productivity for one point of the raw score, at standardised slopes."""
+    return 100 * np.expm1(fit.panel.scale.s_y / fit.panel.scale.s_x * slope)

@@ -1,0 +1,330 @@
+"""Replicated data from the posterior."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import pytensor
+import xarray as xr
+from scipy import special, stats
+
+from oulib.model.survey import respondents
+from oulib.sampling.density import all_rows, expectations, noise_factor, row_density, thinned
+from oulib.sampling.fit import Fit
+
+
+def replicate(fit: Fit, *, draws: int = 400, seed: int = 0, anew: Sequence[str] = ()) -> xr.Dataset:
+    """Replicates of ``productivity`` (sample, row) and ``survey`` (sample, survey_row).
+
+    Both are on the standardised scale; a row's outcome is replicated given its own survey, the
+    quantity that LOO scores, and a survey given that it was answered.  ``draws`` posterior draws
+    are taken at even distance.  Variables named in ``anew``, ``lam`` for example, are drawn again
+    from their distribution given the hyperparameters: other months like these, and not the same
+    months once more.  A model with deviations has no distribution of a row by itself: its
+    outcomes are those of the same OUs on other paths, and ``anew`` is not for it.
+    """
+    if fit.spec.deviations:
+        return _on_other_paths(fit, draws=draws, seed=seed, anew=anew)
+    model, posterior = fit.integrated()
+    step = max(posterior.sizes["chain"] * posterior.sizes["draw"] // draws, 1)
+    thinned = posterior.isel(draw=slice(None, None, step))
+    with model, quiet(), in_python():
+        tree = pm.sample_posterior_predictive(
+            xr.DataTree.from_dict({"posterior": thinned}),
+            var_names=["productivity", "survey"],
+            sample_vars=list(anew),
+            # The draws are not new data's: PyMC would ask, because the panel is data of the model.
+            freeze_vars=[name for name in thinned if name not in anew],
+            random_seed=seed,
+            progressbar=False,
+        )
+    replicates = tree["posterior_predictive"].to_dataset()
+    if fit.spec.response:
+        kept = fit.posterior.sel(draw=thinned["draw"])  # with what follows from the parameters
+        replicates["survey"] = _answered(fit, kept, replicates["survey"], seed)
+    return replicates.stack(sample=("chain", "draw")).transpose("sample", ...)
+
+
+def _on_other_paths(fit: Fit, *, draws: int, seed: int, anew: Sequence[str]) -> xr.Dataset:
+    """:func:`replicate` for a model with deviations."""
+    if anew:
+        raise ValueError("With deviations only paths of the OUs are drawn anew.")
+    p, rng = thinned(fit.posterior, draws), np.random.default_rng(seed)
+    r = row_density(replace(fit, spec=fit.spec.but(deviations=False)), p, all_rows(fit, None))
+    made = {"productivity": r.intercept + r.beta * r.mean + residuals(fit, p, rng)}
+    seen = fit.panel.survey_rows
+    x = expectations(fit, p, seen).x.transpose("chain", "draw", "row")
+    n = xr.DataArray(respondents(fit.panel)[seen], dims="row", coords={"row": seen})
+    sd = np.sqrt(p["sigma_x"] ** 2 + p["sigma_meas"] ** 2 / n)
+    made["survey"] = (x + sd * rng.standard_normal(x.shape)).rename(row="survey_row")
+    if fit.spec.score == "latent":
+        made["productivity"] = made["productivity"] + np.sqrt(r.loading**2 * r.var) * r.mean.copy(
+            data=rng.standard_normal(r.mean.shape)
+        )
+    found = xr.Dataset(made).stack(sample=("chain", "draw"))
+    return found.transpose("sample", ...)
+
+
+def residuals(fit: Fit, posterior: xr.Dataset, rng: np.random.Generator) -> xr.DataArray:
+    """New residuals of every row, (chain, draw, row): noise, and with deviations a new path."""
+    p, rows = posterior, all_rows(fit, None)
+    ou, month = (fit.panel.rows[name].to_numpy() for name in ("ou_idx", "month_idx"))
+    at = xr.DataArray(ou, dims="row", coords={"row": rows})
+    shape = (p.sizes["chain"], p.sizes["draw"], rows.size)
+
+    def by_row(values: np.ndarray) -> xr.DataArray:
+        return xr.DataArray(values, dims=("chain", "draw", "row"), coords={"row": rows})
+
+    if "nu" in p:
+        noise = by_row(rng.standard_t(p["nu"].to_numpy()[..., None], shape))
+    else:
+        noise = by_row(rng.standard_normal(shape))
+    made = p["sigma_y"] * noise
+    if fit.spec.deviations:
+        phi, sigma = (p[name].to_numpy() for name in ("phi_u", "sigma_u"))
+        path = np.empty((len(fit.panel.months), *phi.shape, len(fit.panel.ous)))
+        path[0] = (sigma / np.sqrt(1 - phi**2))[..., None] * rng.standard_normal(path[0].shape)
+        for t in range(1, len(path)):
+            step = sigma[..., None] * rng.standard_normal(path[0].shape)
+            path[t] = phi[..., None] * path[t - 1] + step
+        made = made + by_row(np.moveaxis(path[month, :, :, ou], 0, -1))
+    return (made * noise_factor(p, at)).transpose("chain", "draw", "row")
+
+
+def _answered(fit: Fit, posterior: xr.Dataset, survey: xr.DataArray, seed: int) -> xr.DataArray:
+    """Replicates of ``survey`` given that it was answered, (chain, draw, survey_row).
+
+    The observed node is p(x'_i), and whether the survey was answered is another.  A score that
+    was seen was seen because it was answered: its latent score is drawn, and kept with the chance
+    of an answer, before noise is added.
+    """
+    rng, rows = np.random.default_rng(seed), fit.panel.survey_rows
+    expected = expectations(fit, posterior, rows)
+    mean, offset = (
+        values.transpose("chain", "draw", "row").to_numpy()
+        for values in (expected.x, expected.offset)
+    )
+    sd, slope = (
+        np.broadcast_to(posterior[name].to_numpy()[..., None], mean.shape)
+        for name in ("sigma_x", "rho_x")
+    )
+    planned = np.broadcast_to(fit.panel.rows["scheduled"].to_numpy()[rows], mean.shape)
+    x = rng.normal(mean, sd)
+    left = np.flatnonzero(planned)
+    flat = [np.ravel(values) for values in (x, mean, sd, slope, offset)]
+    while left.size:
+        chance = special.expit(flat[4][left] + flat[3][left] * flat[0][left])
+        left = left[rng.random(left.size) > chance]
+        flat[0][left] = rng.normal(flat[1][left], flat[2][left])
+    noise = posterior["sigma_meas"].to_numpy()[..., None] / np.sqrt(respondents(fit.panel)[rows])
+    return survey.copy(data=flat[0].reshape(x.shape) + noise * rng.standard_normal(x.shape))
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep PyMC and Numba from announcing what they do: a notebook would show it as an output.
+
+    Numba says that it leaves a distribution of ours, whose draws are NumPy code, to Python.
+    """
+    logger = logging.getLogger("pymc")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Numba will use object mode")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextmanager
+def in_python() -> Iterator[None]:
+    """Have PyTensor compile to Python, for what is called once or for some thousand draws.
+
+    Compiling by Numba takes longer than all the calls; so does a C compiler, to which PyTensor
+    hands what is inside of a loop or of a distribution unless it is told that there is none.
+    """
+    with pytensor.config.change_flags(mode="FAST_COMPILE", cxx=""):
+        yield
+
+
+def coverage(replicates: xr.DataArray, observed: np.ndarray, prob: float = 0.9) -> float:
+    """Share of ``observed`` inside the central ``prob`` interval of its replicates."""
+    tail = (1 - prob) / 2
+    low, high = (replicates.quantile(q, dim="sample").to_numpy() for q in (tail, 1 - tail))
+    return float(np.mean((observed >= low) & (observed <= high)))
+
+
+def prior_distance(posterior: np.ndarray | xr.DataArray, prior: np.ndarray | xr.DataArray) -> float:
+    """How far the draws of a posterior lie from its prior's, in sds of the prior.
+
+    The Wasserstein distance: how far a draw of one has to be moved, on average, for all to become
+    draws of the other.  A posterior four fifths as wide as a normal prior, in the same place, is at
+    0.16, and so is one as wide that has moved by that much.  Infinite where the prior has no width.
+    """
+    one, other = np.ravel(posterior), np.ravel(prior)
+    width = float(np.std(other))
+    return float(stats.wasserstein_distance(one, other)) / width if width > 0 else np.inf
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Share of the data inside predictive intervals, and between what it is for replicates."""
+
+    share: float
+    low: float
+    high: float
+
+
+def covered(replicates: xr.DataArray, observed: np.ndarray, prob: float = 0.9) -> Coverage:
+    """:func:`coverage` of the data, with the band of a calibrated model.
+
+    The band is where nine in ten of the ``replicates`` (sample, ...) themselves lie, so it is as
+    wide as the number of rows, and what they have in common, make it.
+    """
+    tail = (1 - prob) / 2
+    low, high = (replicates.quantile(q, dim="sample") for q in (tail, 1 - tail))
+    own = ((replicates >= low) & (replicates <= high)).transpose("sample", ...).to_numpy()
+    band = np.quantile(own.reshape(len(own), -1).mean(axis=1), [0.05, 0.95])
+    return Coverage(coverage(replicates, observed, prob), *map(float, band))
+
+
+def survey_calibration(
+    fit: Fit, replicates: xr.DataArray, *, groups: int = 4, prob: float = 0.9
+) -> pd.DataFrame:
+    """How predictive intervals of survey scores fit the data, by number of respondents.
+
+    ``replicates`` are those of ``survey``, (sample, survey_row).  The rows with a survey are cut
+    into groups of about equal size by n.  Columns: ``n`` (median), ``rows``, ``coverage`` of the
+    central ``prob`` intervals, ``expected_low`` and ``expected_high`` (where the coverage of a
+    calibrated model lies nine times in ten), ``width`` (mean, in sds of the score).
+    """
+    panel = fit.panel
+    x = panel.rows["x"].to_numpy()[panel.survey_rows]
+    n = panel.rows["respondents"].to_numpy()[panel.survey_rows]
+    tail = (1 - prob) / 2
+    low, high = (replicates.quantile(q, dim="sample").to_numpy() for q in (tail, 1 - tail))
+    rows = pd.DataFrame({"n": n, "inside": (x >= low) & (x <= high), "width": high - low})
+    group = rows.groupby(pd.qcut(n, groups, labels=False, duplicates="drop"))
+    size = group.size()
+    return pd.DataFrame(
+        {
+            "n": group["n"].median(),
+            "rows": size,
+            "coverage": group["inside"].mean(),
+            "expected_low": stats.binom.ppf(0.05, size, prob) / size,
+            "expected_high": stats.binom.ppf(0.95, size, prob) / size,
+            "width": group["width"].mean(),
+        }
+    ).reset_index(drop=True)
+
+
+def new_ous(fit: Fit, site: np.ndarray, *, draws: int | None = None, seed: int = 0) -> xr.Dataset:
+    """What OUs without any history would be: ``alpha``, ``beta``, ``mu_x_ou`` and so on.
+
+    ``site`` has the position of each new OU's site, -1 for a site of its own that the panel does
+    not have.  Everything is drawn from the population and, with a site level, from the site;
+    never from an OU of the panel.  Dims (chain, draw, ou); ``trend`` and ``rho_ou`` only where
+    the model has those parts.
+    """
+    p, rng = thinned(fit.posterior, draws), np.random.default_rng(seed)
+    shape = (p.sizes["chain"], p.sizes["draw"], len(site))
+
+    effects = [str(effect) for effect in p["effect"].to_numpy()]
+
+    def normal() -> xr.DataArray:
+        return xr.DataArray(rng.standard_normal(shape), dims=("chain", "draw", "ou"))
+
+    def drawn(level: str) -> dict[str, xr.DataArray]:
+        """An effect of the level for each new OU, correlated by z @ L.T."""
+        z = [normal() for _ in effects]
+        if f"corr_{level}" in p:
+            corr = p[f"corr_{level}"].transpose(..., "effect", "effect_bis")
+            factor = corr.copy(data=np.linalg.cholesky(corr.to_numpy()))
+            z = [
+                sum(factor.isel(effect=i, effect_bis=j, drop=True) * z[j] for j in range(i + 1))
+                for i in range(len(effects))
+            ]
+        scale = p[f"sigma_{level}"]
+        return {e: scale.sel(effect=e, drop=True) * one for e, one in zip(effects, z, strict=True)}
+
+    found = {effect: p.get(f"mu_{effect}", 0.0) + own for effect, own in drawn("ou").items()}
+    if "sigma_site" in p:
+        known = xr.DataArray(np.asarray(site) >= 0, dims="ou")
+        at = xr.DataArray(np.maximum(site, 0), dims="ou")
+        for effect, fresh in drawn("site").items():
+            of_site = p[f"{effect}_site"].isel(site=at).drop_vars("site")
+            found[effect] = found[effect] + xr.where(known, of_site, fresh)
+    found["mu_x_ou"] = p["mu_x"] + p["sigma_mu_x"] * normal()
+    if "noise_ou" in p:
+        found["noise_ou"] = np.exp(p["sigma_noise_ou"] * normal())
+    if "rho_x" in p:
+        found["rho_ou"] = p["sigma_rho_ou"] * normal()
+    return xr.Dataset(found).transpose("chain", "draw", "ou")
+
+
+def regenerate(fit: Fit, *, draws: int = 400, seed: int = 0) -> xr.Dataset:
+    """The panel made once more by the fitted model's own recipe, (sample, row).
+
+    Unlike :func:`replicate`, nothing of a row's data is given: its latent score ``x_star`` is
+    drawn anew, and its ``productivity`` and, with a response part, its ``responded`` (False where
+    no survey was planned) follow from it.  A check of who answers has to begin there, for a row's
+    own survey was seen only because it was answered.
+    """
+    p, rng = thinned(fit.posterior, draws), np.random.default_rng(seed)
+    rows = all_rows(fit, None)
+    expected = expectations(fit, p, rows)
+    shape = (p.sizes["chain"], p.sizes["draw"], rows.size)
+
+    def by_row(values: np.ndarray) -> xr.DataArray:
+        return xr.DataArray(values, dims=("chain", "draw", "row"), coords={"row": rows})
+
+    x = expected.x + p["sigma_x"] * by_row(rng.standard_normal(shape))
+    y = expected.intercept + expected.beta * (x if fit.spec.score == "latent" else expected.x)
+    made = {"x_star": x, "productivity": y + residuals(fit, p, rng)}
+    if "rho_x" in p:
+        logit = expected.offset + p["rho_x"] * x
+        planned = xr.DataArray(fit.panel.rows["scheduled"].to_numpy(), dims="row")
+        chance = by_row(special.expit(logit.transpose("chain", "draw", "row").to_numpy()))
+        made["responded"] = planned & (by_row(rng.random(shape)) < chance)
+    return xr.Dataset(made).stack(sample=("chain", "draw")).transpose("sample", "row")
+
+
+def prior_draws(fit: Fit, names: Sequence[str], *, draws: int = 4000, seed: int = 0) -> xr.Dataset:
+    """Draws of the named variables from the prior of ``fit``'s model, dims (draw, ...)."""
+    model, _ = fit.integrated()
+    with quiet(), in_python():
+        values = pm.draw([model[name] for name in names], draws=draws, random_seed=seed)
+    return xr.Dataset(
+        {
+            name: (("draw", *model.named_vars_to_dims.get(name, ())), np.asarray(value))
+            for name, value in zip(names, values, strict=True)
+        },
+        coords={"effect": list(model.coords["effect"]), "effect_bis": list(model.coords["effect"])},
+    )
+
+
+def scalars(tree: xr.Dataset, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """The named scalars, and the group scales and correlations, as flat arrays by label.
+
+    ``tree`` is a posterior, prior draws or a truth; a truth gives arrays of length one.
+    """
+    picked = {name: tree[name] for name in names if name in tree}
+    for level in ("ou", "site"):
+        if f"sigma_{level}" in tree:
+            for effect in tree["effect"].to_numpy():
+                picked[f"sigma_{level}[{effect}]"] = tree[f"sigma_{level}"].sel(effect=effect)
+        if f"corr_{level}" in tree:
+            effects = [str(effect) for effect in tree["effect"].to_numpy()]
+            for one, other in itertools.combinations(effects, 2):
+                pair = tree[f"corr_{level}"].sel(effect=one, effect_bis=other)
+                picked[f"corr_{level}[{one}, {other}]"] = pair
+    return {label: np.ravel(values.to_numpy()) for label, values in picked.items()}

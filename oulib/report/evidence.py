@@ -1,0 +1,62 @@
+"""How strongly something may be said: the book's grades of evidence, in one place."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from oulib.posterior.predict import prior_distance
+
+PRIOR_SHARE = 0.8
+"""A posterior wider than this share of its prior says little that the prior did not."""
+
+PRIOR_MOVE = 0.16
+"""A posterior nearer to its prior than this is the prior.
+
+The distance is :func:`oulib.posterior.predict.prior_distance`.
+"""
+
+_GRADES = (
+    (0.99, "There is strong evidence"),
+    (0.95, "There is evidence"),
+    (0.85, "There are weak indications"),
+)
+
+
+def evidence(probability: float, claim: str, otherwise: str | None = None) -> str:
+    """A claim (``that ...``, ``of ...``) as strongly as its posterior probability allows.
+
+    Below 0.85 there is little evidence, of ``otherwise`` if given, of the claim else.  Without
+    its full stop, for the figures to follow.
+    """
+    for least, grade in _GRADES:
+        if probability > least:
+            return f"{grade} {claim}"
+    return f"There is little evidence {otherwise or claim}"
+
+
+def evidence_of_sign(positive: float, claim: str, what: str) -> str:
+    """A claim about a direction, ``{}`` in it, from the probability that the sign is positive.
+
+    Where that is no more than 0.85 either way, that the sign of ``what`` is not settled.
+    """
+    direction = "positive" if positive >= 0.5 else "negative"
+    sure = max(positive, 1 - positive)
+    if sure <= _GRADES[-1][0]:
+        return "Its sign is not settled" if what == "it" else f"The sign of {what} is not settled"
+    return evidence(sure, claim.format(direction))
+
+
+def mostly_prior(posterior: np.ndarray | xr.DataArray, prior: np.ndarray | xr.DataArray) -> bool:
+    """Whether draws of the posterior lie nearly where those of the prior do."""
+    return prior_distance(posterior, prior) < PRIOR_MOVE
+
+
+def surprise(p: float, above: str, below: str, neither: str) -> str:
+    """Which of three sentences a predictive check allows, two-sided at 95 in 100.
+
+    ``p`` is the probability that a replicate is at least what was observed.
+    """
+    if p < 0.025:
+        return above
+    return below if p > 0.975 else neither

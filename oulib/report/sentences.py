@@ -1,0 +1,414 @@
+"""Sentences about one fit: its gate, its slopes, what it learnt, how it predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.stats import binom
+
+from oulib.posterior.adequacy import MOVED
+from oulib.posterior.checks import ADEQUACY, Verdict, labels_in
+from oulib.posterior.compare import Difference
+from oulib.posterior.predict import Coverage
+from oulib.report.evidence import evidence_of_sign, mostly_prior
+from oulib.report.text import count, interval, name, names, number, percent, probability, told_apart
+from oulib.sampling.diagnostics import Check
+from oulib.sampling.fit import Fit, Sampling
+from oulib.sampling.looks import Look
+
+CHECK_NAMES = {
+    "r_hat": "R-hat",
+    "ess_bulk": "bulk ESS",
+    "ess_tail": "tail ESS",
+    "divergences": "divergences",
+    "bfmi": "BFMI",
+    "tree_depth": "saturated trees",
+    "quadrature": "quadrature error",
+    "signs": "probability of a sign that chains do not go to",
+    "mcse": "Monte Carlo error",
+    "persistence": "months that hang together",
+    "noise": "unequal noise of OUs",
+    "factor": "a second common movement",
+    "tails": "outliers",
+    "drift": "levels that move",
+    "surveyed": "unequal noise where surveys are",
+    "slopes": "surveys against an OU's slope",
+    "average": "surveys against the average slope",
+    "moved": "slopes that surveys alone do not give",
+}
+
+
+def failures(verdict: Verdict) -> list[str]:
+    """A sentence for each check that failed: how far, where (which OUs), what to try."""
+    sentences = []
+    for check in verdict.failed:
+        if check.name in ADEQUACY:
+            said = _moved(check) if check.name == MOVED else _against_replicates(check)
+            text = f"**{CHECK_NAMES[check.name]}**: {said}"
+            if check.where:
+                text += f" Farthest off: {names(check.where, 4)}."
+            sentences.append(f"{text} {check.advice}")
+            continue
+        bound = "at least" if check.name in ("ess_bulk", "ess_tail", "bfmi") else "at most"
+        value, threshold = told_apart(check.value, check.threshold)
+        text = (
+            f"**{CHECK_NAMES.get(check.name, check.name)}** is {value}, and should be {bound} "
+            f"{threshold}."
+        )
+        if check.where:
+            text += f" Worst in {names(check.where, 4)}."
+            ous = labels_in(check.where, ("alpha", "beta", "mu_x_ou", "rho_ou"))
+            if ous:
+                text += f" {count(len(ous), 'OU is', 'OUs are')} affected: {names(ous)}."
+        sentences.append(f"{text} {check.advice}")
+    return sentences
+
+
+def passed(verdict: Verdict) -> str:
+    """What it means that every check passed, and how many of the model's could not be made."""
+    if not verdict.adequacy:
+        return (
+            "It was sampled: every check passed. The panel has too little for any check of whether "
+            "the model describes it."
+        )
+    asked = {check.name for check in verdict.adequacy}
+    left = [CHECK_NAMES[name_] for name_ in ADEQUACY if name_ not in asked]
+    text = "It was sampled, and nothing was found that could bend its slopes: every check passed."
+    return text + (f" Not asked of it: {', '.join(left)}." if left else "")
+
+
+def _against_replicates(check: Check) -> str:
+    return f"{_as_extreme(check.value)} of what the model replicates is as extreme as the data."
+
+
+def _moved(check: Check) -> str:
+    if not np.isfinite(check.value):
+        return "not known."
+    value, threshold = told_apart(check.value, check.threshold)
+    return (
+        f"the two differ by {value} posterior sds of the latter (root mean square over OUs), and "
+        f"by less than {threshold}, as a rule, where a model is right."
+    )
+
+
+def _as_extreme(share: float) -> str:
+    return "nothing" if share == 0 else percent(share)
+
+
+def length(verdict: Verdict) -> str:
+    """How many draws a chain has, and, where that was not given, how it was found."""
+    if not verdict.looks:
+        return f"Each chain has {count(verdict.draws, 'draw')}."
+    first, *later = [
+        list(group)
+        for _, group in groupby(
+            verdict.looks, key=lambda one: (one.both, one.target_accept, one.max_depth)
+        )
+    ]
+    text, before = f"Draws a chain: {_steps(first)}.", first[0]
+    for looks in later:
+        if looks[0].both > before.both:
+            text += (
+                " Chains do not cross from one sign of a slope to the other where surveys hardly "
+                "tell the two apart, so they were drawn again with both signs as one in "
+                f"{count(looks[0].both, 'OU')}: {_steps(looks)}."
+            )
+        elif looks[0].max_depth > before.max_depth:
+            text += (
+                f" Trajectories were cut short at {2**before.max_depth:,} steps, so chains were "
+                f"drawn again with up to {2 ** looks[0].max_depth:,}: {_steps(looks)}."
+            )
+        else:
+            text += (
+                " Where trajectories diverge, shorter steps may follow the density, so chains were "
+                f"drawn again for a target acceptance of {looks[0].target_accept:.2f}: "
+                f"{_steps(looks)}."
+            )
+        before = looks[0]
+    return text
+
+
+def _steps(looks: Sequence[Look]) -> str:
+    """The lengths that were tried, and what each fell short of."""
+    steps = []
+    for look in looks:
+        if look.outcome == "caught":
+            steps.append(f"{look.draws:,} were caught in the signs of slopes")
+        elif look.failed:
+            short = ", ".join(CHECK_NAMES[one] for one in look.failed)
+            steps.append(f"{look.draws:,} fell short ({short})")
+        else:
+            steps.append(f"{look.draws:,} were enough")
+    end = {"in vain": ", and more of the same chains could not help", "more": ", the most tried"}
+    return f"{', '.join(steps)}{end.get(looks[-1].outcome, '')}"
+
+
+def population_slope(fit: Fit) -> str:
+    """The average slope on both scales, and how sure its sign is."""
+    beta = fit.posterior["mu_beta"]
+    effect = 100 * np.expm1(fit.panel.scale.s_y / fit.panel.scale.s_x * beta)
+    low, high = (float(effect.quantile(q)) for q in (0.05, 0.95))
+    positive = float((beta > 0).mean())
+    claim = evidence_of_sign(positive, "that the association is {}", "the association")
+    return (
+        f"For the average OU, one more point of the raw survey score goes with "
+        f"{number(float(effect.mean()), 1)}% change of productivity (90% interval "
+        f"{interval(low, high, 1)}%); on the standardised scale μ_β is "
+        f"{number(float(beta.mean()))} ({interval(*map(float, beta.quantile([0.05, 0.95])))}). "
+        f"{claim}: the probability of a positive one is {probability(positive)}."
+    ).replace("μ_β", r"$\mu_\beta$")
+
+
+def ou_slopes(table: pd.DataFrame, points: float = 1.0) -> str:
+    """How much slopes differ between OUs, from :func:`oulib.posterior.effects.effects`."""
+    ous = table.drop(index="(mean)")
+    up, down = int((ous["beta_q5"] > 0).sum()), int((ous["beta_q95"] < 0).sum())
+    text = (
+        f"The 90% interval of the slope lies above zero for {up} of {count(len(ous), 'OU')} and "
+        f"below zero for {down}. "
+    )
+    if up + down == 0:
+        return text + "No single OU's slope can be told from zero."
+    sure = ous["prob_positive"].clip(lower=1 - ous["prob_positive"])
+    wrong = float((1 - sure[(ous["beta_q5"] > 0) | (ous["beta_q95"] < 0)]).sum())
+    if up + down > 1:
+        text += (
+            f"By their own probabilities {number(wrong, 1)} of these {up + down} would have the "
+            "other sign. "
+        )
+    top = ous["beta"].abs().idxmax()
+    row = ous.loc[top]
+    of = "one point" if points == 1 else f"{number(points, 2)} points"
+    return text + (
+        f"The largest in size belongs to {name(top)}: {number(row['percent'], 1)}% for {of} "
+        f"(90% interval {interval(row['percent_q5'], row['percent_q95'], 1)}%)."
+    )
+
+
+def learnt(posterior: Mapping[str, np.ndarray], prior: Mapping[str, np.ndarray]) -> str:
+    """Which parameters the data moved little, from draws of both by label."""
+    led = [label for label in posterior if mostly_prior(posterior[label], prior[label])]
+    if not led:
+        return (
+            "For every parameter shown the posterior is clearly narrower than its prior: "
+            "the data have spoken."
+        )
+    return (
+        f"For {names(led, 8)} the posterior lies nearly where the prior does: what is said about "
+        f"{'it' if len(led) == 1 else 'them'} is mostly the prior."
+    )
+
+
+def recovered(summary: pd.DataFrame, truth: pd.Series, what: str) -> str:
+    """How many true values lie in their 90% intervals, and whether that number is plausible."""
+    both = summary.join(truth.rename("truth"), how="inner")
+    inside = int(((both["truth"] >= both["q5"]) & (both["truth"] <= both["q95"])).sum())
+    text = f"{inside} of {len(both)} true {what} lie inside their 90% intervals"
+    if len(both) and binom.cdf(inside, len(both), 0.9) < 0.05:
+        return text + ", fewer than chance explains if the model were right."
+    return text + ", about as many as should."
+
+
+def tail_check(observed: float, replicated: Sequence[float]) -> str:
+    """Whether the outliers of the outcome are ordinary under the model.
+
+    The statistic is the excess kurtosis of residuals from OU and month means, of the data and of
+    each replicate.
+    """
+    p = float(np.mean(np.asarray(replicated) >= observed))
+    text = (
+        f"Without OU and month means the outcome has an excess kurtosis of {number(observed)}; "
+        f"replicates from the fitted model have "
+        f"{interval(*np.quantile(replicated, [0.05, 0.95]))} (90%). "
+    )
+    if p < 0.01:
+        return text + "The model does not produce outliers like these: they surprise it."
+    if p > 0.99:
+        return text + "The model's tails are heavier than the data's."
+    return text + "Outliers like these are ordinary under the model."
+
+
+def coverages(outcome: Coverage, survey: Coverage) -> str:
+    """Coverage of 90% predictive intervals, both observed nodes."""
+
+    def said(found: Coverage) -> str:
+        band = f"{percent(found.low)} to {percent(found.high)} of what it replicates"
+        if found.share > found.high:
+            return f"{band}: more than that, as it may be for rows that the fit has seen"
+        return f"{band}: " + ("too narrow" if found.share < found.low else "as many as should")
+
+    return (
+        f"The 90% predictive intervals hold {percent(outcome.share)} of the outcomes "
+        f"({said(outcome)}) and {percent(survey.share)} of the survey scores ({said(survey)})."
+    )
+
+
+def reliability(fit: Fit) -> str:
+    """How much of the variance of an observed score is the score and not the sampling of it."""
+    p, panel = fit.posterior, fit.panel
+    n = float(np.median(panel.rows["respondents"].to_numpy()[panel.survey_rows]))
+    signal = p["sigma_x"] ** 2 + p["sigma_mu_x"] ** 2
+    share = signal / (signal + p["sigma_meas"] ** 2 / max(n, 1))
+    low, high = (float(share.quantile(q)) for q in (0.05, 0.95))
+    return (
+        f"With the median of {number(n, 0)} respondents a survey's reliability is "
+        f"{number(float(share.mean()))} (90% interval {interval(low, high)}): that share of its "
+        "variance is the score, the rest is who happened to answer."
+    )
+
+
+def loo(table: pd.DataFrame, model: str, rows: int) -> str:
+    """The expected log density of a left-out outcome, the effective parameters, the weak spots."""
+    row = table.loc[model]
+    text = (
+        f"Left out one at a time, outcomes have an expected log density of "
+        f"{number(row['elpd'], 0)} (standard error {number(row['se'], 0)}) in sum; the model "
+        f"spends about "
+        f"{number(row['p'], 0)} effective parameters on {rows:,} rows. "
+    )
+    bad = int(row["k_too_high"])
+    if bad == 0:
+        return text + "No row has a Pareto k that would make the estimate doubtful."
+    return text + (
+        f"For {count(bad, 'row')} the Pareto k is too high (up to {number(row['worst_k'])}), so "
+        "the sum is somewhat doubtful: such rows are outliers that the model did not expect."
+    )
+
+
+def gain(step: Difference) -> str:
+    """What one model brought over another in log density, or that they tie."""
+    amount = f"{number(abs(step.elpd), 1)} (standard error {number(step.se, 1)})"
+    if not step.clear:
+        return (
+            f"{name(step.upper)} and {name(step.lower)} tie: the difference of {amount} is within "
+            "what chance explains."
+        )
+    verb = "better" if step.elpd > 0 else "worse"
+    if step.doubtful:
+        return (
+            f"{name(step.upper)} seems to predict {verb} than {name(step.lower)}, by {amount}; but "
+            f"for {count(step.doubtful, 'row')} the Pareto k is too high, so the sum is not to be "
+            "relied on."
+        )
+    return f"{name(step.upper)} predicts {verb} than {name(step.lower)}, by {amount}."
+
+
+def so_far(steps: Sequence[Difference], failed: Sequence[str]) -> str:
+    """What each step of the ladder brought in LOO, and which models are not in the table."""
+    sentences = [gain(step) for step in steps]
+    if failed:
+        sentences.append(
+            f"{names(failed)} did not pass the gate on this panel, and "
+            f"{'is' if len(failed) == 1 else 'are'} not compared."
+        )
+    return " ".join(sentences) or "There is nothing to compare yet."
+
+
+def withheld(verdict: Verdict) -> str:
+    """What stands in the place of conclusions when the gate was not passed."""
+    if not verdict.model:
+        return "*Withheld: no model holds the licence to be interpreted on this panel.*"
+    if verdict.inapplicable:
+        return f"*Left out: the {name(verdict.model)} model was not fitted to this panel.*"
+    return f"*Withheld: the {name(verdict.model)} model failed its checks on this panel.*"
+
+
+def lesson(verdict: Verdict) -> str:
+    """What stands in the place of conclusions about slopes that something else may have bent."""
+    why = names_of_checks(verdict)
+    return (
+        f"*No conclusion about slopes: the {name(verdict.model)} model was sampled, and does "
+        f"not describe this panel ({why}). What is shown of it is a lesson about the model.*"
+    )
+
+
+def names_of_checks(verdict: Verdict) -> str:
+    """The checks that failed, by what they are called."""
+    return ", ".join(CHECK_NAMES.get(check.name, check.name) for check in verdict.failed)
+
+
+def truth_series(truth: xr.Dataset, names_: Iterable[str]) -> pd.Series:
+    """True values of the named variables, labelled as ``checks.summarise`` labels them."""
+    values = {}
+    for variable in names_:
+        if variable not in truth:
+            continue
+        array = truth[variable]
+        if array.ndim == 0:
+            values[variable] = float(array)
+            continue
+        for place in np.ndindex(*array.shape):
+            labels = [
+                str(array[dim].to_numpy()[i]) if dim in array.coords else str(i)
+                for dim, i in zip(array.dims, place, strict=True)
+            ]
+            values[f"{variable}[{', '.join(labels)}]"] = float(array.to_numpy()[place])
+    return pd.Series(values, dtype=float)
+
+
+def source_of_findings(chosen: Fit, before: Sequence[Verdict], mnar_reason: str = "") -> str:
+    """Which model the findings come from, and why not from one that was asked before it."""
+    text = f"What follows comes from the model *{name(chosen.spec.name)}*, "
+    if chosen.spec.response:
+        text += (
+            "which supposes that surveys are missing for what they would have said. The reason "
+            f"that was given for it: {name(mnar_reason)}. No fit can tell it from its twin, in "
+            "which they are not, so both stand in the table below."
+        )
+    elif before:
+        text += "the first of those that may conclude anything to hold the whole licence."
+    else:
+        text += "the first that is asked, and it holds the whole licence."
+    for verdict in before:
+        text += f" The model {name(verdict.model)} {_why_not(verdict)}."
+    return text
+
+
+def _why_not(verdict: Verdict) -> str:
+    if verdict.inapplicable:
+        return "does not apply to this panel"
+    if not verdict.sampled:
+        return "failed the checks of its sampler on it"
+    return f"was sampled, and does not describe this panel ({names_of_checks(verdict)})"
+
+
+def nothing_passed(verdicts: Sequence[Verdict]) -> str:
+    """What a findings page says where no model may be interpreted."""
+    text = (
+        f"None of the {len(verdicts)} models that may conclude anything holds the whole licence on "
+        "this panel, so nothing is concluded from it here."
+    )
+    for verdict in verdicts:
+        text += f" The model {name(verdict.model)} {_why_not(verdict)}."
+    return text
+
+
+def setting(sampling: Sampling) -> str:
+    """How a page was computed; its parameter cell shows the defaults only."""
+    first, last = sampling.lengths[0], sampling.lengths[-1]
+    draws = (
+        f"{last:,} draws" if first == last else f"{first:,} to {last:,} draws, as many as it takes,"
+    )
+    return (
+        f"This page was computed with {count(sampling.chains, 'chain')} of {draws} "
+        f"after {sampling.tune:,} of warm-up, and the seed {sampling.seed}."
+    )
+
+
+def settled(label: str, draws: xr.DataArray, r_hat: float, truth: float | None = None) -> str:
+    """What a slope is once its chains agree, or that they do not; against the truth if known."""
+    low, high = (float(draws.quantile(q)) for q in (0.05, 0.95))
+    text = (
+        f"Here R-hat of {label} is {number(r_hat)}, its posterior mean "
+        f"{number(float(draws.mean()))} and its 90% interval {interval(low, high)}"
+    )
+    if truth is not None:
+        where = "inside" if low <= truth <= high else "outside"
+        text += f"; the true value, {number(truth)}, lies {where} it"
+    if r_hat > 1.01:
+        return text + ". These chains do not agree either."
+    return text + ". The chains agree."

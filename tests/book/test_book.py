@@ -1,0 +1,86 @@
+"""The chapters and the library refer to each other: numbers, labels, form."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from oulib.book.pipeline import pages
+from oulib.files import source_root
+
+ROOT = source_root()
+CHAPTERS = [page for page in pages(ROOT) if page.suffix == ".ipynb"]
+
+
+def equations() -> dict[str, str]:
+    """Label of every numbered equation and the number that the book gives it."""
+    found = {}
+    for chapter, path in enumerate(CHAPTERS, start=1):
+        text = "\n".join(c.source for c in nbformat.read(path, 4).cells if c.cell_type != "code")
+        for n, label in enumerate(re.findall(r"^:label: (eq-\S+)", text, re.MULTILINE), start=1):
+            found[label] = f"{chapter}.{n}"
+    return found
+
+
+def test_docstrings_cite_equations_by_their_numbers() -> None:
+    numbers, cited = equations(), 0
+    for file in (ROOT / "oulib").rglob("*.py"):
+        for number, label in re.findall(r"\((\d+\.\d+)\)\s+\(``(eq-[a-z-]+)``\)", file.read_text()):
+            assert numbers.get(label) == number, f"{file.name} cites {label} as ({number})"
+            cited += 1
+    assert cited >= 4
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+def test_a_chapter_keeps_the_contract(path: Path) -> None:
+    notebook = nbformat.read(path, 4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+    assert sum("parameters" in cell.metadata.get("tags", []) for cell in code) == 1
+    assert len(re.findall(r"^# ", prose, re.MULTILINE)) == 1
+    for part in ("The question", "What you need", "What would change my mind", "Exercises"):
+        assert re.search(rf"^## .*{part}", prose, re.MULTILINE), f"{path.name} lacks {part!r}"
+    assert "chapter.versions()" in code[-1].source
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+def test_figures_have_a_caption_a_name_and_an_alternative_text(path: Path) -> None:
+    for cell in nbformat.read(path, 4).cells:
+        if cell.cell_type == "code" and re.search(r"\bplots\.(?!use_style)", cell.source):
+            shown = cell.metadata["mystnb"]
+            assert shown["figure"]["caption"].strip().endswith(".")
+            assert shown["figure"]["name"].startswith("fig-")
+            assert len(shown["image"]["alt"]) > 20
+
+
+def test_a_label_belongs_to_one_place() -> None:
+    labels = [name for path in CHAPTERS for name in _labels(path)]
+    assert len(labels) > 50
+    assert sorted(labels) == sorted(set(labels))
+
+
+def _labels(path: Path) -> list[str]:
+    """Names of figures and equations, and anchors of sections, in a chapter."""
+    found = []
+    for cell in nbformat.read(path, 4).cells:
+        if cell.cell_type == "code":
+            found.append(cell.metadata.get("mystnb", {}).get("figure", {}).get("name"))
+        else:
+            found += re.findall(r"^:(?:label|name): (\S+)", cell.source, re.MULTILINE)
+            found += re.findall(r"^\((\S+)\)=$", cell.source, re.MULTILINE)
+    return [name for name in found if name]
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+def test_chapters_start_from_the_same_parameters(path: Path) -> None:
+    cells = nbformat.read(path, 4).cells
+    first = nbformat.read(CHAPTERS[0], 4).cells
+
+    def parameters(cells: list) -> str:
+        return next(c.source for c in cells if "parameters" in c.metadata.get("tags", []))
+
+    assert parameters(cells).startswith(parameters(first))  # a chapter may have more of its own

@@ -1,0 +1,165 @@
+"""What months know about each other: the movement, its sentences at both outcomes, its figure."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib import pyplot as plt
+
+from oulib import AR1, STUDENT_T, Fit, Sampling, chapters, simulate
+from oulib.chapters.ar1.sentences import known_share
+from oulib.posterior import latent
+
+SAMPLES = ("chain", "draw")
+MONTHS = 24
+WAVES = np.arange(MONTHS) % 6 == 5
+
+
+def draws_around(mean: np.ndarray, sd: np.ndarray | float) -> xr.DataArray:
+    rng = np.random.default_rng(2)
+    values = mean + sd * rng.standard_normal((2, 500, mean.size))
+    months = [f"2024-{i:02d}" for i in range(mean.size)]
+    return xr.DataArray(values, dims=(*SAMPLES, "month"), coords={"month": months})
+
+
+def test_the_common_movement_uses_the_size_that_was_learned_or_fixed() -> None:
+    panel = simulate("upgraded", n_ou=4, n_site=2, n_month=9, wave_every=3, seed=1)
+    posterior = xr.Dataset(
+        {"tau": ((*SAMPLES, "month"), np.ones((1, 2, 9))), "gamma_x": (SAMPLES, [[0.5, 0.7]])}
+    )
+
+    def fit_of(spec, values: xr.Dataset) -> Fit:
+        return Fit(panel, spec, Sampling(), xr.DataTree.from_dict({"posterior": values}), "")
+
+    learned = latent.common_movement(fit_of(AR1, posterior))
+    np.testing.assert_allclose(learned.isel(month=0), [[0.5, 0.7]])
+    fixed = latent.common_movement(fit_of(STUDENT_T, posterior.drop_vars("gamma_x")))
+    np.testing.assert_allclose(fixed, 0.2)
+
+
+def test_persistence_in_words() -> None:
+    rng = np.random.default_rng(0)
+    prior = rng.uniform(-1, 1, 4000)
+
+    def say(phi: np.ndarray) -> str:
+        return chapters.ar1.sentences.persistent(r"$\phi$", "the months", phi, prior)
+
+    strong = say(np.clip(rng.normal(0.84, 0.05, 4000), -0.99, 0.99))
+    assert "strong evidence of persistence in the months" in strong
+    assert "after 4.0 months" in strong
+    assert "little evidence of persistence in the months." in say(rng.normal(0.1, 0.2, 4000))
+    assert "has room for much of it" in say(rng.normal(0.1, 0.4, 4000))
+    assert "alternate" in say(rng.normal(-0.7, 0.1, 4000))
+    assert "weak indications of persistence" in say(rng.normal(0.3, 0.24, 4000))
+    led = say(rng.uniform(-0.9, 1, 4000))
+    assert "mostly the prior" in led
+    assert "strong" not in led
+
+
+def test_sizes_in_words() -> None:
+    rng = np.random.default_rng(0)
+    months = rng.standard_normal(36)
+    months = (months - months.mean()) / months.std(ddof=1)
+
+    def paths(scale: float) -> xr.DataArray:
+        draws = scale * (1 + 0.05 * rng.standard_normal((4, 1000, 1))) * months
+        return xr.DataArray(draws, dims=(*SAMPLES, "month"))
+
+    assert "less than the baseline" in chapters.ar1.sentences.scale_of_months(paths(0.3))
+    assert "more than the baseline" in chapters.ar1.sentences.scale_of_months(paths(2.0))
+    text = chapters.ar1.sentences.scale_of_months(paths(1.0))
+    assert "standard deviation of 1.0" in text
+    assert "compatible" in text
+
+    prior = np.abs(rng.normal(0, 0.3, 4000))
+
+    def say(mean: float, sd: float) -> str:
+        gamma_x = xr.DataArray(np.abs(rng.normal(mean, sd, (4, 1000))), dims=SAMPLES)
+        drawn = xr.Dataset({"gamma_x": gamma_x, "tau": paths(1.0)})
+        return chapters.ar1.sentences.size_of_movement(drawn, prior, 0.2)
+
+    assert "more of a common movement" in say(0.5, 0.05)
+    assert "less of a common movement" in say(0.1, 0.02)
+    assert "is compatible with the data" in say(0.2, 0.05)
+    assert "mostly the prior" in say(0.0, 0.29)
+
+
+@pytest.mark.parametrize("phi", [0.85, 0.95, 0.98])
+def test_months_as_the_baseline_has_them_are_not_called_larger(phi: float) -> None:
+    """A path of AR(1) months less its mean, with the spread of independent ones over the panel.
+
+    In the long run its sd would be 1.2 to 2.6.
+    """
+    rng = np.random.default_rng(1)
+    path = np.empty((4000, 36))
+    path[:, 0] = rng.standard_normal(4000)
+    for t in range(1, 36):
+        path[:, t] = phi * path[:, t - 1] + np.sqrt(1 - phi**2) * rng.standard_normal(4000)
+    path -= path.mean(axis=1, keepdims=True)
+    path /= path.std(axis=1, ddof=1, keepdims=True)
+    lam = xr.DataArray(path.reshape(4, 1000, 36), dims=(*SAMPLES, "month"))
+    assert "compatible" in chapters.ar1.sentences.scale_of_months(lam)
+
+
+def chains(*centres: float) -> xr.DataArray:
+    rng = np.random.default_rng(0)
+    return xr.DataArray([rng.normal(c, 0.1, 300) for c in centres], dims=SAMPLES)
+
+
+def test_a_signed_size_in_words() -> None:
+    text = chapters.ar1.sentences.one_sign(chains(0.7, -0.7, 0.7, 0.7), 1.8)
+    assert "positive in 3 of 4 chains and negative in 1" in text
+    assert "mirror image, so nothing in the data can decide" in text
+    assert "By chance all chains" in chapters.ar1.sentences.one_sign(chains(0.7, 0.7), 1.0)
+    assert "cross between" in chapters.ar1.sentences.one_sign(chains(0.01, -0.01), 1.1)
+
+
+def test_gaps_in_words() -> None:
+    movement = np.sin(np.arange(MONTHS) / 3)
+    vague, sharp = draws_around(0 * movement, 0.2), draws_around(movement, 0.1)
+    text = chapters.ar1.sentences.between_waves(vague, sharp, WAVES)
+    assert "In the 20 months without any survey" in text
+    assert "of 0.199 with independent months and of 0.1" in text
+    assert "say something about the months in it" in text
+    assert "truth" not in text
+    with_truth = chapters.ar1.sentences.between_waves(vague, sharp, WAVES, movement)
+    assert "Against the truth the posterior means err by" in with_truth
+    assert "little evidence that persistence helps" in chapters.ar1.sentences.between_waves(
+        vague, vague, WAVES
+    )
+    assert "claims to know less" in chapters.ar1.sentences.between_waves(sharp, vague, WAVES)
+    assert "no gap" in chapters.ar1.sentences.between_waves(
+        vague, sharp, np.ones(MONTHS, dtype=bool)
+    )
+
+
+def test_the_known_share_runs_from_none_to_all() -> None:
+    movement, gap = np.sin(np.arange(MONTHS) / 3), np.flatnonzero(~WAVES)
+    assert known_share(draws_around(0 * movement, 1.0), gap) < 0.01
+    assert known_share(draws_around(movement, 0.01), gap) > 0.99
+    assert known_share(draws_around(0 * movement, 0.0), gap) == 0
+    half = known_share(draws_around(np.ones(MONTHS), 1.0), gap)
+    assert half == pytest.approx(0.5, abs=0.02)
+
+
+def test_autocorrelation_is_judged_against_replicates() -> None:
+    say, replicated = chapters.ar1.sentences.autocorrelation_check, np.linspace(-0.3, 0.4, 200)
+    assert "does not expect" in say("m", 0.8, replicated)
+    assert "ordinary" in say("m", 0.1, replicated)
+    assert "more alike than they are" in say("m", -0.7, replicated)
+    assert "too few" in say("m", float("nan"), replicated)
+
+
+def test_the_figure_has_a_panel_for_each_model() -> None:
+    movement = np.sin(np.arange(MONTHS) / 3)
+    both = {"independent": draws_around(movement, 0.2), "AR(1)": draws_around(movement, 0.1)}
+    fig = chapters.ar1.figures.common_movement(both, WAVES, movement)
+    assert [ax.get_title() for ax in fig.axes] == ["independent", "AR(1)"]
+    labels = [t.get_text() for t in fig.legends[0].get_texts()]
+    assert labels == ["90%", "50%", "median", "truth", "month with surveys"]
+    marks = [line for line in fig.axes[0].lines if line.get_label() == "month with surveys"]
+    assert list(marks[0].get_xdata()) == list(np.flatnonzero(WAVES))
+    without = chapters.ar1.figures.common_movement(both, WAVES)
+    assert "truth" not in [t.get_text() for t in without.legends[0].get_texts()]
+    plt.close("all")

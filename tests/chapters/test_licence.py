@@ -1,0 +1,102 @@
+"""What the licence was worth: the table, and what is said of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+
+from oulib import chapters
+from oulib.chapters.licence import analysis as operating
+from oulib.chapters.licence.analysis import Made
+
+FIT = Made(
+    kind="clean",
+    seed=1,
+    model="baseline",
+    sampled=True,
+    failed=(),
+    ous=10,
+    covered=9,
+    stated=4,
+    wrong=0,
+    expected=0.25,
+    strong=2,
+    strong_wrong=0,
+)
+AMBER = replace(FIT, kind="noise2", failed=("noise", "moved"), covered=4, wrong=3)
+FITS = [
+    FIT,
+    replace(FIT, seed=2, failed=("drift",), covered=10),
+    replace(FIT, seed=2, model="robust", covered=8, wrong=1, strong_wrong=1),
+    AMBER,
+    replace(AMBER, model="robust", failed=(), covered=8, wrong=1),
+    replace(AMBER, seed=2, sampled=False, failed=("r_hat",), covered=0, stated=9),
+    replace(AMBER, seed=2, sampled=False, failed=("r_hat",), model="robust"),
+]
+
+
+def test_a_table_holds_what_was_put_into_it(tmp_path: Path) -> None:
+    path = tmp_path / "licence.csv"
+    assert operating.read(path) == []
+    for one in FITS:
+        operating.append(path, one)
+    assert operating.read(path) == FITS
+
+
+def test_conclusions_are_the_first_that_hold_the_licence() -> None:
+    found = [(one.kind, one.seed, one.model) for one in operating.conclusions(FITS)]
+    assert found == [("clean", 1, "baseline"), ("clean", 2, "robust"), ("noise2", 1, "robust")]
+
+
+def test_a_summary_tells_the_chains_from_the_licence() -> None:
+    table = operating.summary(FITS)
+    clean, noise = (table.loc[kind] for kind in ("clean", "noise2"))
+    assert (clean["panels"], clean["sampled"], clean["concluded"]) == (2, 2, 2)
+    assert clean["coverage"] == pytest.approx(19 / 20)
+    assert clean["coverage_concluded"] == pytest.approx(17 / 20)
+    assert clean["error"] == pytest.approx(0.05)
+    assert (clean["wrong"], clean["wrong_concluded"]) == (0, 1)
+    assert (noise["panels"], noise["sampled"], noise["concluded"]) == (2, 1, 1)
+    assert (noise["coverage"], noise["coverage_concluded"]) == (0.4, 0.8)
+    assert (noise["stated"], noise["wrong"]) == (4, 3)
+    assert clean["expected"] == 0.5
+
+
+def test_what_is_said_of_it_follows_the_table() -> None:
+    say = chapters.licence.sentences
+    assert "2 panels of each of 2 kinds" in say.measured(FITS)
+    assert "baseline, and where it may not, robust" in say.measured(FITS)
+    assert say.following(FITS).startswith("Of 2 panels that follow the model, 0 are left")
+    assert "hold 85%" in say.following(FITS)
+    assert "3 of 12 signs that baseline" in say.overall(FITS)
+    assert "(25.0%)" in say.overall(FITS)
+    assert "2 of 12 (16.7%)" in say.overall(FITS)
+    assert "let expect 1." in say.overall(FITS)
+    assert say.overall(FITS).endswith("1 of 6 (16.7%).")
+    assert "unequal noise of OUs, moderate (80.0%)" in say.short(FITS)
+    assert "known to 5%" in say.short(FITS)
+    fine = [one for one in FITS if one.kind == "clean"]
+    assert "In no kind" in say.short(fine)
+    assert "the least is 85%" in say.short(fine)
+    bent = replace(AMBER, kind="shift3")
+    assert "from these: a level that shifts once, strong" in say.short([*fine, bent])
+
+
+def test_the_published_table_is_complete() -> None:
+    fits = operating.published()
+    assert len({(one.kind, one.seed, one.model) for one in fits}) == len(fits)
+    assert {one.kind.rstrip("123") for one in fits} == set(chapters.licence.sentences.INGREDIENTS)
+    table = operating.summary(fits)
+    assert table["panels"].nunique() == 1
+
+
+def test_a_figure_of_kinds() -> None:
+    table = operating.summary(FITS)
+    figure = chapters.licence.figures.kinds(table, {"clean": "as it should be"})
+    left, right = figure.axes
+    assert [text.get_text() for text in left.get_yticklabels()] == ["as it should be", "noise2"]
+    assert [bar.get_width() for bar in right.patches] == [1.0, 0.5]
+    plt.close(figure)
