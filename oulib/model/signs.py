@@ -145,8 +145,8 @@ def start_from(model: pm.Model, pilot: xr.Dataset, ous: Collection[str]) -> None
     """Have chains of ``model`` begin at the slopes of earlier draws, (chain, draw, ...).
 
     Those of ``ous``, which a chain does not take from one sign to the other, begin on the side of
-    ``mu_beta``, and all are centred at least as far as these draws tell them apart: chains that
-    are caught spread slopes by the signs that they are caught in.
+    ``mu_beta``, and all are centred as far as these draws tell them apart, by the low end of what
+    the sd of the slopes may be: near 0 a centred slope makes a funnel.
     """
     labels = [*model.coords["ou"]]
     beta = pilot["beta"].sel(ou=labels)
@@ -158,7 +158,12 @@ def start_from(model: pm.Model, pilot: xr.Dataset, ous: Collection[str]) -> None
     start = np.where(np.isin(labels, list(ous)), np.copysign(size, mu), mean)
     sigma = pilot["sigma_ou"].mean(("chain", "draw")).to_numpy()
     sigma[1] = max(start.std(), 1e-3)
-    centring = model["beta_centring"].get_value()
+    spread = pilot["sigma_ou"].sel(effect="beta")
+    low = min(float(spread.quantile(0.05, "draw").min()), sigma[1])
+    own = beta.var("draw").mean("chain").to_numpy()
+    told = np.maximum(1 / own - 1 / float((spread**2).mean()), 0.0) * low**2
+    centring = np.maximum(model["beta_centring"].get_value(), told / (1 + told))
+    pm.set_data({"beta_centring": centring}, model=model)
     raw = centring * mu + (start - mu) / sigma[1] ** (1 - centring)
     given = {"mu_beta": mu, "sigma_ou": sigma, "beta_raw": raw}
     if "z_site" in model.named_vars:

@@ -37,6 +37,7 @@ _RULE = (_HERE / "looks.py", _HERE / "diagnostics.py")  # what decides on the nu
 _SIGNS = (_HERE / "mirror.py", _HERE / "density.py")  # and on the signs that are sampled as one
 
 _MATTERS = Thresholds().signs  # probability of a sign from which on both are sampled
+_HINDERS = 0.02  # the same where long chains fall short, as rare visits make them
 _CAREFUL = (0.97, 0.99)  # target acceptances to turn to where trajectories diverge
 _DEEPER = 2  # doublings more where trajectories are cut short
 
@@ -332,9 +333,13 @@ def _attempt(
                 drawn = complete(panel, spec, drawn, seed=sampling.seed)
             with clock.of("look"):
                 pilot = _Pilot(panel, spec, drawn)
-                inside = ask and bool(caught(pilot, both=both, least=least))
+                counts = least
                 if sampling.draws == AUTO:
                     one = look(drawn, stats, spec, max_depth=sampling.max_depth)
+                    if ask and one.failed and length >= LENGTHS[2]:
+                        counts = min(least, _HINDERS)
+                inside = ask and bool(caught(pilot, both=both, least=counts))
+                if sampling.draws == AUTO:
                     inside = inside or (ask and one.disagree)
                     outcome = "caught" if inside else one.outcome
                     how = {"target_accept": sampling.target_accept, "max_depth": sampling.max_depth}
