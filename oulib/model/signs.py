@@ -160,7 +160,7 @@ def start_from(model: pm.Model, pilot: xr.Dataset, ous: Collection[str]) -> None
     sigma[1] = max(start.std(), 1e-3)
     spread = pilot["sigma_ou"].sel(effect="beta")
     low = min(float(spread.quantile(0.05, "draw").min()), sigma[1])
-    own = beta.var("draw").mean("chain").to_numpy()
+    own = np.maximum(beta.var("draw").mean("chain").to_numpy(), 1e-12)
     told = np.maximum(1 / own - 1 / float((spread**2).mean()), 0.0) * low**2
     centring = np.maximum(model["beta_centring"].get_value(), told / (1 + told))
     pm.set_data({"beta_centring": centring}, model=model)
