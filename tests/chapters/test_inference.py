@@ -360,7 +360,7 @@ def test_trust_in_words() -> None:
 
 
 def test_ranks_and_replicates_in_words() -> None:
-    assert "12% for careless" in chapters.inference.sentences.ranks.ranks({"careless": 0.12})
+    assert "12% for careless" in chapters.inference.sentences.ranks({"careless": 0.12})
     assert "no difference" in chapters.inference.sentences.replicates(
         {"NUTS": 0.9, "mean-field": 0.89}
     )
@@ -373,7 +373,7 @@ def test_figures_are_drawn() -> None:
     rng = np.random.default_rng(7)
     share = ranks.ranks(xr.DataArray(rng.random((4, 100)), dims=("chain", "draw")), bins=5)
     shares = {(fit, p): share for fit in ("a", "b$x$") for p in ("mu_beta", "sigma_y", "nu")}
-    fig = chapters.inference.figures.ranks.ranks(shares, {"a": (0.8, 1.2), "b$x$": (0.8, 1.2)})
+    fig = chapters.inference.figures.ranks(shares, {"a": (0.8, 1.2), "b$x$": (0.8, 1.2)})
     assert len(fig.axes) == 6
     assert fig.axes[3].get_ylabel() == r"b\$x\$"
     fig.canvas.draw()
