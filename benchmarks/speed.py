@@ -23,10 +23,16 @@ HERE = Path(__file__).resolve().parent.parent
 ONE = """
 import json, sys, time
 import nutpie, oulib
-from oulib import Sampling, truth
-from oulib.checks import check, hyperparameters
-from oulib.source import default_panel
-from oulib.spec import MODELS
+from oulib import MODELS, Sampling, check
+
+try:
+    from oulib.files import default_panel
+    from oulib.panel import truth
+    from oulib.posterior.checks import hyperparameters
+except ImportError:  # a checkout before there were rooms
+    from oulib import truth
+    from oulib.checks import hyperparameters
+    from oulib.source import default_panel
 
 name, draws, tune, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 panel, found, real = truth.load(default_panel()), {}, nutpie.sample

@@ -19,7 +19,7 @@ ASKER = """\
 import sys, time
 from pathlib import Path
 import xarray as xr
-from oulib import cache
+from oulib.sampling import cache
 
 def compute():
     with Path("computed").open("a") as log:
@@ -47,7 +47,9 @@ def ask(folder: Path, name: str) -> subprocess.Popen:
 
 
 def wait_for(*flags: Path) -> None:
+    deadline = time.monotonic() + 120  # where an asker failed, the flag never comes
     while not all(flag.exists() for flag in flags):
+        assert time.monotonic() < deadline
         time.sleep(0.02)
 
 

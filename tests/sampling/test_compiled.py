@@ -259,7 +259,8 @@ def test_one_compiles_and_the_others_wait(store: Path, monkeypatch: pytest.Monke
 def test_another_process_finds_it(store: Path, first: Panel) -> None:
     """A fit there compiles nothing, and draws what it draws here."""
     script = (
-        "import sys; from oulib import compiled, build_model, simulate, BASELINE; import nutpie\n"
+        "import sys; from oulib import build_model, simulate, BASELINE; import nutpie\n"
+        "from oulib.sampling import compiled\n"
         "compiled._compile = lambda *_: sys.exit('compiled again')\n"
         "panel = simulate('upgraded', n_ou=6, n_site=2, n_month=9, wave_every=3, seed=1)\n"
         "made = compiled.compiled_model(build_model(panel, BASELINE), BASELINE)\n"
