@@ -146,6 +146,9 @@ class Fit:
         row's outcome.  An explicit fit's parameters are those of the integrated model.
         """
         model = build_model(self.panel, self.spec.but(latent="integrated"))
+        # Chains that were drawn again may be centred otherwise than a model is to begin with.
+        if (centring := self.tree.attrs.get("beta_centring")) and "beta_centring" in model:
+            pm.set_data({"beta_centring": json.loads(centring)}, model=model)
         posterior = self.posterior
         if "signed_sigma_meas" not in posterior:
             posterior = posterior.assign(signed_sigma_meas=posterior["sigma_meas"])
@@ -256,6 +259,8 @@ def _sample(
         "versions": json.dumps(cache.versions()),
         **{f"{stage}_seconds": seconds for stage, seconds in clock.seconds.items()},
     }
+    if "beta_centring" in model:
+        kept.attrs["beta_centring"] = json.dumps(model["beta_centring"].get_value().tolist())
     return kept
 
 

@@ -221,6 +221,17 @@ def test_chains_that_are_caught_are_drawn_again(few: Panel) -> None:
     assert "both signs as one" in report.length(check(fit))
 
 
+def test_what_is_replicated_are_the_slopes_that_were_drawn(few: Panel) -> None:
+    """A model that is built again has to know how chains that were drawn again were centred."""
+    fit = oulib.fit(few, BASELINE, Sampling(seed=3), progress=False)
+    model, draws = fit.integrated()
+    assert model["beta_centring"].get_value().any()
+    with model:
+        again = pm.compute_deterministics(draws, var_names=["beta", "alpha"], progressbar=False)
+    for name in ("alpha", "beta"):
+        xr.testing.assert_allclose(again[name], fit.posterior[name], atol=1e-10)
+
+
 def test_chains_of_a_given_length_are_asked_early_on(few: Panel) -> None:
     """What they are caught in does not wait for their end, and is not looked for if not wanted."""
     fit = oulib.fit(few, BASELINE, Sampling(draws=510, seed=3), progress=False)
