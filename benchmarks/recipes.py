@@ -21,6 +21,7 @@ import pandas as pd
 import oulib
 from oulib.model.spec import MODELS
 from oulib.panel import Panel
+from oulib.panel.simulate import ar1
 from oulib.posterior.checks import sampled
 from oulib.sampling.fit import Sampling
 
@@ -54,10 +55,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 def _path(rng: np.random.Generator, months: int, phi: float, sd: float) -> np.ndarray:
     """A stationary AR(1) of this sd."""
-    path = sd * rng.standard_normal(months)
-    for t in range(1, months):
-        path[t] = phi * path[t - 1] + np.sqrt(1 - phi**2) * path[t]
-    return path
+    return ar1(rng, months, phi, sd * np.sqrt(1 - phi**2))
 
 
 def lasting(seed: int) -> Panel:

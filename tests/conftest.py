@@ -136,6 +136,10 @@ def parameters_at(fit, chain, draw):
     return {name: one[name].to_numpy() for name in NAMES if name in one}
 
 
+SMALL = Sampling(draws=300, tune=300, chains=2, seed=3)
+"""Short fits, for what hangs on no posterior."""
+
+
 def one_draw(panel: Panel, spec: ModelSpec, times: int, seed: int = 1, **values: object) -> Fit:
     """A fit that holds one draw from the prior ``times`` times over, some of it replaced."""
     with build_model(panel, spec):
@@ -153,7 +157,7 @@ def one_draw(panel: Panel, spec: ModelSpec, times: int, seed: int = 1, **values:
     return Fit(
         panel=panel,
         spec=spec,
-        sampling=Sampling(draws=300, tune=300, chains=2, seed=3),
+        sampling=SMALL,
         tree=tree,
         key="none",
     )

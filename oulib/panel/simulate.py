@@ -136,8 +136,8 @@ def simulate(
     truth |= {"alpha": effects[:, 0], "beta": effects[:, 1]}
 
     if recipe == "upgraded":
-        lam = _ar1(rng, n_month, p["phi_lam"], p["sigma_lam"])
-        tau = _ar1(rng, n_month, p["phi_tau"], np.sqrt(1 - p["phi_tau"] ** 2))
+        lam = ar1(rng, n_month, p["phi_lam"], p["sigma_lam"])
+        tau = ar1(rng, n_month, p["phi_tau"], np.sqrt(1 - p["phi_tau"] ** 2))
     else:
         lam, tau = rng.standard_normal(n_month), rng.standard_normal(n_month)
     truth |= {"lam": lam - lam.mean(), "tau": tau - tau.mean()}
@@ -167,7 +167,7 @@ def simulate(
         common = common * truth["loading"][ou]
     if sigma_u:
         paths = np.random.default_rng([seed, 4])
-        deviation = np.array([_ar1(paths, n_month, phi_u, sigma_u) for _ in range(n_ou)])
+        deviation = np.array([ar1(paths, n_month, phi_u, sigma_u) for _ in range(n_ou)])
         truth |= {"phi_u": phi_u, "sigma_u": sigma_u}
         noise = noise + deviation.ravel()
     if sigma_noise_ou:
@@ -317,7 +317,7 @@ def _refuse_ingredients(
         raise UserError("This panel cannot be simulated: " + "; ".join(wrong) + ".")
 
 
-def _ar1(rng: np.random.Generator, n: int, phi: float, innovation: float) -> np.ndarray:
+def ar1(rng: np.random.Generator, n: int, phi: float, innovation: float) -> np.ndarray:
     """A stationary AR(1) path of ``n`` steps (not centred)."""
     path = np.empty(n)
     path[0] = rng.normal(0, innovation / np.sqrt(1 - phi**2))

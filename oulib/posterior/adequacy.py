@@ -80,6 +80,7 @@ _FAR_MOVED = 2.0  # and errors of its slope by the surveys alone
 _CODE = (
     Path(__file__),
     PACKAGE / "posterior" / "predict.py",
+    PACKAGE / "sampling" / "fit.py",
     PACKAGE / "sampling" / "density.py",
     PACKAGE / "model",
 )

@@ -34,10 +34,14 @@ Sampler = Literal["nutpie", "pymc", "numpyro"]
 _HERE = Path(__file__).parent
 _CODE = (_HERE / "fit.py", _HERE / "compiled.py", PACKAGE / "model")
 _RULE = (_HERE / "looks.py", _HERE / "diagnostics.py")  # what decides on the number of draws
-_SIGNS = (_HERE / "mirror.py", _HERE / "density.py")  # and on the signs that are sampled as one
+_SIGNS = (  # and on the signs that are sampled as one
+    _HERE / "mirror.py",
+    _HERE / "density.py",
+    _HERE / "diagnostics.py",
+)
 
 _MATTERS = Thresholds().signs  # probability of a sign from which on both are sampled
-_HINDERS = 0.02  # the same where long chains fall short, as rare visits make them
+_HINDERS = 0.02  # the same where long chains fall short
 _CAREFUL = (0.97, 0.99)  # target acceptances to turn to where trajectories diverge
 _DEEPER = 2  # doublings more where trajectories are cut short
 
@@ -234,9 +238,13 @@ def _sample(
                     break
                 free(last.other)
             start_from(model, last.draws, both or last.of_one_sign)
-        elif last.diverged and (careful := [a for a in _CAREFUL if a > sampling.target_accept]):
+        elif (
+            last.end
+            and last.end.diverged
+            and (careful := [a for a in _CAREFUL if a > sampling.target_accept])
+        ):
             sampling = replace(sampling, target_accept=careful[0])
-        elif last.cut and sampling.max_depth == given.max_depth:
+        elif last.end and last.end.cut and sampling.max_depth == given.max_depth:
             sampling = replace(sampling, max_depth=given.max_depth + _DEEPER)
         else:
             break
@@ -268,9 +276,7 @@ def _sample(
 class _Drawn:
     """What chains gave: draws, statistics and the looks that ended them.
 
-    ``caught`` is whether they ended because they are caught in signs of slopes, ``diverged``
-    and ``cut`` whether because trajectories diverged or were cut short, which is asked of chains of
-    no given length alone; ``other`` are OUs
+    ``caught`` is whether they ended because they are caught in signs of slopes; ``other`` are OUs
     that may have the other sign, and ``of_one_sign`` those that hardly ever cross zero.
     """
 
@@ -282,12 +288,9 @@ class _Drawn:
     of_one_sign: Collection[str] = ()
 
     @property
-    def diverged(self) -> bool:
-        return bool(self.looks) and self.looks[-1].diverged
-
-    @property
-    def cut(self) -> bool:
-        return bool(self.looks) and self.looks[-1].cut
+    def end(self) -> Look | None:
+        """The look that ended them; chains of a given length have none."""
+        return self.looks[-1] if self.looks else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -338,13 +341,11 @@ def _attempt(
                 drawn = complete(panel, spec, drawn, seed=sampling.seed)
             with clock.of("look"):
                 pilot = _Pilot(panel, spec, drawn)
-                counts = least
+                one = None
                 if sampling.draws == AUTO:
                     one = look(drawn, stats, spec, max_depth=sampling.max_depth)
-                    if ask and one.failed and length >= LENGTHS[2]:
-                        counts = min(least, _HINDERS)
-                inside = ask and bool(caught(pilot, both=both, least=counts))
-                if sampling.draws == AUTO:
+                inside = ask and bool(caught(pilot, both=both, least=_counting(least, one)))
+                if one is not None:
                     inside = inside or (ask and one.disagree)
                     outcome = "caught" if inside else one.outcome
                     how = {"target_accept": sampling.target_accept, "max_depth": sampling.max_depth}
@@ -354,6 +355,15 @@ def _attempt(
     if not inside:
         return _Drawn(drawn, stats, tuple(looks))
     return _Drawn(drawn, stats, tuple(looks), True, undecided(pilot, both=both), of_one_sign(pilot))
+
+
+def _counting(least: float, end: Look | None) -> float:
+    """The smallest probability of another sign that counts: less where long chains fall short.
+
+    Visits that are rare and not absent leave few effective draws, however long chains are.
+    """
+    hindered = end is not None and end.failed and end.draws >= LENGTHS[2]
+    return min(least, _HINDERS) if hindered else least
 
 
 def _lengths(sampling: Sampling, ask: bool) -> tuple[int, ...]:

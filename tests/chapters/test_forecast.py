@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import frame_of, one_draw
+from conftest import SMALL, frame_of, one_draw
 
 from oulib import (
     AR1,
@@ -18,7 +18,6 @@ from oulib import (
     STUDENT_T,
     Fit,
     Panel,
-    Sampling,
     UserError,
     chapters,
     fit,
@@ -34,7 +33,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Numba will use object mode"),
     pytest.mark.filterwarnings("ignore:Loop fusion failed"),
 ]
-SMALL = Sampling(draws=300, tune=300, chains=2, seed=3)
 
 
 @pytest.fixture(scope="module")

@@ -221,6 +221,30 @@ def test_chains_that_are_caught_are_drawn_again(few: Panel) -> None:
     assert "both signs as one" in report.length(check(fit))
 
 
+@pytest.mark.parametrize(("least", "centred"), [(0.4, True), (0.0, False)])
+def test_slopes_are_centred_after_a_pilot_as_its_scale_allows(least: float, centred: bool) -> None:
+    """Clear slopes, and a scale that stays away from 0 or does not."""
+    panel = simulate("baseline", n_ou=12, n_site=2, n_month=12, wave_every=3, seed=1)
+    model, rng = build_model(panel, BASELINE), np.random.default_rng(1)
+    shape = (4, 200)
+    scale = least + 0.2 * rng.random(shape)
+    pilot = xr.Dataset(
+        {
+            "mu_beta": (("chain", "draw"), np.full(shape, 0.3)),
+            "sigma_ou": (("chain", "draw", "effect"), np.stack([scale, scale], axis=-1)),
+            "beta": (
+                ("chain", "draw", "ou"),
+                np.linspace(-1, 1, 12) + 0.05 * rng.standard_normal((*shape, 12)),
+            ),
+        },
+        coords={"effect": ["alpha", "beta"], "ou": list(panel.ous)},
+    )
+    pm.set_data({"beta_centring": np.zeros(12)}, model=model)
+    signs.start_from(model, pilot, ())
+    found = model["beta_centring"].get_value()
+    assert (found > 0.9).all() if centred else (found < 0.1).all()
+
+
 def test_what_is_replicated_are_the_slopes_that_were_drawn(few: Panel) -> None:
     """A model that is built again has to know how chains that were drawn again were centred."""
     fit = oulib.fit(few, BASELINE, Sampling(seed=3), progress=False)

@@ -272,6 +272,16 @@ def test_slopes_are_centred_where_surveys_tell_them_apart() -> None:
     np.testing.assert_array_equal(slope_centring(once), 0)
 
 
+def test_slopes_that_differ_between_sites_alone_are_not_centred_within_them() -> None:
+    panel = simulate("baseline", n_ou=12, n_site=2, n_month=24, wave_every=2, seed=2)
+    ou, x = (panel.rows[name].to_numpy() for name in ("ou_idx", "x"))
+    slope = np.where(panel.site_idx == 0, -0.8, 0.8)
+    y = np.nan_to_num(slope[ou] * x) + 0.3 * np.random.default_rng(1).standard_normal(ou.size)
+    panel = replace(panel, rows=panel.rows.assign(y=("row", y)))
+    assert (slope_centring(panel) > 0.7).all()
+    assert (slope_centring(panel, sites=True) < 0.1).all()
+
+
 def test_slopes_that_surveys_alone_tell_are_not_centred() -> None:
     """Surveys may leave the scale of slopes at 0, where a centred chain would stay."""
     panel = simulate("baseline", n_ou=30, n_month=30, wave_every=2, seed=103)

@@ -19,7 +19,7 @@ from conftest import DRAWS, INTEGRATED, frame_of
 from oulib import Panel, Priors, Sampling, UserError, check, fit
 from oulib.sampling import cache
 from oulib.sampling.fit import fit_key
-from oulib.sampling.looks import LENGTHS
+from oulib.sampling.looks import LENGTHS, Look
 
 
 @pytest.fixture
@@ -195,6 +195,15 @@ def test_sampling_ends_early_where_no_more_draws_would_help(fitted):
     assert (first.target_accept, later[0].target_accept) == (0.3, 0.97)
     assert found.looks[-1].target_accept in (0.97, 0.99)
     assert json.loads(found.tree.attrs["sampling"])["target_accept"] == 0.3  # what was asked
+
+
+def test_rarer_signs_count_where_long_chains_fall_short():
+    counting = importlib.import_module("oulib.sampling.fit")._counting
+    short = Look(draws=LENGTHS[1], values={}, failed=("r_hat",), outcome="more")
+    long = replace(short, draws=LENGTHS[2])
+    ended = [None, short, replace(long, failed=()), long]
+    assert [counting(0.05, one) for one in ended] == [0.05, 0.05, 0.05, 0.02]
+    assert counting(0.002, long) == 0.002
 
 
 def test_trajectories_that_are_cut_short_are_tried_longer(fitted):
