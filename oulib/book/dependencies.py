@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from oulib.book.notebook import plain_code
+
 _HARMLESS = frozenset(
     {
         *("cache", "cached_property", "classmethod", "contextmanager", "dataclass", "lru_cache"),
@@ -25,6 +27,9 @@ _HARMLESS = frozenset(
 
 _ANY_NAME = frozenset({"__import__", "compile", "eval", "exec", "get_ipython", "globals"})
 _ANY_MODULE = frozenset({"importlib.import_module", "importlib.reload", "sys.modules"})
+_RUN_CELLS = frozenset({"oulib.report.interpret"})
+"""Modules that run the code of a notebook's cells and nothing else; cells are read anyway."""
+
 _ON_IMPORT = "(on import)"
 
 
@@ -58,7 +63,7 @@ class Package:
         walk, trees = _Walk(self), []
         for number, cell in enumerate(cells, start=1):
             try:
-                trees.append(ast.parse(cell))
+                trees.append(ast.parse(plain_code(cell)))
             except SyntaxError:  # such as a command of IPython's
                 walk.unclear.append(f"code cell {number} is not plain Python")
         walk.follow(_Facts.of(trees, self.name))
@@ -249,7 +254,7 @@ class _Walk:
             elif not targets:
                 for star in (star for source in sources for star in source.stars):
                     self._star(star, name)
-                if name in _ANY_NAME:
+                if name in _ANY_NAME and (module is None or module.name not in _RUN_CELLS):
                     self.unclear.append(f"{name}() may use anything")
 
     def _ours(self, name: str) -> bool:

@@ -28,12 +28,22 @@ from oulib.files import PACKAGE
 
 _KERNELSPEC = {"name": "python3", "display_name": "Python 3", "language": "python"}
 _KEPT_CELL_METADATA = ("tags", "mystnb")
+_GATED = re.compile(r"%%(?:interpret|conclude)[ \t]+(?P<verdict>[^\n]+)")
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _GLUE_PREFIX = "application/papermill.record/"
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 # Tried where a word begins only: from every place in it, a picture in a page would take minutes.
 _CELL_FILE = re.compile(r"(?<![^\s\"'<>])[^\s\"'<>]*ipykernel_\d+[/\\]\d+\.py")
 _PACKAGE_ROOT = PACKAGE.parent
+
+
+def plain_code(source: str) -> str:
+    """A cell's code as plain Python: the verdict that it waits for is a line of it.
+
+    Of the magics it knows those that chapters use (:mod:`oulib.report.interpret`).
+    """
+    gated = _GATED.match(source)
+    return source if gated is None else gated["verdict"] + source[gated.end() :]
 
 
 class ChapterFailed(Exception):

@@ -36,6 +36,7 @@ from oulib.report.sentences import (
     population_slope,
     recovered,
     reliability,
+    same_model,
     setting,
     settled,
     so_far,

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import pandas as pd
+import pymc as pm
 from IPython.display import HTML, Markdown, display
 from matplotlib.figure import Figure
 
@@ -25,6 +26,7 @@ from oulib.files import default_panel
 from oulib.model.spec import CONCLUDING, LADDER, ROBUST, UPGRADED, ModelSpec
 from oulib.panel import Panel, truth
 from oulib.posterior import predict, ranks
+from oulib.posterior.agreement import agreement
 from oulib.posterior.checks import (
     HYPERPARAMETERS,
     Verdict,
@@ -34,6 +36,7 @@ from oulib.posterior.checks import (
     worst,
 )
 from oulib.posterior.compare import compare, steps
+from oulib.report import interpret
 from oulib.sampling.fit import Fit, Sampling, fit
 from oulib.sampling.looks import AUTO
 
@@ -137,11 +140,12 @@ def open_chapter(
     seed: int,
     mnar_reason: str = "",
 ) -> Chapter:
-    """Read the chapter's panel and set the figure style.
+    """Read the chapter's panel, set the figure style and register ``%%interpret``.
 
     ``panel_file`` is resolved against the notebook's folder; None is the default panel.
     """
     report.use_style()
+    interpret.register(may_speak, lambda sentences: say(*sentences), table)
     path = default_panel() if panel_file is None else Path(panel_file).resolve()
     panel = truth.load(path, columns=columns, covariates=covariates or ())
     sampling = Sampling(draws=draws, tune=tune, chains=chains, seed=seed)
@@ -317,6 +321,12 @@ def so_far(fits: Sequence[Fit]) -> None:
     say(report.so_far(steps(sound), failed))
 
 
+def same_model(plain: pm.Model, result: Fit | Inapplicable) -> None:
+    """Say whether the plain PyMC model of a chapter is the one that was fitted."""
+    if not isinstance(result, Inapplicable):
+        say(report.same_model(agreement(plain, result)))
+
+
 def scalars(result: Fit | Inapplicable, verdict: Verdict, names: Sequence[str]) -> None:
     """Prior, posterior and truth of the named scalars, the OU scales and correlations beside."""
 
@@ -351,30 +361,38 @@ def against_truth(result: Fit | Inapplicable, verdict: Verdict) -> None:
     )
 
 
+def may_speak(verdict: Verdict, of_slopes: bool = False) -> bool:
+    """Whether anything may be read from a fit, or of its slopes; where not, why is said."""
+    if not verdict.sampled:
+        say(report.withheld(verdict))
+        return False
+    if of_slopes and not verdict.adequate:
+        say(report.lesson(verdict))
+        return False
+    return True
+
+
 def conclude(verdict: Verdict, *sentences: str | Callable[[], str]) -> None:
     """Say what follows from a fit that was sampled, or that nothing does.
 
     A sentence given as a function is worked out only if it is said.  What slopes are is for
     :func:`claim` to say.
     """
-    if not verdict.sampled:
-        return say(report.withheld(verdict))
-    return say(*(s() if callable(s) else s for s in sentences))
+    if may_speak(verdict):
+        say(*(s() if callable(s) else s for s in sentences))
 
 
 def claim(verdict: Verdict, *sentences: str | Callable[[], str]) -> None:
     """Say what a fit concludes about slopes, if it has the whole licence, or why nothing."""
-    if verdict.sampled and not verdict.adequate:
-        return say(report.lesson(verdict))
-    return conclude(verdict, *sentences)
+    if may_speak(verdict, of_slopes=True):
+        say(*(s() if callable(s) else s for s in sentences))
 
 
 def show(verdict: Verdict, draw: Callable[[], Figure]) -> None:
     """Draw a figure of a fit that was sampled, or say that it is withheld."""
-    if not verdict.sampled:
-        return say(report.withheld(verdict))
-    display(draw())
-    return plt.close("all")
+    if may_speak(verdict):
+        display(draw())
+        plt.close("all")
 
 
 def table(frame: pd.DataFrame, *, digits: int = 2, most: int = 15) -> None:

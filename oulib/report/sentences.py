@@ -11,11 +11,22 @@ import xarray as xr
 from scipy.stats import binom
 
 from oulib.posterior.adequacy import MOVED
+from oulib.posterior.agreement import Agreement
 from oulib.posterior.checks import ADEQUACY, Verdict, labels_in
 from oulib.posterior.compare import Difference
 from oulib.posterior.predict import Coverage
 from oulib.report.evidence import evidence_of_sign, mostly_prior
-from oulib.report.text import count, interval, name, names, number, percent, probability, told_apart
+from oulib.report.text import (
+    count,
+    interval,
+    name,
+    names,
+    number,
+    percent,
+    power_of_ten,
+    probability,
+    told_apart,
+)
 from oulib.sampling.diagnostics import Check
 from oulib.sampling.fit import Fit, Sampling
 from oulib.sampling.looks import Look
@@ -412,3 +423,26 @@ def settled(label: str, draws: xr.DataArray, r_hat: float, truth: float | None =
     if r_hat > 1.01:
         return text + ". These chains do not agree either."
     return text + ". The chains agree."
+
+
+def same_model(found: Agreement) -> str:
+    """Whether a model typed in plain PyMC is the one that was fitted."""
+    rows = (
+        f"At {found.points} draws of the posterior, the log densities of "
+        f"{count(found.rows, 'row')} under the two models differ by at most "
+        f"{power_of_ten(found.density)}"
+    )
+    priors = (
+        f"Among {found.draws:,} draws from either prior, the quantity that differs most is "
+        f"`{found.furthest}`, by a Kolmogorov-Smirnov distance of {number(found.distance)}; "
+        f"between draws of one prior, chance takes the largest above {number(found.allowed)} "
+        "once in a thousand times"
+    )
+    if found.same:
+        return f"They are the same model. {rows}. {priors}."
+    wrong = []
+    if found.density > found.tolerance:
+        wrong.append(f"{rows}, and should by no more than {power_of_ten(found.tolerance)}.")
+    if found.distance > found.allowed:
+        wrong.append(f"{priors}.")
+    return f"**These are two models.** {' '.join(wrong)}"

@@ -33,6 +33,12 @@ def number(value: float, digits: int = 2) -> str:
     return text.replace("-", "−")
 
 
+def power_of_ten(value: float) -> str:
+    """A small number as mathematics: ``$6 \\cdot 10^{-14}$``."""
+    digit, exponent = f"{value:.0e}".split("e")
+    return rf"${digit} \cdot 10^{{{int(exponent)}}}$"
+
+
 def told_apart(value: float, threshold: float) -> tuple[str, str]:
     """A value and what it is held to, with as many decimals as the threshold needs, or two.
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 
+from oulib import report
+from oulib.book.notebook import plain_code
 from oulib.book.pipeline import pages
 from oulib.files import source_root
 
@@ -47,14 +52,52 @@ def test_a_chapter_keeps_the_contract(path: Path) -> None:
     assert "chapter.versions()" in code[-1].source
 
 
+_DRAWS = {name for name, thing in vars(report.figures).items() if inspect.isfunction(thing)}
+
+
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
 def test_figures_have_a_caption_a_name_and_an_alternative_text(path: Path) -> None:
+    drawn = 0
     for cell in nbformat.read(path, 4).cells:
-        if cell.cell_type == "code" and re.search(r"\bplots\.(?!use_style)", cell.source):
+        if cell.cell_type != "code":
+            continue
+        called = re.findall(r"^ *(figures|report)\.(\w+)\(", cell.source, re.MULTILINE)
+        if any(room == "figures" or name in _DRAWS for room, name in called):
+            drawn += 1
             shown = cell.metadata["mystnb"]
             assert shown["figure"]["caption"].strip().endswith(".")
             assert shown["figure"]["name"].startswith("fig-")
             assert len(shown["image"]["alt"]) > 20
+    assert drawn > 0
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+def test_cells_under_a_magic_are_checked_as_others_are(path: Path, tmp_path: Path) -> None:
+    """Ruff passes over cells that begin with a magic, so it is given them without."""
+    # The order of imports, which depends on where a file is, is not in these cells; a value that
+    # is shown is no useless one.
+    ignored = ["ANN", "B018", "D", "E402", "I", "T20"]
+    config = tmp_path / "ruff.toml"
+    rules = (path.parent / "ruff.toml").read_text("utf-8")
+    rules = rules.replace("../pyproject.toml", (ROOT / "pyproject.toml").as_posix())
+    config.write_text(f'{rules}\n[lint.per-file-ignores]\n"*.ipynb" = {ignored}\n', "utf-8")
+    for command, first in (
+        (["check"], lambda cell: f"shown = {plain_code(cell)}"),
+        (["format", "--check"], lambda cell: f"# {cell}"),
+    ):
+        notebook = nbformat.read(path, 4)
+        for cell in notebook.cells:
+            if cell.cell_type == "code" and cell.source.startswith("%%"):
+                assert plain_code(cell.source) != cell.source, "an unknown magic"
+                cell.source = first(cell.source)
+        nbformat.write(notebook, tmp_path / path.name)
+        made = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "--no-cache", "--config", config, path.name],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert made.returncode == 0, made.stdout + made.stderr
 
 
 def test_a_label_belongs_to_one_place() -> None:
