@@ -14,7 +14,7 @@ from scipy.stats import kstest, norm, t
 
 from oulib import Panel, UserError, simulate
 from oulib.panel import truth
-from oulib.panel.simulate import RECIPES
+from oulib.panel.recipes import RECIPES
 
 BOTH = pytest.mark.parametrize("recipe", ["baseline", "upgraded"])
 
