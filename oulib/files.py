@@ -12,6 +12,9 @@ from oulib.errors import UserError
 PACKAGE = Path(__file__).resolve().parent
 """The folder of the package."""
 
+MODEL_CODE = tuple(sorted((PACKAGE / "model").glob("*.py")))
+"""The files that a model is built by; what is said of its draws stands in a folder below."""
+
 
 def write_atomically(path: Path, content: str | Callable[[Path], None]) -> Path:
     """Write ``path`` so that a reader, or a crash, sees the old file or the new one, never half.

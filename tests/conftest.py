@@ -29,7 +29,7 @@ from oulib import (
     fit,
     simulate,
 )
-from oulib.posterior.checks import NAMES
+from oulib.model.draws.names import NAMES
 
 # Where in the code a node of a graph was made: noting it takes a third of a small model's time.
 pytensor.config.traceback__limit = 0

@@ -19,8 +19,8 @@ Such slopes are sampled centred, for F is then a change of sign whatever mu and 
 from the mean, a slope on the side that its prior does not centre would have to move whenever those
 do.  Nothing is lost by it: an OU whose slope has two peaks is one whose data tell its size.
 
-Which OUs they are is found from draws of the model as it is (:mod:`oulib.sampling.mirror`), and is
-data of the model: ``sign_both`` (ou), with ``beta_centring``.
+Which OUs they are is found from draws of the model as it is (:mod:`oulib.model.draws.mirror`), and
+is data of the model: ``sign_both`` (ou), with ``beta_centring``.
 """
 
 from __future__ import annotations

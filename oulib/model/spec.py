@@ -181,6 +181,11 @@ class ModelSpec:
                 found.append("deviations do not go with trends, which they absorb")
         return tuple(found)
 
+    def structure(self) -> dict[str, Any]:
+        """The switches that decide on a model's graph, without the numbers that are its data."""
+        fixed = None if self.rho_x is None else 0.0
+        return {**self.to_dict(), "name": None, "priors": None, "rho_x": fixed}
+
     def to_dict(self) -> dict[str, Any]:
         """The switches and priors as plain values, for a cache key or a file."""
         return asdict(self)

@@ -21,11 +21,11 @@ import xarray as xr
 from scipy import sparse
 
 from oulib.files import PACKAGE
+from oulib.model.draws.density import CHUNK, RowDensity, all_rows, row_density, thinned
 from oulib.model.spec import ModelSpec
 from oulib.panel import Panel
 from oulib.posterior import predict
 from oulib.sampling import cache
-from oulib.sampling.density import CHUNK, RowDensity, all_rows, row_density, thinned
 from oulib.sampling.diagnostics import Check
 from oulib.sampling.fit import Fit
 
@@ -81,7 +81,6 @@ _CODE = (
     Path(__file__),
     PACKAGE / "posterior" / "predict.py",
     PACKAGE / "sampling" / "fit.py",
-    PACKAGE / "sampling" / "density.py",
     PACKAGE / "model",
 )
 

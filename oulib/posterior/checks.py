@@ -12,18 +12,16 @@ import pandas as pd
 import xarray as xr
 
 from oulib.files import PACKAGE
+from oulib.model.draws import mirror
+from oulib.model.draws.density import quadrature_error
+from oulib.model.draws.names import HYPERPARAMETERS, constants
 from oulib.model.spec import ModelSpec
 from oulib.panel import Panel
 from oulib.posterior.adequacy import ADEQUACY, ANSWERS, FARTHEST, MOVED, adequate, by_surveys, moved
-from oulib.sampling import cache, mirror
-from oulib.sampling.density import quadrature_error
+from oulib.sampling import cache
 from oulib.sampling.diagnostics import (
-    HYPERPARAMETERS,
-    NAMES,
-    REDUNDANT,
     Check,
     Thresholds,
-    constants,
     diagnose,
     of_scalars,
     summary,
@@ -35,9 +33,6 @@ from oulib.sampling.looks import AUTO, Look
 __all__ = [
     "ADEQUACY",
     "ELSEWHERE",
-    "HYPERPARAMETERS",
-    "NAMES",
-    "REDUNDANT",
     "Check",
     "Thresholds",
     "Verdict",
@@ -53,10 +48,8 @@ __all__ = [
 ]
 
 
-_SAMPLING = PACKAGE / "sampling"
-_SUMMARY = (_SAMPLING / "diagnostics.py",)
-_QUADRATURE = (_SAMPLING / "density.py", PACKAGE / "model")
-_MIRROR = (_SAMPLING / "mirror.py", *_QUADRATURE)
+_SUMMARY = (PACKAGE / "sampling" / "diagnostics.py",)
+_OF_DRAWS = (PACKAGE / "model",)
 
 
 @dataclass(frozen=True)
@@ -203,7 +196,7 @@ def _signs(fit: Fit, threshold: float) -> tuple[Check, ...]:
             xr.Dataset({"other": ("place", [found[label] for label in ous])}, {"place": ous})
         )
 
-    key = cache.key_of({"draws": fit.digest, "signs": [threshold, fit.both]}, _MIRROR)
+    key = cache.key_of({"draws": fit.digest, "signs": [threshold, fit.both]}, _OF_DRAWS)
     tree, _ = cache.fetch("mirrored", key, compute)
     other = tree["other"]
     return (
@@ -294,7 +287,7 @@ def _quadrature(fit: Fit, threshold: float) -> tuple[Check, ...]:
     def compute() -> xr.DataTree:
         return xr.DataTree(xr.Dataset({"error": quadrature_error(fit)}))
 
-    tree, _ = cache.fetch("quadrature", cache.key_of({"draws": fit.digest}, _QUADRATURE), compute)
+    tree, _ = cache.fetch("quadrature", cache.key_of({"draws": fit.digest}, _OF_DRAWS), compute)
     error = tree["error"].item()
     return (
         Check(

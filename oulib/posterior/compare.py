@@ -17,12 +17,12 @@ import xarray as xr
 
 from oulib.errors import UserError
 from oulib.files import PACKAGE
+from oulib.model.draws.density import RowDensity, all_rows, log_outcome, row_density, thinned
 from oulib.panel import Panel
 from oulib.sampling import cache
-from oulib.sampling.density import RowDensity, all_rows, log_outcome, row_density, thinned
 from oulib.sampling.fit import Fit
 
-_CODE = (Path(__file__), PACKAGE / "sampling" / "density.py", PACKAGE / "model")
+_CODE = (Path(__file__), PACKAGE / "model")
 _BY_ROW = ("elpd_i", "pareto_k")
 _TOTALS = ("elpd", "se", "p", "n_samples", "n_data_points", "good_k", "warning")
 

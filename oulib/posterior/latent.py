@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from oulib.model.draws.density import CHUNK, RowDensity, all_rows, row_density, thinned
 from oulib.model.survey import given_survey
-from oulib.sampling.density import CHUNK, RowDensity, all_rows, row_density, thinned
 from oulib.sampling.fit import Fit
 
 _NODES = 225

@@ -16,11 +16,11 @@ import pandas as pd
 import xarray as xr
 
 from oulib.errors import UserError
+from oulib.model.draws.density import row_density
 from oulib.panel import Panel
 from oulib.posterior import checks
 from oulib.posterior.checks import Verdict
 from oulib.posterior.compare import log_likelihood, loo, outcome_density
-from oulib.sampling.density import row_density
 from oulib.sampling.fit import Fit, Sampling
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from oulib.sampling.diagnostics import NAMES, REDUNDANT
+from oulib.model.draws.names import NAMES, REDUNDANT
 
 _SAMPLES = ("chain", "draw")
 

@@ -23,12 +23,12 @@ from matplotlib.figure import Figure
 from oulib import report
 from oulib.errors import UserError
 from oulib.files import default_panel
+from oulib.model.draws.names import HYPERPARAMETERS
 from oulib.model.spec import CONCLUDING, LADDER, ROBUST, UPGRADED, ModelSpec
 from oulib.panel import Panel, truth
 from oulib.posterior import predict, ranks
 from oulib.posterior.agreement import agreement
 from oulib.posterior.checks import (
-    HYPERPARAMETERS,
     Verdict,
     check,
     hyperparameters,

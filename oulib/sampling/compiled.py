@@ -61,14 +61,14 @@ from pytensor.link.numba.cache import compile_numba_function_src
 from pytensor.link.numba.dispatch.basic import numba_njit
 from pytensor.tensor import TensorVariable
 
-from oulib.files import PACKAGE, write_atomically
+from oulib.files import MODEL_CODE, write_atomically
 from oulib.model import signs
 from oulib.model.spec import ModelSpec
 from oulib.sampling.cache import key_of
 from oulib.sampling.one_piece import internalise, one_piece
 
 _HERE = Path(__file__).parent
-_CODE = (_HERE / "compiled.py", _HERE / "one_piece.py", PACKAGE / "model")
+_CODE = (_HERE / "compiled.py", _HERE / "one_piece.py", *MODEL_CODE)
 _LIBRARIES = ("numba", "llvmlite", "pytensor", "pymc", "nutpie", "numpy")
 _SETTINGS = ("floatX", "numba__fastmath", "optimizer_including", "optimizer_excluding")
 _LOADED: OrderedDict[str, Entry] = OrderedDict()
@@ -173,9 +173,8 @@ def model_key(model: pm.Model, spec: ModelSpec, *, both: bool = False) -> str:
     Numbers of the spec that are data of the model are left out; priors are constants of the graph,
     or data, too.
     """
-    own = {"name": None, "rho_x": None if spec.rho_x is None else 0.0}
     question = {
-        "spec": {**spec.to_dict(), **own, "priors": None},
+        "spec": spec.structure(),
         "signs": "both" if both else "one",
         "graph": hashlib.sha256("\n".join(_graph(model)).encode()).hexdigest(),
         "versions": {name: version(name) for name in _LIBRARIES},

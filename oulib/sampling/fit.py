@@ -18,9 +18,11 @@ import pymc as pm
 import xarray as xr
 
 from oulib.errors import UserError
-from oulib.files import PACKAGE
+from oulib.files import MODEL_CODE, PACKAGE
 from oulib.model.build import build_model
 from oulib.model.deviations import complete
+from oulib.model.draws.mirror import NOTABLE, applies, caught, of_one_sign, undecided
+from oulib.model.draws.names import completed
 from oulib.model.signs import sample_both, signs, start_from
 from oulib.model.spec import ModelSpec
 from oulib.panel import Panel
@@ -28,15 +30,13 @@ from oulib.sampling import cache
 from oulib.sampling.compiled import compiled_model
 from oulib.sampling.diagnostics import Thresholds
 from oulib.sampling.looks import AUTO, LENGTHS, Look, look
-from oulib.sampling.mirror import NOTABLE, applies, caught, of_one_sign, undecided
 
 Sampler = Literal["nutpie", "pymc", "numpyro"]
 _HERE = Path(__file__).parent
-_CODE = (_HERE / "fit.py", _HERE / "compiled.py", PACKAGE / "model")
+_CODE = (_HERE / "fit.py", _HERE / "compiled.py", *MODEL_CODE)
 _RULE = (_HERE / "looks.py", _HERE / "diagnostics.py")  # what decides on the number of draws
 _SIGNS = (  # and on the signs that are sampled as one
-    _HERE / "mirror.py",
-    _HERE / "density.py",
+    PACKAGE / "model" / "draws",
     _HERE / "diagnostics.py",
 )
 
@@ -56,7 +56,7 @@ class Sampling:
     ``max_depth`` steps, or four times as many where some are cut short.  ``signs`` is whether a
     slope's two signs are sampled as one (:mod:`oulib.model.signs`), which frees chains that are
     caught in one: of all OUs (``"both"``), of none (``"one"``), or, with ``"auto"``, of those in
-    which chains are found to be caught (:mod:`oulib.sampling.mirror`).  Only nutpie can; it then
+    which chains are found to be caught (:mod:`oulib.model.draws.mirror`).  Only nutpie can; it then
     takes shorter steps, for a target acceptance of at least 0.97.
 
     Raises:
@@ -153,9 +153,7 @@ class Fit:
         # Chains that were drawn again may be centred otherwise than a model is to begin with.
         if (centring := self.tree.attrs.get("beta_centring")) and "beta_centring" in model:
             pm.set_data({"beta_centring": json.loads(centring)}, model=model)
-        posterior = self.posterior
-        if "signed_sigma_meas" not in posterior:
-            posterior = posterior.assign(signed_sigma_meas=posterior["sigma_meas"])
+        posterior = completed(self.posterior)
         return model, posterior[[variable.name for variable in model.free_RVs]]
 
 

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from oulib.model.draws.names import constants
 from oulib.model.spec import ModelSpec
-from oulib.sampling.diagnostics import Thresholds, constants, diagnose, summary
+from oulib.sampling.diagnostics import Thresholds, diagnose, summary
 
 AUTO = "auto"
 """In the place of a number of draws: as many as it takes."""
@@ -41,9 +42,9 @@ class Look:
 
     ``outcome`` is that they are enough, that more are wanted (also at the last length, where no
     more are drawn), that more draws of the same chains could not pass the gate, or that they are
-    caught in the signs of slopes (:mod:`oulib.sampling.mirror`).  ``both`` is the number of OUs of
-    which both signs were sampled as one, ``target_accept`` the acceptance that steps were made for,
-    and a trajectory had at most 2 ** ``max_depth`` of them.
+    caught in the signs of slopes (:mod:`oulib.model.draws.mirror`).  ``both`` is the number of OUs
+    of which both signs were sampled as one, ``target_accept`` the acceptance that steps were made
+    for, and a trajectory had at most 2 ** ``max_depth`` of them.
     """
 
     draws: int

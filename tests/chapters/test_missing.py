@@ -28,9 +28,9 @@ from oulib import (
     simulate,
 )
 from oulib.chapters.missing import analysis as missing
+from oulib.model.draws.density import RowDensity, row_density, thinned
 from oulib.model.survey import respondents
 from oulib.posterior.latent import _draw_from_grid, conditional, own_grid, recover_latent
-from oulib.sampling.density import RowDensity, row_density, thinned
 
 
 @pytest.fixture(scope="module")

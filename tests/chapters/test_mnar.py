@@ -14,10 +14,10 @@ from scipy import integrate, stats
 from oulib import SITE, UPGRADED, Fit, Panel, Priors, Sampling, build_model, chapters, simulate
 from oulib import recover_latent as recover
 from oulib.chapters.mnar.analysis import stories, typical
+from oulib.model.draws.density import model_sums, row_density
 from oulib.model.spec import ModelSpec
 from oulib.panel.describe import response_by_wave, response_gap, unanswered_rows
 from oulib.posterior.predict import Coverage, _answered, regenerate
-from oulib.sampling.density import model_sums, row_density
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numba will use object mode")
 

@@ -28,10 +28,10 @@ from oulib import (
 )
 from oulib.chapters.priors import analysis as priors
 from oulib.errors import UserError
+from oulib.model.draws.density import all_rows, row_density
 from oulib.model.survey import typical_root
 from oulib.posterior.checks import hyperparameters
 from oulib.posterior.compare import log_likelihood, outcome_density
-from oulib.sampling.density import all_rows, row_density
 
 # A normal mean with a normal prior: estimate, its standard error, the prior's sd.
 ESTIMATE, ERROR, TAU = 1.5, 0.6, 0.8

@@ -32,9 +32,9 @@ from oulib import (
 )
 from oulib.chapters.sensitivity import analysis as sensitivity
 from oulib.chapters.sensitivity import silence
+from oulib.model.draws.density import row_density
 from oulib.posterior.checks import hyperparameters
 from oulib.sampling.compiled import model_key
-from oulib.sampling.density import row_density
 from oulib.sampling.fit import fit_key
 
 

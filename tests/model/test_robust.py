@@ -34,6 +34,7 @@ from oulib import (
 from oulib.chapters.priors.analysis import log_densities
 from oulib.model import kalman, kalman_kernel
 from oulib.model.deviations import complete, steps
+from oulib.model.draws.density import expectations, row_density
 from oulib.model.groups import rough_slopes
 from oulib.model.months import Along, add_ar1, centred_ar1_logp
 from oulib.model.noise import centring, month_means, residual_scales
@@ -42,7 +43,6 @@ from oulib.posterior.checks import summarise
 from oulib.posterior.compare import outcome_density
 from oulib.posterior.latent import conditional
 from oulib.posterior.predict import new_ous, replicate
-from oulib.sampling.density import expectations, row_density
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numba will use object mode")
 

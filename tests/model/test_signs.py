@@ -15,11 +15,11 @@ import oulib
 from oulib import Sampling, UserError, report, simulate
 from oulib.model import groups, signs
 from oulib.model.build import build_model
+from oulib.model.draws import mirror
 from oulib.model.sign_kernels import _SLIGHT, _either, _either_back, _turned
 from oulib.model.spec import AR1, BASELINE, ROBUST, SITE, UPGRADED, ModelSpec
 from oulib.panel import Panel
 from oulib.posterior.checks import check, sampled, summarise
-from oulib.sampling import mirror
 
 
 @pytest.fixture(scope="module")

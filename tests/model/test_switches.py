@@ -17,10 +17,10 @@ from scipy import stats
 from oulib import LADDER, Fit, ModelSpec, Panel, Sampling, build_model, fit, simulate
 from oulib.errors import UserError
 from oulib.model.covariates import global_scale
+from oulib.model.draws.density import expectations, row_density
 from oulib.model.groups import effect_names, slope_centring, time, trend_centring
 from oulib.model.spec import BASELINE, STUDENT_T, Priors
 from oulib.posterior.predict import new_ous, regenerate, replicate, scalars
-from oulib.sampling.density import expectations, row_density
 
 COEF = (0.4, 0.0, -0.3, 0.0, 0.0)
 

@@ -12,9 +12,10 @@ import xarray as xr
 from conftest import DRAWS
 
 from oulib import AR1, BASELINE, MODELS, ROBUST, SITE, UPGRADED, build_model, check, simulate
-from oulib.posterior.checks import ADEQUACY, NAMES, Thresholds, labels_in, summarise
+from oulib.model.draws.names import COORDINATES, NAMES
+from oulib.posterior.checks import ADEQUACY, Thresholds, labels_in, summarise
 from oulib.report import chapter
-from oulib.sampling.diagnostics import COORDINATES, summary
+from oulib.sampling.diagnostics import summary
 
 ALL = ["r_hat", "ess_bulk", "ess_tail", "divergences", "bfmi", "tree_depth", "signs"]
 

@@ -10,7 +10,8 @@ import reference_densities
 from conftest import parameters_at
 
 from oulib import check, recover_latent
-from oulib.posterior.checks import NAMES, summarise
+from oulib.model.draws.names import NAMES
+from oulib.posterior.checks import summarise
 from oulib.posterior.compare import outcome_density
 from oulib.posterior.latent import conditional
 from oulib.posterior.predict import regenerate, replicate

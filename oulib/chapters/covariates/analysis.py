@@ -9,10 +9,10 @@ import pandas as pd
 import xarray as xr
 
 from oulib.model.covariates import SLAB_DF, global_scale
+from oulib.model.draws.density import all_rows, row_density, thinned
 from oulib.model.spec import ModelSpec, Priors
 from oulib.panel import Panel
 from oulib.posterior.compare import loo
-from oulib.sampling.density import all_rows, row_density, thinned
 from oulib.sampling.fit import Fit
 
 _SAMPLES = ("chain", "draw")

@@ -19,10 +19,10 @@ from scipy import stats
 
 from oulib.files import PACKAGE
 from oulib.model.build import build_model
+from oulib.model.draws.names import NAMES
 from oulib.model.spec import ModelSpec
 from oulib.model.survey import respondents
 from oulib.panel import Panel
-from oulib.posterior.checks import NAMES
 from oulib.posterior.latent import recover_latent
 from oulib.posterior.predict import quiet
 from oulib.posterior.ranks import by_label

@@ -11,10 +11,10 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
+from oulib.model.draws.density import CHUNK, all_rows, row_density, thinned
 from oulib.model.survey import respondents
 from oulib.panel import Panel
 from oulib.posterior.latent import common_movement, conditional, own_grid, recover_latent
-from oulib.sampling.density import CHUNK, all_rows, row_density, thinned
 from oulib.sampling.fit import Fit
 
 KINDS = ("survey seen", "planned, unanswered", "no survey")

@@ -9,8 +9,8 @@ import pandas as pd
 import xarray as xr
 from scipy import special
 
+from oulib.model.draws.density import RowDensity, row_density, thinned
 from oulib.posterior.checks import summarise
-from oulib.sampling.density import RowDensity, row_density, thinned
 from oulib.sampling.fit import Fit
 
 _SAMPLES = ("chain", "draw")

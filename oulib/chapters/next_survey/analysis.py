@@ -16,13 +16,13 @@ from scipy import stats
 
 from oulib.errors import UserError
 from oulib.model import kalman_kernel
+from oulib.model.draws.density import all_rows, expectations
 from oulib.model.spec import ModelSpec
 from oulib.model.survey import given_survey
 from oulib.panel import Panel
 from oulib.posterior import checks
 from oulib.posterior.checks import Verdict
 from oulib.posterior.predict import new_ous, residuals
-from oulib.sampling.density import all_rows, expectations
 from oulib.sampling.fit import Fit, Sampling
 
 _LEFT_OUT = ("nu", "nu_minus_two", "coef", "trend", "rho_x", "x_star")

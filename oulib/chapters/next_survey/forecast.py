@@ -16,12 +16,12 @@ from scipy import stats
 
 from oulib.chapters.missing.analysis import crps, crps_normal
 from oulib.errors import UserError
+from oulib.model.draws.density import expectations, noise_factor, row_density, thinned
 from oulib.model.groups import time
 from oulib.panel import Panel
 from oulib.posterior.leaveout import LeftOut, ou_folds
 from oulib.posterior.predict import new_ous as draw_new_ous
 from oulib.posterior.predict import residuals
-from oulib.sampling.density import expectations, noise_factor, row_density, thinned
 from oulib.sampling.fit import Fit
 
 PROBS = (0.5, 0.9)

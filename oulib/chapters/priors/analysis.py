@@ -14,13 +14,13 @@ from pymc.stats import compute_log_likelihood, compute_log_prior
 
 from oulib.files import PACKAGE
 from oulib.model.build import build_model
+from oulib.model.draws.density import thinned
+from oulib.model.draws.names import HYPERPARAMETERS
 from oulib.model.spec import ModelSpec
 from oulib.model.survey import typical_root
 from oulib.panel import Panel
-from oulib.posterior.checks import HYPERPARAMETERS
 from oulib.posterior.predict import in_python, prior_distance, prior_draws, quiet, scalars
 from oulib.sampling import cache
-from oulib.sampling.density import thinned
 from oulib.sampling.fit import Fit
 
 _CODE = (Path(__file__), PACKAGE / "model")

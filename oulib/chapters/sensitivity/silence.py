@@ -17,11 +17,11 @@ import xarray as xr
 from scipy import sparse
 
 from oulib.chapters.sensitivity.analysis import standing
+from oulib.model.draws.density import expectations, thinned
 from oulib.panel import Panel
 from oulib.panel.describe import unanswered_rows
 from oulib.posterior.adequacy import two_way
 from oulib.posterior.latent import recover_latent
-from oulib.sampling.density import expectations, thinned
 from oulib.sampling.fit import Fit
 
 _NONE = 1e-9  # silence of whole OUs or whole months only: nothing to compare it with

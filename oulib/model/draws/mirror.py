@@ -15,8 +15,8 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import xarray as xr
 
+from oulib.model.draws.density import Fitted, log_outcome, thinned
 from oulib.model.spec import ModelSpec
-from oulib.sampling.density import Fitted, log_outcome, thinned
 
 NOTABLE = 0.002
 """A probability of the other sign below this is none."""

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from scipy import special, stats
 
-from oulib.sampling.density import RowDensity, _dense, _nodes, model_sums
+from oulib.model.draws.density import RowDensity, _dense, _nodes, model_sums
 
 SAMPLES = {"chain": [0], "draw": [0, 1]}
 
