@@ -23,6 +23,7 @@ from oulib.sampling.fit import Fit
 _REACH = 15.0  # scores are looked at from minus to plus this first, in sds of observed scores
 _NODES = 151  # on the first pass over that reach, and on each later one over what is left of it
 _PASSES = 4
+_MOST_LOOKS = 40  # reached only where nothing fades, which no model with a normal score can do
 _LOST = 36.0  # log density below the peak at which nothing is lost by ending there,
 _FADED = 45.0  # and at which a narrower look does: further down, for it may find a lower peak
 _LEVEL = 0.001  # how often two sets of draws of one prior may be said to differ
@@ -61,7 +62,7 @@ class Agreement:
     @property
     def same(self) -> bool:
         """Whether nothing tells the two models apart."""
-        return self.density <= self.tolerance and self.distance <= self.allowed
+        return self.density <= self.tolerance and self.distance <= self.allowed  # NaN is not
 
 
 def agreement(
@@ -127,8 +128,9 @@ def by_grid(
     def at(values: dict[str, np.ndarray]) -> np.ndarray:
         pm.set_data(values, model=fixed)
         low, high = (np.full(panel.rows.sizes["row"], edge) for edge in (-_REACH, _REACH))
-        passes = 0
-        while passes < _PASSES:
+        passes = looks = 0
+        while passes < _PASSES and looks < _MOST_LOOKS:
+            looks += 1
             nodes = np.linspace(low, high, _NODES)  # (node, row)
             found = np.stack(
                 [_by_row(panel, dict(zip(joint, density(x), strict=True))) for x in nodes]
@@ -143,7 +145,12 @@ def by_grid(
             first, last = seen.argmax(axis=0), _NODES - 1 - seen[::-1].argmax(axis=0)
             low, high = low + (first - 1) * step, low + (last + 1) * step
             passes += 1
-        return special.logsumexp(found, axis=0) + np.log(step)
+        settled = passes == _PASSES
+        return (
+            special.logsumexp(found, axis=0) + np.log(step)
+            if settled
+            else np.full_like(low, np.nan)
+        )
 
     return at
 

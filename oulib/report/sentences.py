@@ -441,7 +441,7 @@ def same_model(found: Agreement) -> str:
     if found.same:
         return f"They are the same model. {rows}. {priors}."
     wrong = []
-    if found.density > found.tolerance:
+    if not found.density <= found.tolerance:
         wrong.append(f"{rows}, and should by no more than {power_of_ten(found.tolerance)}.")
     if found.distance > found.allowed:
         wrong.append(f"{priors}.")
