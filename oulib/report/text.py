@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -35,6 +36,8 @@ def number(value: float, digits: int = 2) -> str:
 
 def power_of_ten(value: float) -> str:
     """A small number as mathematics: ``$6 \\cdot 10^{-14}$``."""
+    if not math.isfinite(value):
+        return str(value)
     digit, exponent = f"{value:.0e}".split("e")
     return rf"${digit} \cdot 10^{{{int(exponent)}}}$"
 
