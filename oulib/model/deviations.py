@@ -186,8 +186,8 @@ def simulate(
     rng: np.random.Generator,
     first: np.ndarray,
     gap: np.ndarray,
-    phi: float,
-    sigma_u: float,
+    phi: float | np.ndarray,
+    sigma_u: float | np.ndarray,
     variance: np.ndarray,
 ) -> np.ndarray:
     """Deviations and independent noise of every row, before the OU's factor."""

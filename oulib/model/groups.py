@@ -123,9 +123,11 @@ def add(
     else:
         drawn = _correlated("ou", spec, people.sigma, people.chol, "ou")
         found = {name: people.means[name] + drawn[name] for name in names}
+    made = {name: pm.Deterministic(name, found[name], dims="ou") for name in names}
     return Effects(
-        **{name: pm.Deterministic(name, found[name], dims="ou") for name in names},
-        **({} if spec.trend else {TREND: None}),
+        alpha=made["alpha"],
+        beta=made["beta"],
+        trend=made.get(TREND),
         time=at,
         between=between,
         typical=typical,
@@ -315,7 +317,7 @@ def _level(
 
 
 def _by_degrees(
-    name: str, mean: TensorVariable, sd: TensorVariable, centring: np.ndarray
+    name: str, mean: TensorVariable | float, sd: TensorVariable, centring: np.ndarray
 ) -> TensorVariable:
     """An effect with this mean and sd, sampled centred (1), non-centred (0) or in between."""
     c = pm.Data(f"{name}_centring", centring, dims="ou")

@@ -38,7 +38,7 @@ def whiten(
         q: variance of their innovations.
         v: variance of the independent noise, (row); 0 is allowed.
     """
-    return _filter(columns, first, gap, phi, q, v)
+    return _filter.pair(columns, first, gap, phi, q, v)
 
 
 @numba.njit(cache=True)

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 import numba
 import numpy as np
@@ -24,6 +24,20 @@ from pytensor.tensor import TensorVariable
 
 _DTYPES = {"f": "float64", "i": "int32", "b": "bool"}  # integers as PyMC's data have them
 _KERNELS: dict[str, Kernel] = {}
+
+
+class Jitted(Protocol):
+    """What Numba makes of a function."""
+
+    @property
+    def py_func(self) -> Callable[..., Any]:
+        """The function itself."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the function returns."""
+
+    def compile(self, sig: Any, /) -> Any:
+        """Make machine code for arguments of these types."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,23 +62,28 @@ class Kernel:
     """
 
     name: str
-    forward: Callable[..., Any]
-    backward: Callable[..., Any]
+    forward: Jitted
+    backward: Jitted
     inputs: tuple[str, ...]
     shapes: tuple[tuple[tuple[int, int], ...], ...]
     wanted: tuple[int, ...]
     outputs: int = 1
-    summed: Callable[..., Any] | None = None
+    summed: Jitted | None = None
     by_group: Kernel | None = None
-    calls: tuple[Callable[..., Any], ...] = ()
+    calls: tuple[Jitted, ...] = ()
 
     def __post_init__(self) -> None:
         _KERNELS[self.name] = self
 
-    def __call__(self, *inputs: Any) -> TensorVariable | tuple[TensorVariable, ...]:
-        """The outputs for ``inputs``: one tensor, or a tuple."""
-        found = _Forward(self.name).make_node(*inputs).outputs[: self.outputs]
-        return found[0] if self.outputs == 1 else tuple(found)
+    def __call__(self, *inputs: Any) -> TensorVariable:
+        """The output for ``inputs``, of a kernel that has one."""
+        (only,) = _results_of(_Forward(self.name), inputs)[: self.outputs]
+        return only
+
+    def pair(self, *inputs: Any) -> tuple[TensorVariable, TensorVariable]:
+        """The outputs for ``inputs``, of a kernel that has two."""
+        first, second = _results_of(_Forward(self.name), inputs)[: self.outputs]
+        return first, second
 
     @property
     def returned(self) -> tuple[str, ...]:
@@ -107,6 +126,11 @@ def _results(types: Sequence[str]) -> list[TensorVariable]:
     return [pt.tensor(dtype=_DTYPES[k[0]], shape=(None,) * int(k[1])) for k in types]
 
 
+def _results_of(op: _KernelOp, inputs: Sequence[Any]) -> list[TensorVariable]:
+    # A node's outputs are variables of any type to PyTensor; those of a kernel are tensors.
+    return cast("list[TensorVariable]", op.make_node(*inputs).outputs)
+
+
 class _KernelOp(Op):
     """A kernel in one direction."""
 
@@ -117,7 +141,7 @@ class _KernelOp(Op):
         self.kernel = _KERNELS[name]
 
     @property
-    def function(self) -> Callable[..., Any]:
+    def function(self) -> Jitted:
         """What is compiled."""
         raise NotImplementedError
 
@@ -142,7 +166,7 @@ class _KernelOp(Op):
 
 class _Forward(_KernelOp):
     @property
-    def function(self) -> Callable[..., Any]:
+    def function(self) -> Jitted:
         return self.kernel.forward
 
     def make_node(self, *inputs: Any) -> Apply:
@@ -180,7 +204,7 @@ class _Backward(_KernelOp):
     """The reverse of :class:`_Forward`; it has no derivatives of its own."""
 
     @property
-    def function(self) -> Callable[..., Any]:
+    def function(self) -> Jitted:
         return self.kernel.backward
 
     @property
@@ -200,7 +224,8 @@ class _Summed(_KernelOp):
     """The sum of a kernel's output, with its derivatives, which make a reverse superfluous."""
 
     @property
-    def function(self) -> Callable[..., Any]:
+    def function(self) -> Jitted:
+        assert self.kernel.summed is not None  # it is made of such kernels only
         return self.kernel.summed
 
     def make_node(self, *inputs: Any) -> Apply:
@@ -219,7 +244,7 @@ class _Summed(_KernelOp):
     ) -> list[Variable]:
         slopes = dict(zip(self.kernel.wanted, outputs[1:], strict=True))
         return [
-            cotangents[0] * slopes[k] if k in slopes else disconnected_type()
+            pt.mul(cotangents[0], slopes[k]) if k in slopes else disconnected_type()
             for k in range(len(inputs))
         ]
 
@@ -232,7 +257,7 @@ def total(term: TensorVariable) -> TensorVariable:
     """The sum of ``term``, in one pass with its derivatives where a kernel made it that can."""
     kernel = _maker(term)
     if kernel is not None and kernel.summed is not None:
-        return _Summed(kernel.name).make_node(*term.owner.inputs).outputs[0]
+        return _results_of(_Summed(kernel.name), term.owner.inputs)[0]
     return (term if (parts := by_group(term)) is None else parts).sum()
 
 

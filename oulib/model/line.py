@@ -30,7 +30,7 @@ class Line:
     def parts(self) -> tuple[TensorVariable, TensorVariable]:
         """The expected outcome given the row's survey, and its loading on x* in sds, (row)."""
         rows, given = self.score.rows, self.score.given_survey(within=self.within)
-        mean, loading = row_kernels.lines(
+        mean, loading = row_kernels.lines.pair(
             rows.ou, rows.month, *given, self.level, self.beta, self.lam
         )
         return self._with_extra(mean), loading

@@ -61,6 +61,7 @@ def add(
     level = effects.alpha + effects.between * score.mu_x_ou if within else effects.alpha
     extra = covariates
     if effects.trend is not None:
+        assert effects.time is not None  # the two come together
         trend = effects.trend[ou] * effects.time[month]
         extra = trend if extra is None else extra + trend
     factor = pt.ones_like(level) if noise_ou is None else noise_ou
@@ -149,12 +150,13 @@ def _months(
         return months.add_iid("lam")
     phi, sigma = months.persistence("phi_lam"), pm.HalfNormal("sigma_lam", spec.priors.sigma_lam)
     means, error = noise.month_means(panel)
+    alike: TensorVariable | float = 0.0 if resemblance is None else resemblance
     if resemblance is None:  # a change from row to row is two independent errors
-        resemblance, error = 0.0, error / np.sqrt(2)
+        error = error / np.sqrt(2)
     means, error = pm.Data("month_mean", means, dims="month"), pm.Data("month_error", error)
     left = means - effects.typical * score.movement if spec.slope == "total" else means
     share = sigma**2 / (sigma**2 + error**2)
-    persists = share * resemblance + (1 - share) * phi
+    persists = share * alike + (1 - share) * phi
     along = months.Along(share * left, persists, error * pt.sqrt(share))
     return months.add_ar1("lam", phi=phi, sigma=sigma, along=along)
 

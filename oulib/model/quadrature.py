@@ -55,7 +55,8 @@ def evaluate(
 ) -> np.ndarray:
     """:func:`log_outcome` of arrays of any shapes that broadcast; ``nu`` is inf for a normal."""
     given = np.broadcast_arrays(residual, loading, sigma, nu, offset, slope, sign)
-    value = quadrature_kernel.values(*(x.ravel() for x in given), step).reshape(given[0].shape)
+    flat = (*(x.ravel() for x in given), step)
+    value = quadrature_kernel.values(*flat).reshape(given[0].shape)
     nu = np.asarray(nu, dtype=float)
     finite = np.where(np.isinf(nu), 1.0, nu)
     heavy = special.gammaln((finite + 1) / 2) - special.gammaln(finite / 2)

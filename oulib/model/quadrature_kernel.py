@@ -12,6 +12,7 @@ leaves the processor waiting.
 """
 
 import math
+from typing import Any
 
 import numba
 import numpy as np
@@ -26,9 +27,9 @@ _SHIFTED, _WITHIN = 5, 31  # of a position: its block of LANES, and its place th
 _REACH = 4.5  # sds of t that are summed on either side; beyond them lies less than 1e-5
 _MOST = 2000  # nodes a row, against a step that underflows
 _LONGEST = 14  # nodes of the longest rule around a peak
-_FAST = {"error_model": "numpy", "fastmath": {"contract"}}
-_PART = {**_FAST, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-_INLINED = {**_PART, "forceinline": True}
+_FAST: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
+_PART: dict[str, Any] = {**_FAST, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_INLINED: dict[str, Any] = {**_PART, "forceinline": True}
 
 # An exponential and a logarithm --------------------------------------------------------------
 

@@ -84,7 +84,7 @@ def add(panel: Panel, spec: ModelSpec, score: LatentScore) -> Response | None:
     )
     by_wave = _random_effect("rho_month", "sigma_rho_month", prior.sigma_rho, "wave")
     ou, slopes = score.rows.ou, pt.ones_like(by_ou) * slope
-    at = (*row_kernels.lines(ou, wave, *score.given_survey(), by_ou, slopes, by_wave), sign)
+    at = (*row_kernels.lines.pair(ou, wave, *score.given_survey(), by_ou, slopes, by_wave), sign)
     offset = by_ou[ou] + by_wave[wave]
     response = Response(offset, slope, sign, at)
     if spec.latent == "integrated":

@@ -33,6 +33,7 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 from pytensor.graph import clone_replace
+from pytensor.graph.basic import Variable
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor import TensorVariable
 
@@ -72,8 +73,9 @@ class Signs:
         Those that depend on slopes must be arrays over OUs.
         """
         turn = turned(self.here, self.mirrored, self.z, self.level) > 0.5
+        swap: dict[Variable, Variable] = {self.z: self.other}
         return [
-            pt.switch(turn, clone_replace(each, {self.z: self.other}), each)
+            pt.switch(turn, clone_replace(each, swap), each)
             if self.z in ancestors([each])
             else each
             for each in expressions
@@ -112,14 +114,18 @@ def signs(model: pm.Model) -> Signs | None:
     beta, sigma = model.replace_rvs_by_values([model["beta"], model["sigma_ou"][1]])
     other = z - 2 * beta / sigma ** (1 - model["beta_centring"])
     mirrored = clone_replace(here, {z: other})
-    return Signs(sum(map(total, rest)), here, mirrored, z, other, level, model["sign_both"])
+    return Signs(_sum(rest), here, mirrored, z, other, level, model["sign_both"])
 
 
 def log_density(model: pm.Model, *, both: bool) -> TensorVariable:
     """The log density of ``model`` in its values: as it is, or with both signs as one."""
     if both and (found := signs(model)) is not None:
         return found.log_density
-    return sum(map(total, model.logp(sum=False)))
+    return _sum(model.logp(sum=False))
+
+
+def _sum(terms: Sequence[TensorVariable]) -> TensorVariable:
+    return sum(map(total, terms), start=pt.constant(0))
 
 
 def stored(
@@ -153,7 +159,7 @@ def start_from(model: pm.Model, pilot: xr.Dataset, ous: Collection[str]) -> None
     if not np.isfinite(beta).all():  # nowhere to begin
         return
     mu = float(pilot["mu_beta"].mean())
-    size = np.abs(beta).mean(("chain", "draw")).to_numpy()
+    size = abs(beta).mean(("chain", "draw")).to_numpy()
     mean = beta.mean(("chain", "draw")).to_numpy()
     start = np.where(np.isin(labels, list(ous)), np.copysign(size, mu), mean)
     sigma = pilot["sigma_ou"].mean(("chain", "draw")).to_numpy()

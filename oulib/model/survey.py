@@ -64,7 +64,7 @@ class LatentScore:
         The mean is less :attr:`expected` if ``within``: the OU's own departure.
         """
         r = self.rows
-        return row_kernels.scores(
+        return row_kernels.scores.pair(
             r.ou, r.month, r.n, r.x,
             self.mu_x_ou, self.movement, self.sigma_x, self.sigma_meas, np.array(within),
         )  # fmt: skip

@@ -198,7 +198,9 @@ def test_a_sum_that_no_kernel_knows_is_a_sum() -> None:
 @pytest.mark.parametrize("part", [0, 1])
 def test_scores(rows: dict, values: dict, within: bool, part: int) -> None:
     def kernel(mu, shift, sigma_x, sigma_meas) -> TensorVariable:
-        found = row_kernels.scores(*places(rows), mu, shift, sigma_x, sigma_meas, np.array(within))
+        found = row_kernels.scores.pair(
+            *places(rows), mu, shift, sigma_x, sigma_meas, np.array(within)
+        )
         return found[part]
 
     def plain(mu, shift, sigma_x, sigma_meas) -> TensorVariable:
@@ -213,7 +215,7 @@ def test_lines(rows: dict, values: dict, part: int) -> None:
     ou, month = rows["ou"], rows["month"]
 
     def kernel(y, sd_x, a, b, lam) -> TensorVariable:
-        return row_kernels.lines(ou, month, y, sd_x, a, b, lam)[part]
+        return row_kernels.lines.pair(ou, month, y, sd_x, a, b, lam)[part]
 
     def plain(y, sd_x, a, b, lam) -> TensorVariable:
         return (a[ou] + lam[month] + b[ou] * y, b[ou] * sd_x)[part]
