@@ -16,7 +16,7 @@ MODEL_CODE = tuple(sorted((PACKAGE / "model").glob("*.py")))
 """The files that a model is built by; what is said of its draws stands in a folder below."""
 
 
-def write_atomically(path: Path, content: str | Callable[[Path], None]) -> Path:
+def write_atomically(path: Path, content: str | Callable[[Path], object]) -> Path:
     """Write ``path`` so that a reader, or a crash, sees the old file or the new one, never half.
 
     ``content`` is the text, or a function that writes the file it is given.

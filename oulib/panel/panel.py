@@ -195,7 +195,7 @@ class Panel:
         for labels in (self.ous, self.sites, self.months):
             digest.update("\x1f".join(labels).encode() + b"\x1e")
         digest.update(np.ascontiguousarray(self.site_idx, dtype="<i8").tobytes())
-        for key in sorted(self.rows.data_vars):
+        for key in sorted(map(str, self.rows.data_vars)):
             values = self.rows[key].to_numpy()
             kind = "<f8" if values.dtype.kind == "f" else "<i8"
             digest.update(key.encode() + np.ascontiguousarray(values, dtype=kind).tobytes())

@@ -51,12 +51,13 @@ def find_problems(
     problems = []
     for rule, rows in _broken(frame):
         column = rule.columns[0]
-        cells = [None] if rows is None else written.loc[rows, column]
+        cells: Sequence[Any] = [None] if rows is None else written.loc[rows, column]
         if isinstance(rule.message, str):
             kind, messages = "", [rule.message] * len(cells)
         else:
             kind, messages = rule.holds.__name__, rule.message(frame, rows or [])
-        for row, cell, message in zip(rows or [None], cells, messages, strict=True):
+        places: Sequence[int | None] = rows or [None]
+        for row, cell, message in zip(places, cells, messages, strict=True):
             value = cell if isinstance(cell, str) and cell else None
             advice = rule.advice if isinstance(rule.advice, str) else rule.advice(value or "")
             problems.append(Problem(row, names[column], value, message, advice, kind))

@@ -165,7 +165,7 @@ def moved(fit: Fit, alone: Fit) -> Check:
     mine, theirs = fit.posterior["beta"].mean(samples), alone.posterior["beta"]
     gap, error = mine - theirs.mean(samples), theirs.std(samples)
     value = float(np.sqrt((gap**2).mean() / (error**2).mean()))
-    own = np.abs(gap / error).sortby(np.abs(gap / error), ascending=False)
+    own = abs(gap / error).sortby(abs(gap / error), ascending=False)
     far = own["ou"].to_numpy()[own.to_numpy() > _FAR_MOVED] if value > FARTHEST else ()
     return Check(
         name=MOVED,
@@ -180,22 +180,25 @@ def moved(fit: Fit, alone: Fit) -> Check:
 def held(fit: Fit, *, draws: int = 400, seed: int = 0) -> Held:
     """Every statistic of the data and of replicates, at about ``draws`` posterior draws."""
     panel = fit.panel
-    observed, replicated, own_data, own_made = [], [], [], []
+    observed: list[np.ndarray] = []
+    replicated: list[np.ndarray] = []
+    own_data: list[np.ndarray] = []
+    own_made: list[np.ndarray] = []
     for density, y, made in _replicates(fit, draws, seed):
         for values, pooled, own in ((y, observed, own_data), (made, replicated, own_made)):
             found = _statistics(panel, values) | _conflicts(panel, density, values)
             pooled.append(np.array([found[name][0] for name in REPLICATED]))
             own.append(np.array([found[name][1] for name in REPLICATED]))
     samples = {"check": [*REPLICATED]}
-    both = [
+    of_data, of_made = (
         xr.DataArray(np.concatenate(each, axis=1), dims=("check", "sample"), coords=samples)
         for each in (observed, replicated)
-    ]
+    )
     data, made = (np.concatenate(each, axis=1) for each in (own_data, own_made))
     with np.errstate(invalid="ignore", divide="ignore"):
         far = (data.mean(axis=1) - made.mean(axis=1)) / made.std(axis=1)
-    own = xr.DataArray(far, dims=("check", "ou"), coords=samples | {"ou": [*panel.ous]})
-    return Held(*both, own)
+    apart = xr.DataArray(far, dims=("check", "ou"), coords=samples | {"ou": [*panel.ous]})
+    return Held(of_data, of_made, apart)
 
 
 def _replicates(
@@ -216,7 +219,8 @@ def _replicates(
         mean = (density.intercept + density.beta * density.mean).transpose("chain", "draw", "row")
         if made is None:
             noise = predict.residuals(fit, part, rng).to_numpy()
-            scores = (np.sqrt(density.var) * density.loading).transpose("chain", "draw", "row")
+            scores = xr.ufuncs.sqrt(density.var) * density.loading
+            scores = scores.transpose("chain", "draw", "row")
             new = mean + noise + scores * rng.standard_normal(scores.shape)
             new = new.to_numpy().reshape(shape)
         else:

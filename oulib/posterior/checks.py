@@ -275,8 +275,8 @@ def refit(
     made, verdict = attempt(sampling)
     if verdict.sampled or sampling.draws == AUTO:
         return made, verdict
-    longer = {"draws": AUTO, "chains": 4, "tune": max(sampling.tune, Sampling().tune)}
-    return attempt(replace(sampling, **longer))
+    tune = max(sampling.tune, Sampling().tune)
+    return attempt(replace(sampling, draws=AUTO, chains=4, tune=tune))
 
 
 def _quadrature(fit: Fit, threshold: float) -> tuple[Check, ...]:
@@ -321,7 +321,7 @@ def worst_place(fit: Fit, variable: str) -> str:
 
 def labels_in(where: Iterable[str], variables: Iterable[str]) -> tuple[str, ...]:
     """The labels of ``variables`` among ``where``: ``beta[OU-07]`` gives ``OU-07``."""
-    found = {}
+    found: dict[str, None] = {}
     for label in where:
         variable, _, place = label.partition("[")
         if variable in variables and place:

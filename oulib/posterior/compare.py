@@ -40,7 +40,9 @@ def log_likelihood(fit: Fit) -> xr.DataArray:
 
     key = cache.key_of({"draws": fit.digest}, _CODE)
     tree, _ = cache.fetch("log_likelihood", key, compute)
-    return tree["log_likelihood"]["productivity"]
+    found = tree["log_likelihood"]["productivity"]
+    assert isinstance(found, xr.DataArray)  # a tree may have branches of that name, too
+    return found
 
 
 def outcome_density(result: Fit, panel: Panel, rows: np.ndarray) -> xr.DataArray:
@@ -186,7 +188,7 @@ def waic_of(values: xr.DataArray) -> pd.Series:
     samples = ("chain", "draw")
     size = values.sizes["chain"] * values.sizes["draw"]
     top = values.max(samples)
-    mean = top + np.log(np.exp(values - top).sum(samples)) - np.log(size)
+    mean = top + np.log(xr.ufuncs.exp(values - top).sum(samples)) - np.log(size)
     spread = values.var(samples, ddof=1)
     row = (mean - spread).to_numpy()
     return pd.Series(

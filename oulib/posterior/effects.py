@@ -19,7 +19,7 @@ def raw_effect(fit: Fit, beta: xr.DataArray) -> xr.DataArray:
     (2.12) (``eq-raw``).
     """
     scale = fit.panel.scale
-    return 100 * np.expm1(scale.s_y / scale.s_x * beta)
+    return 100 * xr.ufuncs.expm1(scale.s_y / scale.s_x * beta)
 
 
 def typical_move(fit: Fit) -> float:
@@ -93,8 +93,9 @@ def by_model(tried: Mapping[str, tuple[object, Verdict]], *, points: float = 1.0
     """
     rows = {}
     for name, (fit, verdict) in tried.items():
-        found = {"sampled": verdict.sampled, "adequate": verdict.passed}
+        found: dict[str, object] = {"sampled": verdict.sampled, "adequate": verdict.passed}
         if verdict.sampled:
+            assert isinstance(fit, Fit)  # what stands in the place of one was not sampled
             beta = fit.posterior["mu_beta"]
             percent = raw_effect(fit, points * beta)
             found |= {"beta": float(beta.mean()), "percent": float(percent.mean())}

@@ -214,11 +214,11 @@ def collapse_curve(fit: Fit, n: np.ndarray) -> xr.Dataset:
     (sigma_meas / sqrt(n), the limit), ``survey`` (with the hierarchy) and ``both`` (with a normal
     outcome, too); n = 0 is a month without a survey.
     """
-    n = xr.DataArray(np.asarray(n, dtype=float), dims="n", coords={"n": n})
+    at = xr.DataArray(np.asarray(n, dtype=float), dims="n", coords={"n": n})
     p = fit.posterior
-    _, var = given_survey(0.0, p["sigma_x"], p["sigma_meas"], n, 0.0)
+    _, var = given_survey(0.0, p["sigma_x"], p["sigma_meas"], at, 0.0)
     both = var * p["sigma_y"] ** 2 / (p["sigma_y"] ** 2 + p["beta"] ** 2 * var)
-    noise = p["sigma_meas"] ** 2 / n.where(n > 0)
+    noise = p["sigma_meas"] ** 2 / at.where(at > 0)
     return xr.Dataset(
         {
             "measurement": np.sqrt(noise.mean(("chain", "draw"))),
@@ -230,4 +230,5 @@ def collapse_curve(fit: Fit, n: np.ndarray) -> xr.Dataset:
 
 def closed_form_sd(fit: Fit, rows: np.ndarray) -> np.ndarray:
     """Root mean conditional variance of x* over the posterior draws, for the given rows."""
-    return np.sqrt((conditional(fit, rows=rows)["sd"] ** 2).mean(("chain", "draw"))).to_numpy()
+    var = (conditional(fit, rows=rows)["sd"] ** 2).mean(("chain", "draw"))
+    return np.sqrt(var.to_numpy())

@@ -250,4 +250,4 @@ def _log_mean(density: xr.DataArray) -> xr.DataArray:
     """The log of the mean density over the draws, dim (row)."""
     samples = ("chain", "draw")
     top = density.max(samples)
-    return top + np.log(np.exp(density - top).mean(samples))
+    return top + xr.ufuncs.log(xr.ufuncs.exp(density - top).mean(samples))

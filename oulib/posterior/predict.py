@@ -108,6 +108,7 @@ def _answered(fit: Fit, posterior: xr.Dataset, survey: xr.DataArray, seed: int) 
     """
     rng, rows = np.random.default_rng(seed), fit.panel.survey_rows
     expected = expectations(fit, posterior, rows)
+    assert isinstance(expected.offset, xr.DataArray)  # a number only without a response part
     mean, offset = (
         values.transpose("chain", "draw", "row").to_numpy()
         for values in (expected.x, expected.offset)
@@ -250,7 +251,10 @@ def new_ous(fit: Fit, site: np.ndarray, *, draws: int | None = None, seed: int =
             corr = p[f"corr_{level}"].transpose(..., "effect", "effect_bis")
             factor = corr.copy(data=np.linalg.cholesky(corr.to_numpy()))
             z = [
-                sum(factor.isel(effect=i, effect_bis=j, drop=True) * z[j] for j in range(i + 1))
+                sum(
+                    (factor.isel(effect=i, effect_bis=j, drop=True) * z[j] for j in range(i + 1)),
+                    start=xr.DataArray(0.0),
+                )
                 for i in range(len(effects))
             ]
         scale = p[f"sigma_{level}"]
@@ -265,7 +269,7 @@ def new_ous(fit: Fit, site: np.ndarray, *, draws: int | None = None, seed: int =
             found[effect] = found[effect] + xr.where(known, of_site, fresh)
     found["mu_x_ou"] = p["mu_x"] + p["sigma_mu_x"] * normal()
     if "noise_ou" in p:
-        found["noise_ou"] = np.exp(p["sigma_noise_ou"] * normal())
+        found["noise_ou"] = xr.ufuncs.exp(p["sigma_noise_ou"] * normal())
     if "rho_x" in p:
         found["rho_ou"] = p["sigma_rho_ou"] * normal()
     return xr.Dataset(found).transpose("chain", "draw", "ou")

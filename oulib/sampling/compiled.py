@@ -33,7 +33,7 @@ from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numba
 import numpy as np
@@ -52,6 +52,7 @@ from platformdirs import user_cache_path
 from pymc.initial_point import make_initial_point_expression
 from pymc.pytensorf import compile as compile_function
 from pymc.pytensorf import find_rng_nodes, replace_rng_nodes, reseed_rngs
+from pytensor.compile.executor import Function
 from pytensor.compile.mode import Mode, get_mode
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph import clone_replace, rewrite_graph
@@ -63,6 +64,7 @@ from pytensor.tensor import TensorVariable
 
 from oulib.files import MODEL_CODE, write_atomically
 from oulib.model import signs
+from oulib.model.kernel_op import Jitted
 from oulib.model.spec import ModelSpec
 from oulib.sampling.cache import key_of
 from oulib.sampling.one_piece import internalise, one_piece
@@ -200,7 +202,7 @@ def _graph(model: pm.Model) -> Iterator[str]:
 
     for node in toposort([*model.basic_RVs, *model.deterministics, *model.potentials]):
         op = node.op
-        properties = getattr(op, "_props_dict", dict)()
+        properties: dict[str, Any] = getattr(op, "_props_dict", dict)()
         yield f"{type(op).__name__} {op} {properties} {[name(each) for each in node.inputs]}"
         for place, output in enumerate(node.outputs):
             number[output] = f"v{len(number)}.{place} {output.type}"
@@ -294,7 +296,7 @@ def _revive(part: bytes) -> Callback:
         return _callback(CompileResult._rebuild(context, *pickle.loads(part)))
 
 
-def _callback(result: CompileResult) -> Callback:
+def _callback(result: Any) -> Callback:  # Numba's CompileResult, whose attributes have no types
     library = result.library
     with global_compiler_lock:
         address = library.get_pointer_to_function(result.fndesc.llvm_cfunc_wrapper_name)
@@ -383,8 +385,10 @@ def _cut(
 def _logp_function(model: pm.Model, point: TensorVariable, values: dict, both: bool) -> Any:
     rewrites = ("canonicalize", "stabilize", "local_remove_check_parameter")
     logp = rewrite_graph(signs.log_density(model, both=both), include=rewrites)
+    assert isinstance(logp, TensorVariable)  # one goes in, and so one comes out
     by = [model.rvs_to_values[variable] for variable in model.free_RVs]
-    gradient = pt.concatenate([part.ravel() for part in pt.grad(logp, by)])
+    parts = cast("list[TensorVariable]", pt.grad(logp, by))  # as many as there are in `by`
+    gradient = pt.concatenate([part.ravel() for part in parts])
     return _function(model, point, clone_replace([logp, gradient], values))
 
 
@@ -399,7 +403,7 @@ def _expand_function(
     return _function(model, point, clone_replace([pt.concatenate(parts)], values))
 
 
-def _function(model: pm.Model, point: TensorVariable, outputs: Sequence[TensorVariable]) -> Any:
+def _function(model: pm.Model, point: TensorVariable, outputs: Sequence[Variable]) -> Any:
     # Assertions of shapes, which the dims keep, are a tenth of what there is to compile.
     mode = get_mode("NUMBA").including("local_remove_all_assert")
     with model:
@@ -446,12 +450,12 @@ def callback(dim, expanded, x_, out_, user_):
 
 
 def _as_callback(
-    inner: Callable[..., Any],
+    inner: Jitted,
     signature: Any,
     source: str,
     read: Sequence[SharedVariable],
     place: int,
-) -> tuple[CompileResult, int]:
+) -> tuple[Any, int]:
     """The C function that hands nutpie's arguments and the data to PyTensor's function.
 
     The data come as words: of each array its address and its lengths, at places that are in the
@@ -463,7 +467,8 @@ def _as_callback(
     scope = {"__name__": __name__, "carray": numba.carray, "inner": inner}
     scope["isfinite"] = math.isfinite
     scope["pointer"] = address_as_void_pointer
-    lines, kinds = [], [types.Array(types.float64, 1, "C")]
+    lines: list[str] = []
+    kinds: list[types.Array] = [types.Array(types.float64, 1, "C")]
     for k, variable in enumerate(read):
         value = np.asarray(variable.get_value(borrow=True))
         lengths = "".join(f"int(words[{place + 1 + axis}]), " for axis in range(value.ndim))
@@ -481,7 +486,7 @@ def _as_callback(
         with one_piece():
             inner.compile(tuple(kinds))
         with one_piece(0):
-            result = function._compile_uncached()
+            result = function._compile_uncached()  # type: ignore[attr-defined]  # not in the stubs
         internalise(result.library, result.fndesc.llvm_cfunc_wrapper_name)
         result.library.finalize()
         for environment in result._find_referenced_environments():  # of Python code within
@@ -497,6 +502,7 @@ def _with_data(entry: Entry, model: pm.Model) -> CompiledPyMCModel:
     description = entry.description
     lengths = [(name, tuple(n.of(model) for n in each)) for name, each in description.vector]
     sizes = [math.prod(shape) for _, shape in lengths]
+    data: dict[str, int | np.ndarray]
     data = {f"length of {dim}": len(labels) for dim, labels in model.coords.items()}
     data |= {variable.name: variable.get_value(borrow=True) for variable in model.data_vars}
     data |= {f"shape of {name}": np.array(shape) for name, shape in lengths}
@@ -534,7 +540,8 @@ def _starting_points(model: pm.Model) -> Callable[[int], np.ndarray]:
 
     Variables that were given a start begin there.
     """
-    lock, made = threading.Lock(), []
+    lock = threading.Lock()
+    made: list[Function] = []
 
     def start(seed: int) -> np.ndarray:
         with lock:  # chains ask from threads of their own
@@ -548,7 +555,7 @@ def _starting_points(model: pm.Model) -> Callable[[int], np.ndarray]:
                     return_transformed=True,
                 )
                 # As it is, without rewriting, which takes longer than all the calls there will be.
-                plain = Mode(linker="py", optimizer=None)
+                plain = Mode(linker="py", optimizer="None")
                 # Nor by a C compiler, to which the operations hand the functions inside them.
                 with pytensor.config.change_flags(cxx=""):
                     made.append(pytensor.function([], replace_rng_nodes(values), mode=plain))

@@ -56,7 +56,7 @@ def summary(posterior: xr.Dataset) -> pd.DataFrame:
     worked out together.
     """
     names = [name for name in NAMES if name in posterior]
-    names += [name for name in posterior if name not in (*NAMES, *COORDINATES)]
+    names += [str(name) for name in posterior if name not in (*NAMES, *COORDINATES)]
     return pd.concat([of_scalars(posterior[name]) for name in names]).rename_axis("parameter")
 
 

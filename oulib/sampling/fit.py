@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -29,7 +29,7 @@ from oulib.panel import Panel
 from oulib.sampling import cache
 from oulib.sampling.compiled import compiled_model
 from oulib.sampling.diagnostics import Thresholds
-from oulib.sampling.looks import AUTO, LENGTHS, Look, look
+from oulib.sampling.looks import AUTO, LENGTHS, Look, Outcome, look
 
 Sampler = Literal["nutpie", "pymc", "numpyro"]
 _HERE = Path(__file__).parent
@@ -342,12 +342,22 @@ def _attempt(
                 one = None
                 if sampling.draws == AUTO:
                     one = look(drawn, stats, spec, max_depth=sampling.max_depth)
-                inside = ask and bool(caught(pilot, both=both, least=_counting(least, one)))
+                inside = (
+                    ask
+                    and least is not None
+                    and bool(caught(pilot, both=both, least=_counting(least, one)))
+                )
                 if one is not None:
                     inside = inside or (ask and one.disagree)
-                    outcome = "caught" if inside else one.outcome
-                    how = {"target_accept": sampling.target_accept, "max_depth": sampling.max_depth}
-                    looks.append(replace(one, both=len(both), outcome=outcome, **how))
+                    outcome: Outcome = "caught" if inside else one.outcome
+                    one = replace(
+                        one,
+                        both=len(both),
+                        outcome=outcome,
+                        target_accept=sampling.target_accept,
+                        max_depth=sampling.max_depth,
+                    )
+                    looks.append(one)
             if looks[-1].outcome != "more" if looks else inside:
                 break
     if not inside:
@@ -391,7 +401,7 @@ def _by_nutpie(
     lengths: Sequence[int],
     cores: int | None,
     progress: bool,
-) -> Iterator[xr.DataTree]:
+) -> Generator[xr.DataTree]:
     """The draws so far when every chain has ``lengths[0]`` of them, then [1] and so on.
 
     Chains may be ahead of the length, and of each other; what they draw does not depend on when
@@ -451,7 +461,7 @@ def _cores(sampling: Sampling) -> int | None:
     return min(int(given), sampling.chains) if given else None
 
 
-def _by_pymc(model: pm.Model, sampling: Sampling, progress: bool) -> Iterator[xr.DataTree]:
+def _by_pymc(model: pm.Model, sampling: Sampling, progress: bool) -> Generator[xr.DataTree]:
     """Draws by PyMC's own NUTS, or numpyro's, of each of ``sampling.lengths``.
 
     Neither can go on where it stopped: every length is sampled from the start.

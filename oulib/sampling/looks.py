@@ -8,7 +8,7 @@ the first at which more of the same chains could not help, or at the last.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from oulib.model.draws.names import constants
 from oulib.model.spec import ModelSpec
 from oulib.sampling.diagnostics import Thresholds, diagnose, summary
 
-AUTO = "auto"
+AUTO: Final = "auto"
 """In the place of a number of draws: as many as it takes."""
 
 LENGTHS = (500, 1000, 2000, 4000)

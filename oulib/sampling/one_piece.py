@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numba
+from numba.core import config
 from numba.core.caching import Cache
 from numba.core.codegen import CPUCodeLibrary
 from numba.core.compiler_lock import global_compiler_lock
@@ -32,9 +32,9 @@ _TRANSLATED: dict[tuple, tuple[Callable, str | None]] = {}
 _finalize, _get_executable = CPUCodeLibrary._finalize_final_module, CPUContext.get_executable
 
 
-def _translate_once(op: Any, *args: Any, node: Any = None, **kwargs: Any) -> tuple:
+def _translate_once(op: Any, node: Any = None, **kwargs: Any) -> tuple:
     """PyTensor's function of an operation; the same one for the same operation on equal types."""
-    function, key = basic.numba_funcify_and_cache_key(op, *args, node=node, **kwargs)
+    function, key = basic.numba_funcify_and_cache_key(op, node=node, **kwargs)
     if node is None:  # the whole graph, which is not kept on disk
         return function, None
     if key is None:
@@ -77,7 +77,7 @@ def internalise(library: CPUCodeLibrary, entry: str) -> None:
                 function.linkage, function.name = "internal", f"own.{k}"
         optimize()
 
-    library._optimize_final_module = own_only
+    library._optimize_final_module = own_only  # type: ignore[method-assign]  # a step of Numba's own
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def one_piece(level: int = 1) -> Iterator[None]:
         (CPUContext, "get_executable", _executable),
         (Cache, "load_overload", _nothing),  # Numba's own store is of machine code
         (Cache, "save_overload", _nothing),
-        (numba.core.config, "OPT", type(numba.core.config.OPT)(level)),
+        (config, "OPT", type(config.OPT)(level)),  # type: ignore[attr-defined]  # set as it is read
     )
     with global_compiler_lock:  # no other thread compiles meanwhile
         before = [(place, name, getattr(place, name)) for place, name, _ in replaced]

@@ -7,8 +7,8 @@ and what the model is held against.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
-from typing import Any, Protocol
+from dataclasses import Field, dataclass, fields, replace
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import xarray as xr
@@ -25,10 +25,17 @@ _MOST_NODES = 4000  # on each side; only a fit in which nothing can be believed 
 
 
 class Fitted(Protocol):
-    """What densities need of a fit: what was fitted to what, and draws."""
+    """What densities need of a fit, a dataclass: what was fitted to what, and draws."""
 
-    panel: Panel
-    spec: ModelSpec
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    @property
+    def panel(self) -> Panel:
+        """The data."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model."""
 
     @property
     def posterior(self) -> xr.Dataset:
@@ -234,10 +241,10 @@ def _given_others(fit: Fitted, own: RowDensity, rows: np.ndarray, panel: Panel) 
     ou, month = np.divmod(every, length)
     first = np.concatenate([[True], ou[1:] != ou[:-1]])
     gap = np.where(first, 1.0, np.concatenate([[1.0], np.diff(month)]))
-    factor = noise_factor(posterior, xr.DataArray(ou, dims="row"))
+    by_row = noise_factor(posterior, xr.DataArray(ou, dims="row"))
     samples = ("chain", "draw", "row")
     shape = (posterior.sizes["chain"], posterior.sizes["draw"], every.size)
-    factor = np.broadcast_to(_array(factor, samples, shape), shape)
+    factor = np.broadcast_to(_array(by_row, samples, shape), shape)
     z, noise = np.zeros(shape), np.full(shape, np.inf)  # noise without end: nothing is known there
     slot = np.searchsorted(every, at_known)
     z[..., slot] = known.residual.transpose(*samples).to_numpy() / factor[..., slot]
@@ -262,7 +269,7 @@ def _given_others(fit: Fitted, own: RowDensity, rows: np.ndarray, panel: Panel) 
     return replace(
         own,
         intercept=own.intercept + labelled(factor * mean),
-        sigma=np.sqrt(own.sigma**2 + labelled(factor**2 * var)),
+        sigma=xr.ufuncs.sqrt(own.sigma**2 + labelled(factor**2 * var)),
     )
 
 
@@ -300,7 +307,7 @@ def quadrature_error(fit: Fitted, *, draws: int = 32) -> float:
 
 def model_sums(r: RowDensity, *, step: float) -> tuple[xr.DataArray, xr.DataArray]:
     """log p(y | x', R) and log P(R | x') of every row as the model itself sums them."""
-    sd, slope = np.sqrt(r.var), r.posterior.get("rho_x", 0.0)
+    sd, slope = xr.ufuncs.sqrt(r.var), r.posterior.get("rho_x", 0.0)
     sigma, nu = r.sigma, r.posterior.get("nu", np.inf)
     answer = (r.offset + slope * r.mean, slope * sd, r.sign)
 

@@ -103,7 +103,8 @@ def _other(fit: Fitted, both: Collection[str], draws: int) -> xr.DataArray:
     # Draws on the side where the chain mostly is: the few on the other would count that twice.
     beta = thinned(fit.posterior, draws)["beta"].isel(ou=places)
     mostly = (beta > 0) == ((beta > 0).mean("draw") >= 0.5)
-    odds = np.exp(np.minimum(log_odds(fit, places, draws=draws), 50.0)).where(mostly).mean("draw")
+    log = xr.ufuncs.minimum(log_odds(fit, places, draws=draws), 50.0)
+    odds = xr.ufuncs.exp(log).where(mostly).mean("draw")
     return odds / (1 + odds)
 
 
