@@ -142,9 +142,10 @@ def _run(args: argparse.Namespace) -> int:
         return OK
     shown = _Status() if sys.stderr.isatty() else _Lines()
     jobs = args.jobs or schedule.default_jobs()
-    shows = {"report": shown.say, "progress": shown.show}
     with _ended_by_sigterm(), shown:
-        book = pipeline.run(args.file, args.out, **what, jobs=jobs, **shows)
+        book = pipeline.run(
+            args.file, args.out, **what, jobs=jobs, report=shown.say, progress=shown.show
+        )
     for failure in book.failures:
         _say(str(failure))
     for warning in book.warnings:

@@ -108,7 +108,8 @@ class _Facts:
     @classmethod
     def of(cls, nodes: Iterable[ast.AST], package: str) -> _Facts:
         """The facts of some code; its relative imports start at ``package``."""
-        imports, reads, assigns = _Names(), {}, set()
+        imports, assigns = _Names(), set[str]()
+        reads: dict[tuple[str, tuple[str, ...]], None] = {}
         due = [*nodes][::-1]
         while due:
             node = due.pop()
@@ -187,7 +188,7 @@ class _Module:
         starts = [_first_line(node) for node in body] + [len(lines) + 1]
         for node, start, following in zip(body, starts, starts[1:], strict=False):
             # Comments count as long as they stand inside: a chapter may show the code.
-            part = lines[start - 1 : max(following - 1, node.end_lineno)]
+            part = lines[start - 1 : max(following - 1, node.end_lineno or start)]
             while part and (not part[-1].strip() or part[-1].startswith("#")):
                 part.pop()
             self._text[node] = "\n".join(part)

@@ -348,7 +348,7 @@ def _own_kernel(more_env: Mapping[str, str], kernels: Kernels) -> type:
     comes before the environment's in Jupyter's search path.
     """
     from ipykernel.kernelspec import get_kernel_dict
-    from jupyter_client import AsyncKernelManager
+    from jupyter_client import AsyncKernelManager, LocalProvisioner
     from jupyter_client.kernelspec import KernelSpec
 
     # The kernel's own log goes to the terminal, and tells a reader nothing: a chapter's warnings
@@ -364,8 +364,11 @@ def _own_kernel(more_env: Mapping[str, str], kernels: Kernels) -> type:
         def kernel_spec(self) -> KernelSpec:
             return KernelSpec(**spec, env=env)
 
-        async def start_kernel(self, **options: Any) -> None:
+        # Jupyter's own is a coroutine, too, by an assignment that no type follows from.
+        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
             await super().start_kernel(**options)
+            assert isinstance(self.provisioner, LocalProvisioner)
+            assert self.provisioner.process is not None  # it was started just now
             kernels.add(self.provisioner.process)
 
     return ThisInterpreter

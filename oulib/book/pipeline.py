@@ -116,8 +116,14 @@ class _Plan:
         """Its execution."""
 
         def work(cores: int, on_cell: Callable[[int], None]) -> NotebookNode:
-            more = {"cores": cores, "kernels": kernels, "on_cell": on_cell}
-            return execute(self.clean, self.parameters, self.path.parent, **more)
+            return execute(
+                self.clean,
+                self.parameters,
+                self.path.parent,
+                cores=cores,
+                kernels=kernels,
+                on_cell=on_cell,
+            )
 
         return schedule.Task(self.name, len(self.clean.cells), work)
 

@@ -7,7 +7,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,7 +138,7 @@ def run(
     seconds: Mapping[str, float] | None = None,
     done_before: int = 0,
     progress: Callable[[Progress], None] = lambda progress: None,
-) -> Iterator[Done]:
+) -> Generator[Done]:
     """Do the tasks, ``jobs`` at a time in the given order; yields each when it has ended.
 
     The cores are shared out among those that run at once, so the last one may have them all.
@@ -151,8 +151,8 @@ def run(
         done_before: tasks that need not be done, for the count.
         progress: is told about once a second, and whenever something begins, how it goes.
     """
-    known, seen = dict(seconds or {}), {}
-    waiting, running = list(tasks), {}
+    known, seen = dict(seconds or {}), dict[str, float]()
+    waiting, running = list(tasks), dict[str, _Thread]()
     said: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
     total = done_before + len(tasks)
 

@@ -112,7 +112,7 @@ class Chapter:
         for spec in specs:
             result = self.attempt(spec)
             verdict = judge(result)
-            if good(verdict):
+            if not isinstance(result, Inapplicable) and good(verdict):
                 return result, before
             before.append(verdict)
         return None, before
@@ -331,6 +331,7 @@ def scalars(result: Fit | Inapplicable, verdict: Verdict, names: Sequence[str]) 
     """Prior, posterior and truth of the named scalars, the OU scales and correlations beside."""
 
     def draw() -> Figure:
+        assert not isinstance(result, Inapplicable)  # what was not fitted was not sampled
         levels = ("sigma_ou", "corr_ou", "sigma_site", "corr_site")
         extra = [name for name in levels if name in result.posterior]
         prior = predict.prior_draws(result, [*names, *extra])
@@ -346,8 +347,7 @@ def scalars(result: Fit | Inapplicable, verdict: Verdict, names: Sequence[str]) 
 
 def against_truth(result: Fit | Inapplicable, verdict: Verdict) -> None:
     """How many true hyperparameters and slopes the intervals hold, where there is a truth."""
-    true = None if isinstance(result, Inapplicable) else result.panel.truth
-    if true is None:
+    if isinstance(result, Inapplicable) or (true := result.panel.truth) is None:
         return
     # With slopes within OUs an intercept is that of another score, so not the simulator's.
     other = ("mu_alpha", "sigma_ou", "corr_ou") if result.spec.slope == "within" else ()

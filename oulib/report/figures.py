@@ -123,7 +123,8 @@ def month_effects(effect: xr.DataArray, *, ylabel: str, truth: np.ndarray | None
 def outcome_replicates(y: np.ndarray, replicates: np.ndarray) -> Figure:
     """Histogram of the outcome on a log scale against replicates; ``replicates`` (sample, row)."""
     fig, ax = plt.subplots(figsize=(6.4, 3.2))
-    edges = np.linspace(*np.quantile(np.append(y, replicates.ravel()), [0, 1]), 60)
+    first, last = np.quantile(np.append(y, replicates.ravel()), [0, 1])
+    edges = np.linspace(first, last, 60)
     middle = (edges[1:] + edges[:-1]) / 2
     counts = np.array([np.histogram(draw, edges)[0] for draw in replicates])
     low, high = np.quantile(counts, [0.05, 0.95], axis=0)
@@ -280,7 +281,7 @@ def replicated_statistic(
     ):
         ax.hist(
             draws,
-            edges,
+            edges,  # type: ignore[arg-type]  # Matplotlib takes arrays, too
             histtype="stepfilled",
             alpha=0.45,
             color=COLOURS[role],

@@ -43,14 +43,15 @@ def register(may_speak: MaySpeak, say: Say, table: Callable[[pd.DataFrame], None
     """
     if shell := get_ipython():
         for name, of_slopes in MAGICS.items():
-            magic = _magic(shell, name, lambda v, s=of_slopes: may_speak(v, s), say, table)
+            magic = _magic(shell, name, of_slopes, may_speak, say, table)
             shell.register_magic_function(magic, "cell", name)
 
 
 def _magic(
     shell: Any,
     name: str,
-    may_speak: Callable[[Verdict], bool],
+    of_slopes: bool,
+    may_speak: MaySpeak,
     say: Say,
     table: Callable[[pd.DataFrame], None],
 ) -> Callable[[str, str], None]:
@@ -60,7 +61,7 @@ def _magic(
         verdict = eval(line, shell.user_ns)
         if not isinstance(verdict, Verdict):
             raise UsageError(f"%%{name} needs a verdict, and {line.strip()} is none.")
-        if may_speak(verdict):
+        if may_speak(verdict, of_slopes):
             show_values(cell, shell.user_ns, say, table, file=shell.compile.cache(cell))
 
     return run

@@ -161,15 +161,16 @@ def _steps(looks: Sequence[Look]) -> str:
 def population_slope(fit: Fit) -> str:
     """The average slope on both scales, and how sure its sign is."""
     beta = fit.posterior["mu_beta"]
-    effect = 100 * np.expm1(fit.panel.scale.s_y / fit.panel.scale.s_x * beta)
+    effect = 100 * xr.ufuncs.expm1(fit.panel.scale.s_y / fit.panel.scale.s_x * beta)
     low, high = (float(effect.quantile(q)) for q in (0.05, 0.95))
+    low_beta, high_beta = (float(q) for q in beta.quantile([0.05, 0.95]))
     positive = float((beta > 0).mean())
     claim = evidence_of_sign(positive, "that the association is {}", "the association")
     return (
         f"For the average OU, one more point of the raw survey score goes with "
         f"{number(float(effect.mean()), 1)}% change of productivity (90% interval "
         f"{interval(low, high, 1)}%); on the standardised scale μ_β is "
-        f"{number(float(beta.mean()))} ({interval(*map(float, beta.quantile([0.05, 0.95])))}). "
+        f"{number(float(beta.mean()))} ({interval(low_beta, high_beta)}). "
         f"{claim}: the probability of a positive one is {probability(positive)}."
     ).replace("μ_β", r"$\mu_\beta$")
 

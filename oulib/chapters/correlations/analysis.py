@@ -197,8 +197,11 @@ def pairs(fit: Fit) -> pd.DataFrame:
                 "distance": prior_distance(draws, prior.ppf(_GRID)),
                 "prior_q95": float(prior.ppf(0.95)),
             }
-            known = truth is not None and "corr_ou" in truth
-            if known and {one, other} <= set(truth["effect"].to_numpy()):
+            if (
+                truth is not None
+                and "corr_ou" in truth
+                and {one, other} <= set(truth["effect"].to_numpy())
+            ):
                 row["truth"] = float(truth["corr_ou"].sel(effect=one, effect_bis=other))
             rows[f"{one}, {other}"] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("pair")

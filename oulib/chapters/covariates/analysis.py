@@ -69,7 +69,7 @@ def scales(fit: Fit, *, draws: int = 1000) -> xr.DataArray:
 def regularised(tau: xr.DataArray, local: xr.DataArray, slab2: xr.DataArray) -> xr.DataArray:
     """tau times the regularised local scale of the horseshoe: the prior sd of a coefficient."""
     free = (tau * local) ** 2
-    return np.sqrt(slab2 * free / (slab2 + free))
+    return xr.ufuncs.sqrt(slab2 * free / (slab2 + free))
 
 
 def factors(scale: xr.DataArray, known: xr.DataArray) -> xr.DataArray:

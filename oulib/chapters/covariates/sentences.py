@@ -25,6 +25,7 @@ def title(prior: str) -> str:
 
 def sparse(panel: Panel) -> str:
     """What the simulated panel has: rows, covariates, and the coefficients that are not zero."""
+    assert panel.truth is not None
     true = panel.truth["coef"].to_series()
     real = true[true != 0]
     listed = ", ".join(f"{name(label)} ({number(value)})" for label, value in real.items())

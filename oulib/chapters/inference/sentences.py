@@ -36,7 +36,7 @@ def signs(verdict: Verdict, what: str) -> str:
             f"{number(values['ess_tail'].value, 0)}; there are no divergences, and the smallest "
             f"BFMI is {number(values['bfmi'].value)}."
         )
-    failed, well = [], []
+    failed, well = list[str](), list[str]()
     for check in verdict.checks:
         label = CHECK_NAMES.get(check.name, check.name)
         value, threshold = told_apart(check.value, check.threshold)

@@ -297,7 +297,7 @@ def fingerprint(fit: Fit) -> pd.DataFrame:
     """
     beta = fit.posterior["beta"].transpose("chain", "draw", "ou")
     slope = beta.mean("draw").to_numpy()
-    size = np.sqrt((beta**2).mean("draw")).to_numpy()
+    size = np.sqrt((beta**2).mean("draw").to_numpy())
     chains, ous = slope.shape
     table = pd.DataFrame(
         {
@@ -308,6 +308,7 @@ def fingerprint(fit: Fit) -> pd.DataFrame:
         }
     )
     truth = fit.panel.truth
+    assert truth is not None  # as of any simulated panel
     for name, column in (("beta", "true"), ("noise_ou", "noise_ou"), ("loading", "loading")):
         if name in truth:
             table[column] = np.tile(truth[name].to_numpy(), chains)
@@ -353,7 +354,8 @@ def composition(
     pairs = tuple(switches().items()) if chosen is None else chosen
     rows = {f"{name} = {value!r}": {name: value} for name, value in pairs if name != "months"}
     rows["all of them"] = dict(pairs)
-    table, reasons = {}, {}
+    table: dict[str, dict[str, bool]] = {}
+    reasons: dict[str, tuple[str, ...]] = {}
     for label, change in rows.items():
         found = {}
         for upgrade, more in UPGRADES.items():

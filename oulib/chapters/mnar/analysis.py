@@ -76,7 +76,7 @@ def two_stories(r: RowDensity, x: xr.DataArray) -> xr.Dataset:
     refused = with_outcome + r.log_response(x)
     answered = with_outcome + r.answered().log_response(x)
     log_refused, log_answered = total(refused), total(answered)
-    log_outcome = np.logaddexp(log_refused, log_answered)
+    log_outcome = xr.ufuncs.logaddexp(log_refused, log_answered)
     # Each story as p(y) p(x* | y) P(R = 0 | x*, y): the distribution of the score in all rows with
     # this outcome, and the chance of silence.
     given = {"mnar": with_outcome - log_outcome, "mar": answered - log_answered}

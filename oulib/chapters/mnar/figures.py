@@ -21,7 +21,7 @@ def response_curve(posterior: xr.Dataset, truth: xr.Dataset | None = None) -> Fi
     x = xr.DataArray(np.linspace(-2.5, 2.5, 101), dims="x")
 
     def chance(p: xr.Dataset) -> xr.DataArray:
-        return 1 / (1 + np.exp(-(p["rho_0"] + p["rho_x"] * x)))
+        return 1 / (1 + xr.ufuncs.exp(-(p["rho_0"] + p["rho_x"] * x)))
 
     q = chance(posterior).quantile([0.05, 0.5, 0.95], dim=_SAMPLES).to_numpy()
     fig, ax = plt.subplots(figsize=(5.6, 3.0))

@@ -178,10 +178,10 @@ def all_planned(mnar: xr.DataArray, mar: xr.DataArray, answered: xr.DataArray) -
     n, m = mnar.sizes["row"], answered.sizes["row"]
     seen = answered.mean("row")
     whole = [(n * story.mean("row") + m * seen) / (n + m) for story in (mnar, mar)]
-    parts = [
-        f"{number(float(mean.mean()))} ({interval(*map(float, mean.quantile([0.05, 0.95])))})"
-        for mean in (seen, *whole)
-    ]
+    parts = []
+    for mean in (seen, *whole):
+        low, high = (float(q) for q in mean.quantile([0.05, 0.95]))
+        parts.append(f"{number(float(mean.mean()))} ({interval(low, high)})")
     return (
         f"The mean score of those who answered is {parts[0]}. That of all planned surveys, "
         f"answered or not ({percent(n / (n + m))} were not), is {parts[1]} under the first story "

@@ -157,7 +157,9 @@ def simulate(result: Fit, design: Design, *, slope: float | None = None, seed: i
     prior = expected.x.to_numpy().reshape(size)
     x_star = prior + scale["sigma_x"] * rng.standard_normal(size)
     survey = x_star + scale["sigma_meas"] / np.sqrt(np.maximum(n, 1)) * rng.standard_normal(size)
-    told, _ = given_survey(prior, *scale.values(), n, np.where(observed, survey, 0.0))
+    told, _ = given_survey(
+        prior, scale["sigma_x"], scale["sigma_meas"], n, np.where(observed, survey, 0.0)
+    )
     follows = x_star if result.spec.score == "latent" else told
     y = (
         expected.intercept.to_numpy().reshape(size)

@@ -235,10 +235,10 @@ def _residuals_ahead(
     ou, month = (panel.rows[name].to_numpy() for name in ("ou_idx", "month_idx"))
     shape = (p.sizes["chain"], p.sizes["draw"], rows.size)
     if "nu" in p:
-        noise = rng.standard_t(p["nu"].transpose(*_SAMPLES).to_numpy()[..., None], shape)
+        drawn = rng.standard_t(p["nu"].transpose(*_SAMPLES).to_numpy()[..., None], shape)
     else:
-        noise = rng.standard_normal(shape)
-    noise = xr.DataArray(noise, dims=_BY_ROW, coords={"row": rows})
+        drawn = rng.standard_normal(shape)
+    noise = xr.DataArray(drawn, dims=_BY_ROW, coords={"row": rows})
     factor = noise_factor(p, xr.DataArray(ou, dims="row", coords={"row": rows}))
     made = p["sigma_y"] * factor * noise
     if not fit.spec.deviations:
@@ -247,10 +247,10 @@ def _residuals_ahead(
     first = np.flatnonzero(month == start)
     plain = row_density(replace(fit, spec=fit.spec.but(deviations=False)), p, first, panel)
     given = row_density(fit, p, first, panel)
-    mean, var = given.intercept - plain.intercept, given.sigma**2 - plain.sigma**2
-    mean, var = (one.transpose(*_BY_ROW).to_numpy() for one in (mean, var))
-    scale = noise_factor(p, xr.DataArray(ou[first], dims="row", coords={"row": first}))
-    scale = (p["sigma_u"] * scale).broadcast_like(given.intercept).transpose(*_BY_ROW).to_numpy()
+    told = given.intercept - plain.intercept, given.sigma**2 - plain.sigma**2
+    mean, var = (one.transpose(*_BY_ROW).to_numpy() for one in told)
+    kappa = noise_factor(p, xr.DataArray(ou[first], dims="row", coords={"row": first}))
+    scale = (p["sigma_u"] * kappa).broadcast_like(given.intercept).transpose(*_BY_ROW).to_numpy()
     phi = p["phi_u"].transpose(*_SAMPLES).to_numpy()[..., None]
     path = mean + np.sqrt(np.maximum(var, 0.0)) * rng.standard_normal(mean.shape)
     deviation = np.empty((len(panel.months), *path.shape))
@@ -325,7 +325,8 @@ def coverage(
     rng, found = np.random.default_rng(seed), {}
     fewest = min((len(drawn) for drawn, _ in parts), default=0)
     for prob in probs:
-        inside, total, replicated = 0, 0, 0
+        inside, total = 0, 0
+        replicated: int | np.ndarray = 0
         for drawn, observed in parts:
             low, high = np.quantile(drawn, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
             inside += int(((low <= observed) & (observed <= high)).sum())
@@ -391,7 +392,8 @@ def check_ahead(full: Fit, ahead: LeftOut, *, draws: int = 500, seed: int = 0) -
     """
     panel = full.panel
     ou, month, y = (panel.rows[name].to_numpy() for name in ("ou_idx", "month_idx", "y"))
-    lines, parts = [], {}
+    lines: list[pd.DataFrame] = []
+    parts: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
     for place, refit in enumerate(ahead.refits):
         start = _after(refit.panel)
         out = np.flatnonzero((month >= start) & np.isfinite(y))
@@ -474,7 +476,8 @@ def check_new_ous(
     whole = full.panel
     ou, y = whole.rows["ou_idx"].to_numpy(), whole.rows["y"].to_numpy()
     fold = ou_folds(whole, len(unseen.refits), seed=full.sampling.seed)
-    parts, lines = {"mean level": [], "rows": []}, {}
+    parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {"mean level": [], "rows": []}
+    lines = {}
     for place, refit in enumerate(unseen.refits):
         rng = np.random.default_rng([seed, place + 1])
         p = thinned(refit.posterior, draws)

@@ -42,7 +42,7 @@ def surveys(o: Overview) -> str:
 
 def schedule(o: Overview) -> str:
     """What was planned and what was answered, or that the file does not say."""
-    if o.scheduled is None:
+    if o.scheduled is None or o.answered is None:
         return (
             "The file has no column `scheduled`, so which months were planned waves is not known, "
             "and it is not guessed from what was observed. Nothing can be said here about who did "

@@ -110,7 +110,7 @@ def percent_of_move(panel: Panel, beta: xr.DataArray) -> xr.DataArray:
 
     100 (exp(s_y beta d) - 1), d of :func:`typical_move`; equation (8.1) (``eq-effect-points``).
     """
-    return 100 * np.expm1(panel.scale.s_y * typical_move(panel) * beta)
+    return 100 * xr.ufuncs.expm1(panel.scale.s_y * typical_move(panel) * beta)
 
 
 def features(panel: Panel, outcomes: np.ndarray) -> xr.Dataset:
@@ -378,13 +378,13 @@ def _log_prior(fit: Fit, name: str, value: xr.DataArray) -> xr.DataArray:
     """
     spec = fit.spec
     if name == "noise_share":
-        log_density = (spec.priors.noise_share - 0.5) * np.log(value * (1 - value))
+        log_density = (spec.priors.noise_share - 0.5) * xr.ufuncs.log(value * (1 - value))
     else:
         scale = getattr(spec.priors, FIELDS[name])
         if name == "sigma_meas" and spec.survey_scale == "design":
             scale = scale * typical_root(fit.panel)
         if name == "sigma_ou" and spec.group_scales == "half_student_t":
-            log_density = -2.5 * np.log1p((value / scale) ** 2 / 4)
+            log_density = -2.5 * xr.ufuncs.log1p((value / scale) ** 2 / 4)
         else:
             log_density = -0.5 * (value / scale) ** 2
     return _summed(log_density)

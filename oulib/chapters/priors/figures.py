@@ -74,7 +74,7 @@ def _histograms(
     for (name, values), role in zip(sets.items(), _ROLES[-len(sets) :], strict=True):
         ax.hist(
             values,
-            edges,
+            edges,  # type: ignore[arg-type]  # Matplotlib takes arrays, too
             weights=np.full(values.size, 1 / values.size),
             histtype="stepfilled",
             alpha=0.4,

@@ -313,11 +313,12 @@ def expected_scores(fit: Fit, *, draws: int = 400) -> np.ndarray:
 def true_expected_scores(panel: Panel) -> np.ndarray:
     """E[x* | x'] of every row under the true parameters of a simulated panel, (row)."""
     t, rows = panel.truth, panel.rows
+    assert t is not None  # as of any simulated panel
     gamma_x = float(t.get("gamma_x", 0.2))
     ou, month = rows["ou_idx"].to_numpy(), rows["month_idx"].to_numpy()
     prior = t["mu_x_ou"].to_numpy()[ou] + gamma_x * t["tau"].to_numpy()[month]
-    scale = float(t["sigma_x"]), float(t["sigma_meas"])
-    return given_survey(prior, *scale, respondents(panel), scores(panel))[0]
+    sigma_x, sigma_meas = float(t["sigma_x"]), float(t["sigma_meas"])
+    return given_survey(prior, sigma_x, sigma_meas, respondents(panel), scores(panel))[0]
 
 
 def attenuation(panel: Panel, sigma_x: float, sigma_meas: float) -> float:
@@ -380,7 +381,7 @@ def attenuation_by_respondents(
     """
     rows = {}
     for size in sizes:
-        ratios = []
+        found = []
         for k in range(panels):
             made = simulate(
                 "baseline",
@@ -391,11 +392,12 @@ def attenuation_by_respondents(
                 seed=seed + k,
                 parameters={"sigma_meas": 2.0},
             )
+            assert made.truth is not None
             true = calibrated(made, made.truth["x_star"].to_numpy()).value
             both = (naive(made)[COMPLETE], calibrated(made, true_expected_scores(made)))
             scale = (float(made.truth[name]) for name in ("sigma_x", "sigma_meas"))
-            ratios.append([attenuation(made, *scale), *(one.value / true for one in both)])
-        ratios = np.array(ratios)
+            found.append([attenuation(made, *scale), *(one.value / true for one in both)])
+        ratios = np.array(found)
         mean, se = ratios.mean(axis=0), ratios.std(axis=0, ddof=1) / np.sqrt(panels)
         rows[size] = {
             "expected": mean[0],

@@ -115,8 +115,8 @@ def newcomers(table: pd.DataFrame, *, truth: xr.Dataset | None = None, most: int
             shown[f"{name}_mean"], at, "o", ms=4, color=COLOURS["model"], label="two levels, 90%"
         )
         if truth is not None and f"{name}_site" in truth:
-            true = truth[f"mu_{name}"] + truth[f"{name}_site"]
-            true = true.sel(site=list(sites.index)).to_numpy()
+            means = truth[f"mu_{name}"] + truth[f"{name}_site"]
+            true = means.sel(site=list(sites.index)).to_numpy()
             ax.plot(true, at[:-1], "x", ms=5, color=COLOURS["truth"], label="true site mean")
         ax.set_xlabel(label)
     axes[0].set_yticks(at, [plain(site) for site in shown.index], fontsize=8)

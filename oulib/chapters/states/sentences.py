@@ -149,7 +149,8 @@ def scales(noise: xr.DataArray, division: Mapping[str, str]) -> str:
     wilder, calmer = (noise.quantile(q, _SAMPLES).to_series() for q in (0.05, 0.95))
     wilder, calmer = wilder[order[::-1]], calmer[order]
     below, above = calmer[calmer < 1].index, wilder[wilder > 1].index
-    log = np.log(noise).assign_coords(division=("ou", [division[str(o)] for o in noise["ou"].data]))
+    divisions = [division[str(o)] for o in noise["ou"].data]
+    log = xr.ufuncs.log(noise).assign_coords(division=("ou", divisions))
     by = np.exp(log.groupby("division").mean("ou").mean(_SAMPLES).to_series())
     top, bottom = by.idxmax(), by.idxmin()
     text = (
@@ -313,4 +314,4 @@ _RULE = dict(
 
 def _percent(fit: Fit, slope: xr.DataArray) -> xr.DataArray:
     """Per cent of raw productivity for one point of the raw score, at standardised slopes."""
-    return 100 * np.expm1(fit.panel.scale.s_y / fit.panel.scale.s_x * slope)
+    return 100 * xr.ufuncs.expm1(fit.panel.scale.s_y / fit.panel.scale.s_x * slope)

@@ -49,9 +49,10 @@ def _of_chains(some: int, all_of_them: int) -> str:
 def heavy_tails(nu: np.ndarray, prior: np.ndarray, at: float = 10.0) -> str:
     """Whether the degrees of freedom speak of heavy tails, by P(nu < ``at``) against its prior."""
     after, before = float(np.mean(nu < at)), float(np.mean(prior < at))
+    low, high = np.quantile(nu, [0.05, 0.95])
     text = (
         rf"$\nu$ has a posterior median of {number(float(np.median(nu)), 1)} (90% interval "
-        f"{interval(*np.quantile(nu, [0.05, 0.95]), 1)}). The probability that it lies below "
+        f"{interval(low, high, 1)}). The probability that it lies below "
         f"{number(at, 0)} was {probability(before)} before the data and is {probability(after)} "
         "after them. "
     )
@@ -156,9 +157,10 @@ def pulled(rows: int, heavy: np.ndarray, normal: np.ndarray | None) -> str:
 def beyond_check(model: str, observed: int, replicated: Sequence[int]) -> str:
     """Whether a model's replicates have as many residuals beyond three robust sds as the data."""
     rep = np.asarray(replicated)
+    low, high = np.quantile(rep, [0.05, 0.95])
     text = (
         f"The data have {count(observed, 'residual')} beyond three robust standard deviations; "
-        f"replicates from {name(model)} have {interval(*np.quantile(rep, [0.05, 0.95]), 0)} "
+        f"replicates from {name(model)} have {interval(low, high, 0)} "
         "(90%). "
     )
     if np.mean(rep >= observed) < 0.01:
