@@ -11,7 +11,7 @@ make book     execute the chapters and build the book; ends with the path of its
               OPTIONS="--draws 500" hands options to `oulib run`
 make test     run the tests
 make env      only set up the environment in .venv (every other target does it by itself)
-make lint     check style and formatting
+make lint     check style, formatting and types
 make format   mend style and formatting where a tool can
 make lock     after a change of dependencies: write requirements.lock and environment.yml anew
 make upgrade  the same, with the newest version of everything
@@ -31,6 +31,7 @@ book: env ; @$(RUN)/oulib run $${PANEL:+"$$PANEL"} --out "$$OUT" $${OPTIONS:-}
 lint: env
 	@$(RUN)/ruff check
 	@$(RUN)/ruff format --check
+	@$(RUN)/mypy
 
 format: env
 	@$(RUN)/ruff check --fix
