@@ -16,7 +16,13 @@ from oulib.chapters.findings import sentences as findings
 from oulib.panel import describe
 from oulib.posterior import predict
 from oulib.posterior.checks import Verdict
-from oulib.posterior.effects import by_model, manager_table, readings, typical_move
+from oulib.posterior.effects import (
+    by_model,
+    manager_table,
+    readings,
+    slopes_of_ous,
+    typical_move,
+)
 from oulib.sampling.diagnostics import Check
 
 
@@ -229,8 +235,8 @@ def test_what_is_said_of_ous_says_how_many_of_them_will_be_wrong() -> None:
         },
         index=["(mean)", "a", "b", "c", "d"],
     )
-    text = report.ou_slopes(table)
+    text = report.ou_slopes(slopes_of_ous(table))
     assert "above zero for 2 of 4 OUs and below zero for 1." in text
     assert "0.1 of these 3 would have the other sign" in text
     assert "belongs to c" in text
-    assert "By their own" not in report.ou_slopes(table.loc[["(mean)", "a", "d"]])
+    assert "By their own" not in report.ou_slopes(slopes_of_ous(table.loc[["(mean)", "a", "d"]]))

@@ -15,6 +15,7 @@ from oulib import STUDENT_T, Fit, Sampling, chapters, report, simulate
 from oulib.panel import describe
 from oulib.posterior import latent, predict
 from oulib.posterior.checks import summarise, worst_place
+from oulib.posterior.estimate import estimate
 
 DRAWS = 60
 SAMPLES = ("chain", "draw")
@@ -134,12 +135,12 @@ def test_signs_of_chains() -> None:
 
 
 def test_a_settled_slope() -> None:
-    inside = report.settled("it", chains(1, 1), 1.0, 1.0)
+    inside = report.settled("it", estimate(chains(1, 1)), 1.0, 1.0)
     assert "lies inside" in inside
     assert "The chains agree." in inside
-    assert "lies outside" in report.settled("it", chains(1, 1), 1.0, 3.0)
-    assert "true value" not in report.settled("it", chains(1, 1), 1.0)
-    assert "do not agree either" in report.settled("it", chains(1, -1), 1.5)
+    assert "lies outside" in report.settled("it", estimate(chains(1, 1)), 1.0, 3.0)
+    assert "true value" not in report.settled("it", estimate(chains(1, 1)), 1.0)
+    assert "do not agree either" in report.settled("it", estimate(chains(1, -1)), 1.5)
 
 
 def test_tails_follow_the_degrees_of_freedom() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
+from oulib.posterior.estimate import SAMPLES, prior_distance
 from oulib.report.evidence import evidence, mostly_prior
 from oulib.report.text import count, interval, name, number, percent
 
@@ -25,7 +26,7 @@ def persistent(symbol: str, what: str, phi: np.ndarray, prior: np.ndarray) -> st
         f"{symbol} has a posterior median of {number(middle)} (90% interval "
         f"{interval(low, high)}). "
     )
-    if mostly_prior(phi, prior):
+    if mostly_prior(prior_distance(phi, prior)):
         return text + (
             f"That is mostly the prior: there is little evidence of persistence in {what}, and "
             "little against it."
@@ -83,7 +84,7 @@ def size_of_movement(posterior: xr.Dataset, prior: np.ndarray, fixed: float) -> 
         f"{number(moves[1])} ({interval(moves[0], moves[2])}), where independent months times "
         f"{number(fixed, 1)} were expected to have {interval(least, most)}. "
     )
-    if mostly_prior(gamma_x, prior):
+    if mostly_prior(prior_distance(gamma_x, prior)):
         return text + "The data add little: what is said about it is mostly the prior."
     if moves[2] < least:
         return text + "The score has less of a common movement than was assumed."
@@ -131,7 +132,7 @@ def between_waves(
     if seen.all():
         return "Every month has surveys from some OU: there is no gap for the months to bridge."
     gap = np.flatnonzero(~seen)
-    sds = [float(draws.std(("chain", "draw"))[gap].mean()) for draws in (iid, ar1)]
+    sds = [float(draws.std(SAMPLES)[gap].mean()) for draws in (iid, ar1)]
     known = [known_share(draws, gap) for draws in (iid, ar1)]
     text = (
         f"In the {count(gap.size, 'month')} without any survey the common movement has a mean "
@@ -142,7 +143,7 @@ def between_waves(
     )
     if truth is not None:
         errors = [
-            float(np.sqrt(np.mean((draws.mean(("chain", "draw")).to_numpy() - truth)[gap] ** 2)))
+            float(np.sqrt(np.mean((draws.mean(SAMPLES).to_numpy() - truth)[gap] ** 2)))
             for draws in (iid, ar1)
         ]
         text += (
@@ -163,7 +164,7 @@ def known_share(movement: xr.DataArray, months: np.ndarray) -> float:
     """
     chosen = movement.isel(month=months)
     total = float((chosen**2).mean())
-    return float((chosen.mean(("chain", "draw")) ** 2).mean()) / total if total > 0 else 0.0
+    return float((chosen.mean(SAMPLES) ** 2).mean()) / total if total > 0 else 0.0
 
 
 def autocorrelation_check(model: str, observed: float, replicated: Sequence[float]) -> str:

@@ -12,10 +12,8 @@ from scipy import stats
 
 from oulib.model.groups import TREND, time
 from oulib.panel import Panel
-from oulib.posterior.predict import prior_distance
+from oulib.posterior.estimate import SAMPLES, prior_distance
 from oulib.sampling.fit import Fit
-
-_SAMPLES = ("chain", "draw")
 
 
 def prior_draws(
@@ -117,12 +115,12 @@ def moves(fits: Mapping[str, Fit], reference: str) -> pd.DataFrame:
     means, on the standardised scale.
     """
     one = fits[reference]
-    centre = (one.posterior["alpha"] - one.posterior["mu_alpha"]).mean(_SAMPLES)
+    centre = (one.posterior["alpha"] - one.posterior["mu_alpha"]).mean(SAMPLES)
     table = {"alpha": centre.to_numpy()}
-    before = one.posterior["beta"].mean(_SAMPLES)
+    before = one.posterior["beta"].mean(SAMPLES)
     for name, fit in fits.items():
         if name != reference:
-            table[name] = (fit.posterior["beta"].mean(_SAMPLES) - before).to_numpy()
+            table[name] = (fit.posterior["beta"].mean(SAMPLES) - before).to_numpy()
     return pd.DataFrame(table, index=pd.Index(one.panel.ous, name="ou"))
 
 
@@ -138,12 +136,12 @@ def sensitivity(fits: Mapping[str, Fit], reference: str) -> pd.DataFrame:
     squared error of the slopes where there is a truth.
     """
     one = fits[reference]
-    sd = one.posterior["beta"].std(_SAMPLES).to_numpy()
-    before = one.posterior["beta"].mean(_SAMPLES).to_numpy()
+    sd = one.posterior["beta"].std(SAMPLES).to_numpy()
+    before = one.posterior["beta"].mean(SAMPLES).to_numpy()
     rows = {}
     for name, fit in fits.items():
         p = fit.posterior
-        beta = p["beta"].mean(_SAMPLES).to_numpy()
+        beta = p["beta"].mean(SAMPLES).to_numpy()
         corr = correlation(fit)
         moved = np.abs(beta - before) / sd
         rows[name] = {
@@ -152,7 +150,7 @@ def sensitivity(fits: Mapping[str, Fit], reference: str) -> pd.DataFrame:
             "corr_q95": float(corr.quantile(0.95)),
             "per_sd": float((corr * p["sigma_ou"].sel(effect="beta")).mean()),
             "spread": beta.std(),
-            "sd": float(p["beta"].std(_SAMPLES).mean()),
+            "sd": float(p["beta"].std(SAMPLES).mean()),
             "moved": moved.mean(),
             "moved_most": moved.max(),
             "most": fit.panel.ous[int(moved.argmax())],
@@ -179,7 +177,7 @@ def pairs(fit: Fit) -> pd.DataFrame:
 
     A row a pair; columns ``mean``, ``sd``, ``q5``, ``q95`` of the posterior, ``prior_sd`` and
     ``prior_q95`` in closed form (the prior is symmetric), ``distance``
-    (:func:`oulib.posterior.predict.prior_distance`) and, where there is a truth, ``truth``.
+    (:func:`oulib.posterior.estimate.prior_distance`) and, where there is a truth, ``truth``.
     """
     effects = [str(effect) for effect in fit.posterior["effect"].to_numpy()]
     prior = marginal(len(effects), fit.spec.priors.lkj_eta)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from oulib.panel import Panel
+from oulib.posterior.estimate import prior_distance
 from oulib.report.evidence import mostly_prior
 from oulib.report.text import count, interval, name, names, number, percent
 
@@ -133,7 +134,7 @@ def effective(prior: str, posterior: np.ndarray, before: np.ndarray) -> str:
     width = (high - low) / (high_0 - low_0)
     if not low_0 <= middle <= high_0:
         return text + "The data have moved it out of the prior's interval."
-    if mostly_prior(posterior, before):
+    if mostly_prior(prior_distance(posterior, before)):
         return text + "What is said here is mostly the prior."
     return text + f"{percent(width)} of the width of the prior's interval is left."
 

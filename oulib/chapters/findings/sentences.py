@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 from scipy.stats import binom
 
+from oulib.posterior.estimate import prior_distance
 from oulib.report.evidence import evidence_of_sign, mostly_prior
 from oulib.report.text import count, interval, name, names, number, percent, probability
 from oulib.sampling.fit import Fit
@@ -110,7 +111,7 @@ def correlation(posterior: np.ndarray, prior: np.ndarray, level: str) -> str:
         f"(90% interval {interval(low, high)}). "
     )
     text += sign(float((posterior > 0).mean()), "it")
-    if mostly_prior(posterior, prior):
+    if mostly_prior(prior_distance(posterior, prior)):
         text += " The draws lie nearly where the prior has them, so this is mostly the prior."
     return text
 

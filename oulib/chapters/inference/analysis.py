@@ -23,6 +23,7 @@ from oulib.model.spec import ModelSpec
 from oulib.model.survey import respondents
 from oulib.panel import Panel
 from oulib.posterior.checks import NAMES
+from oulib.posterior.estimate import SAMPLES
 from oulib.posterior.latent import recover_latent
 from oulib.posterior.predict import quiet
 from oulib.posterior.ranks import by_label
@@ -32,7 +33,6 @@ from oulib.sampling.fit import Fit
 Method = Literal["advi", "fullrank_advi"]
 
 _CODE = (Path(__file__), PACKAGE / "model")
-_SAMPLES = ("chain", "draw")
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +147,7 @@ def _constrained(
     dims = model.named_vars_to_dims
     values = {
         variable.name: (
-            ("chain", "draw", *dims.get(variable.name, _unnamed(variable.name, column))),
+            (*SAMPLES, *dims.get(variable.name, _unnamed(variable.name, column))),
             column[None],
         )
         for variable, column in zip(kept, columns, strict=True)
@@ -186,12 +186,12 @@ def against(approximation: Approximation, fit: Fit, names: Sequence[str] = NAMES
     """
     both = [by_label(tree, names) for tree in (approximation.posterior, fit.posterior)]
     variational, nuts = both
-    low, high = (variational.quantile(q, _SAMPLES) for q in (0.05, 0.95))
-    sd = nuts.std(_SAMPLES)
+    low, high = (variational.quantile(q, SAMPLES) for q in (0.05, 0.95))
+    sd = nuts.std(SAMPLES)
     columns = {
-        "sd_ratio": variational.std(_SAMPLES) / sd,
-        "shift": (variational.mean(_SAMPLES) - nuts.mean(_SAMPLES)) / sd,
-        "held": ((nuts >= low) & (nuts <= high)).mean(_SAMPLES),
+        "sd_ratio": variational.std(SAMPLES) / sd,
+        "shift": (variational.mean(SAMPLES) - nuts.mean(SAMPLES)) / sd,
+        "held": ((nuts >= low) & (nuts <= high)).mean(SAMPLES),
     }
     table = pd.DataFrame(
         {name: values.to_numpy() for name, values in columns.items()},
@@ -200,7 +200,7 @@ def against(approximation: Approximation, fit: Fit, names: Sequence[str] = NAMES
     if fit.panel.truth is not None:
         true = by_label(fit.panel.truth, names).reindex(parameter=table.index)
         for column, draws in (("inside", variational), ("inside_nuts", nuts)):
-            low, high = (draws.quantile(q, _SAMPLES) for q in (0.05, 0.95))
+            low, high = (draws.quantile(q, SAMPLES) for q in (0.05, 0.95))
             table[column] = ((true >= low) & (true <= high)).to_numpy()
     return table
 
@@ -221,8 +221,8 @@ def monte_carlo_error(
     estimate them, equation ``eq-mcse``.
     """
     own, far = by_label(posterior, names), by_label(reference, names)
-    sd = far.std(_SAMPLES)
-    mean, quantile = far.mean(_SAMPLES), far.quantile(prob, _SAMPLES)
+    sd = far.std(SAMPLES)
+    mean, quantile = far.mean(SAMPLES), far.quantile(prob, SAMPLES)
 
     def size(values: xr.DataArray) -> float:
         return float(np.sqrt(((values / sd) ** 2).mean()))
@@ -232,9 +232,9 @@ def monte_carlo_error(
         first = own.isel(draw=slice(None, n))
         tree = first.to_dataset(name="x")
         rows[n * own.sizes["chain"]] = {
-            "mean": size(first.mean(_SAMPLES) - mean),
+            "mean": size(first.mean(SAMPLES) - mean),
             "mean_mcse": size(az.mcse(tree, method="mean")["x"]),
-            "quantile": size(first.quantile(prob, _SAMPLES) - quantile),
+            "quantile": size(first.quantile(prob, SAMPLES) - quantile),
             "quantile_mcse": size(az.mcse(tree, method="quantile", prob=prob)["x"]),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("draws")

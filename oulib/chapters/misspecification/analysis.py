@@ -15,9 +15,9 @@ from oulib.model.spec import BASELINE, ROBUST, ModelSpec
 from oulib.panel import Panel
 from oulib.posterior.adequacy import FACTOR, NOISE, PERSISTENCE, held, two_way
 from oulib.posterior.checks import hyperparameters, read, summarise
+from oulib.posterior.estimate import SAMPLES
 from oulib.sampling.fit import Fit
 
-_SAMPLES = ("chain", "draw")
 INGREDIENTS = (NOISE, FACTOR, PERSISTENCE)
 """What real panels have and the specification's models do not, as :func:`ingredients` names it."""
 
@@ -295,7 +295,7 @@ def fingerprint(fit: Fit) -> pd.DataFrame:
     A row an OU and chain: ``chain``, ``ou``, ``slope`` (the chain's posterior mean), ``size`` (the
     chain's root mean square), ``true``, and where the panel has them ``noise_ou`` and ``loading``.
     """
-    beta = fit.posterior["beta"].transpose("chain", "draw", "ou")
+    beta = fit.posterior["beta"].transpose(*SAMPLES, "ou")
     slope = beta.mean("draw").to_numpy()
     size = np.sqrt((beta**2).mean("draw")).to_numpy()
     chains, ous = slope.shape

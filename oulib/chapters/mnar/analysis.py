@@ -10,10 +10,10 @@ import xarray as xr
 from scipy import special
 
 from oulib.posterior.checks import summarise
+from oulib.posterior.estimate import SAMPLES
 from oulib.sampling.density import RowDensity, row_density, thinned
 from oulib.sampling.fit import Fit
 
-_SAMPLES = ("chain", "draw")
 _NODES = 801
 _REACH = 9.0  # sds of the score beyond the outermost mean
 
@@ -99,5 +99,5 @@ def two_stories(r: RowDensity, x: xr.DataArray) -> xr.Dataset:
 
 def typical(draws: xr.DataArray) -> int:
     """Position of the row whose posterior mean is the median one; draws (chain, draw, row)."""
-    mean = draws.mean(_SAMPLES).to_numpy()
+    mean = draws.mean(SAMPLES).to_numpy()
     return int(np.argsort(mean)[mean.size // 2])

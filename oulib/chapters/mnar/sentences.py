@@ -7,12 +7,11 @@ import pandas as pd
 import xarray as xr
 from scipy.special import ndtri
 
+from oulib.posterior.estimate import SAMPLES, prior_distance
 from oulib.posterior.predict import Coverage
 from oulib.report.evidence import evidence, mostly_prior
 from oulib.report.text import count, interval, name, number, percent, probability
 from oulib.sampling.fit import Fit
-
-_SAMPLES = ("chain", "draw")
 
 
 def depends(fit: Fit) -> str:
@@ -38,7 +37,7 @@ def depends(fit: Fit) -> str:
     if truth is not None and "rho_x" in truth:
         text += f" The coefficient's truth is {number(float(truth['rho_x']))}."
     prior = fit.spec.priors.rho_x * ndtri((np.arange(2000) + 0.5) / 2000)
-    if mostly_prior(rho, prior):
+    if mostly_prior(prior_distance(rho, prior)):
         text += " The posterior lies nearly where the prior does: this is mostly the prior."
     return text
 
@@ -79,7 +78,7 @@ def unanswered(without: xr.DataArray, within: xr.DataArray, truth: np.ndarray | 
         return text
     bias, bias_1 = (float(mean.mean() - truth.mean()) for mean in means)
     error, error_1 = (
-        float(np.sqrt(np.mean((draws.mean(_SAMPLES).to_numpy() - truth) ** 2)))
+        float(np.sqrt(np.mean((draws.mean(SAMPLES).to_numpy() - truth) ** 2)))
         for draws in (without, within)
     )
     return text + (

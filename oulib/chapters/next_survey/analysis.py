@@ -21,6 +21,7 @@ from oulib.model.survey import given_survey
 from oulib.panel import Panel
 from oulib.posterior import checks
 from oulib.posterior.checks import Verdict
+from oulib.posterior.estimate import SAMPLES
 from oulib.posterior.predict import new_ous, residuals
 from oulib.sampling.density import all_rows, expectations
 from oulib.sampling.fit import Fit, Sampling
@@ -112,7 +113,7 @@ def assumed(result: Fit, slope: float | None = None) -> xr.Dataset:
     tells as much of a mean: its Fisher information is (nu + 1) / ((nu + 3) sigma^2).
     """
     p = result.posterior
-    mean = p.mean(("chain", "draw"))
+    mean = p.mean(SAMPLES)
     if "nu" in p:
         mean["sigma_y"] = (p["sigma_y"] * np.sqrt((p["nu"] + 3) / (p["nu"] + 1))).mean()
     if slope is not None:
@@ -339,7 +340,7 @@ def formula(result: Fit, design: Design, *, slope: float | None = None) -> dict[
 
 def _root_mean_square(result: Fit, name: str) -> np.ndarray:
     """Of the draws of a scale, (effect): variances are what pooling adds up."""
-    return np.sqrt((result.posterior[name] ** 2).mean(("chain", "draw")).to_numpy())
+    return np.sqrt((result.posterior[name] ** 2).mean(SAMPLES).to_numpy())
 
 
 @dataclass(frozen=True)

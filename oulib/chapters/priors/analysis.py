@@ -18,14 +18,13 @@ from oulib.model.spec import ModelSpec
 from oulib.model.survey import typical_root
 from oulib.panel import Panel
 from oulib.posterior.checks import HYPERPARAMETERS
-from oulib.posterior.predict import in_python, prior_distance, prior_draws, quiet, scalars
+from oulib.posterior.estimate import SAMPLES, prior_distance
+from oulib.posterior.predict import in_python, prior_draws, quiet, scalars
 from oulib.sampling import cache
 from oulib.sampling.density import thinned
 from oulib.sampling.fit import Fit
 
 _CODE = (Path(__file__), PACKAGE / "model")
-_SAMPLES = ("chain", "draw")
-
 THRESHOLD = 0.05
 """A sensitivity that counts (Kallioinen et al., 2024)."""
 
@@ -143,7 +142,7 @@ def overview(fit: Fit, *, seed: int = 0) -> pd.DataFrame:
     """Prior and posterior of every hyperparameter, labelled as in ``summary.csv``.
 
     Columns ``prior_sd``, ``mean``, ``sd``, ``q5``, ``q95``, ``ratio``, posterior sd over prior sd,
-    and ``distance`` (:func:`oulib.posterior.predict.prior_distance`): near 0 where the data said
+    and ``distance`` (:func:`oulib.posterior.estimate.prior_distance`): near 0 where the data said
     nothing.
     """
     posterior = _hyperparameters(fit.posterior)
@@ -197,7 +196,7 @@ def log_densities(fit: Fit, *, draws: int = 4000) -> xr.Dataset:
         by_field = xr.concat(list(fields.values()), dim=pd.Index(list(fields), name="field"))
         total = sum(_summed(values) for values in likelihood.data_vars.values())
         found = xr.Dataset({"prior": by_field, "likelihood": total})
-        found = found.transpose(*_SAMPLES, "field").assign_coords(draw=posterior["draw"])
+        found = found.transpose(*SAMPLES, "field").assign_coords(draw=posterior["draw"])
         return xr.DataTree.from_dict({"log_densities": found})
 
     key = cache.key_of({"fit": fit.key, "draws": draws}, _CODE)
@@ -251,9 +250,9 @@ def shift(values: xr.DataArray, log_density: xr.DataArray) -> xr.DataArray:
 
     log 2 Cov(theta, log density) / sd(theta); equation (13.3) (``eq-power-derivative``).
     """
-    centred = values - values.mean(_SAMPLES)
-    slope = (centred * (log_density - log_density.mean(_SAMPLES))).mean(_SAMPLES)
-    return np.log(2) * slope / centred.std(_SAMPLES)
+    centred = values - values.mean(SAMPLES)
+    slope = (centred * (log_density - log_density.mean(SAMPLES))).mean(SAMPLES)
+    return np.log(2) * slope / centred.std(SAMPLES)
 
 
 def influence(fit: Fit, label: str = "mu_beta", *, draws: int = 4000) -> pd.DataFrame:
@@ -313,7 +312,7 @@ def reweighted_mean(values: xr.DataArray, log_density: xr.DataArray, alpha: floa
     """The mean of draws (chain, draw) with weights density ** (alpha - 1), Pareto-smoothed."""
     if _constant((alpha - 1) * log_density):
         return float(values.mean())
-    log_weights = log_density.azstats.power_scale_lw(alpha=alpha, dim=list(_SAMPLES))
+    log_weights = log_density.azstats.power_scale_lw(alpha=alpha, dim=list(SAMPLES))
     weights = np.exp(log_weights - log_weights.max())
     return float((weights * values).sum() / weights.sum())
 
@@ -361,7 +360,7 @@ def _hyperparameters(posterior: xr.Dataset) -> xr.DataArray:
     flat = {label: found[label] for label in labels}
     return xr.DataArray(
         np.stack([values.reshape(shape) for values in flat.values()], axis=-1),
-        dims=(*_SAMPLES, "parameter"),
+        dims=(*SAMPLES, "parameter"),
         coords={"draw": posterior["draw"], "parameter": list(flat)},
     )
 
@@ -396,12 +395,12 @@ def _log_lkj(fit: Fit, name: str, draw: xr.DataArray) -> xr.DataArray:
     PyMC's is the density of the Cholesky factor, which from three effects on has a Jacobian in
     it that no choice of eta moves.
     """
-    corr = fit.posterior[name].sel(draw=draw).transpose(*_SAMPLES, ...)
+    corr = fit.posterior[name].sel(draw=draw).transpose(*SAMPLES, ...)
     log_det = np.linalg.slogdet(corr.to_numpy())[1]
-    return xr.DataArray((fit.spec.priors.lkj_eta - 1) * log_det, dims=_SAMPLES)
+    return xr.DataArray((fit.spec.priors.lkj_eta - 1) * log_det, dims=SAMPLES)
 
 
 def _summed(values: xr.DataArray) -> xr.DataArray:
     """Log densities summed over all but the sample dims, without coordinates."""
-    rest = [dim for dim in values.dims if dim not in _SAMPLES]
-    return values.sum(rest).transpose(*_SAMPLES).drop_vars(list(values.coords), errors="ignore")
+    rest = [dim for dim in values.dims if dim not in SAMPLES]
+    return values.sum(rest).transpose(*SAMPLES).drop_vars(list(values.coords), errors="ignore")

@@ -7,14 +7,13 @@ import pandas as pd
 import xarray as xr
 
 from oulib.model.groups import EFFECTS
+from oulib.posterior.estimate import SAMPLES
 from oulib.posterior.predict import new_ous
 from oulib.sampling.fit import Fit
 
 NEW_SITE = "(another site)"
 NO_SITES = "(one level)"
 """Rows of :func:`newcomers` that are no site of the panel."""
-
-_SAMPLES = ("chain", "draw")
 
 
 def between_sites(tree: xr.Dataset) -> xr.DataArray:
@@ -43,11 +42,11 @@ def estimates(one: Fit, two: Fit) -> pd.DataFrame:
     """
     panel = two.panel
     table = pd.DataFrame({"site": [panel.sites[s] for s in panel.site_idx]}, index=list(panel.ous))
-    means = site_means(two).mean(_SAMPLES)
+    means = site_means(two).mean(SAMPLES)
     for name in EFFECTS:
         for which, fit in (("one", one), ("two", two)):
-            table[f"{name}_{which}"] = fit.posterior[name].mean(_SAMPLES).to_numpy()
-            table[f"{name}_sd_{which}"] = fit.posterior[name].std(_SAMPLES).to_numpy()
+            table[f"{name}_{which}"] = fit.posterior[name].mean(SAMPLES).to_numpy()
+            table[f"{name}_sd_{which}"] = fit.posterior[name].std(SAMPLES).to_numpy()
         table[f"{name}_site"] = means[name].to_numpy()[panel.site_idx]
         table[f"{name}_mean"] = float(one.posterior[f"mu_{name}"].mean())
         if panel.truth is not None and name in panel.truth:
@@ -89,8 +88,8 @@ def newcomers(one: Fit, two: Fit, *, seed: int = 0) -> pd.DataFrame:
     table = {}
     for name in EFFECTS:
         draws = xr.concat([known[name], any_ou[name]], dim="ou")
-        table[f"{name}_mean"] = draws.mean(_SAMPLES).to_numpy()
-        table[f"{name}_sd"] = draws.std(_SAMPLES).to_numpy()
+        table[f"{name}_mean"] = draws.mean(SAMPLES).to_numpy()
+        table[f"{name}_sd"] = draws.std(SAMPLES).to_numpy()
         for q in (5, 95):
-            table[f"{name}_q{q}"] = draws.quantile(q / 100, _SAMPLES).to_numpy()
+            table[f"{name}_q{q}"] = draws.quantile(q / 100, SAMPLES).to_numpy()
     return pd.DataFrame(table, index=pd.Index([*two.panel.sites, NEW_SITE, NO_SITES], name="site"))

@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from oulib.chapters.sites.analysis import NEW_SITE, NO_SITES
+from oulib.posterior.estimate import SAMPLES, prior_distance
 from oulib.report.evidence import evidence, mostly_prior
 from oulib.report.text import interval, number, percent, probability
 
@@ -64,7 +65,7 @@ def between(name: str, posterior: xr.DataArray, prior: xr.DataArray) -> str:
     narrower = (high - low) / (high_0 - low_0)
     text += (
         ": what is said here is mostly the prior. "
-        if mostly_prior(share, before)
+        if mostly_prior(prior_distance(share, before))
         else f", {percent(narrower)} of whose width is left. "
     )
     if p < 0.05:
@@ -147,8 +148,8 @@ def scale_priors(posterior: Mapping[str, xr.Dataset]) -> str:
                 f"{prior} prior"
             )
         sentences.append(f"The site scale of the {noun} is " + " and ".join(parts) + ".")
-    first, second = (tree["sigma_site"].mean(("chain", "draw")) for tree in posterior.values())
-    sd = next(iter(posterior.values()))["sigma_site"].std(("chain", "draw"))
+    first, second = (tree["sigma_site"].mean(SAMPLES) for tree in posterior.values())
+    sd = next(iter(posterior.values()))["sigma_site"].std(SAMPLES)
     worst = float((abs(first - second) / sd).max())
     claim = (
         "the choice of the prior does not matter here"

@@ -14,11 +14,10 @@ from scipy.stats import beta
 
 from oulib.chapters.missing.analysis import RULES
 from oulib.panel.munnell import Thinned
+from oulib.posterior.estimate import SAMPLES
 from oulib.report.evidence import PRIOR_SHARE, evidence, evidence_of_sign, surprise
 from oulib.report.text import count, interval, name, names, number, percent, probability
 from oulib.sampling.fit import Fit
-
-_SAMPLES = ("chain", "draw")
 
 
 def thinning(data: Thinned) -> str:
@@ -141,16 +140,16 @@ def reliability(fit: Fit) -> str:
 
 def scales(noise: xr.DataArray, division: Mapping[str, str]) -> str:
     """Which states and divisions are the unruliest, from draws of ``noise_ou``."""
-    mean = noise.mean(_SAMPLES)
+    mean = noise.mean(SAMPLES)
     order = mean["ou"].to_numpy()[np.argsort(mean.to_numpy())]
     calm, wild = order[0], order[-1]
     ratio = noise.sel(ou=wild) / noise.sel(ou=calm)
     low, high = (float(ratio.quantile(q)) for q in (0.05, 0.95))
-    wilder, calmer = (noise.quantile(q, _SAMPLES).to_series() for q in (0.05, 0.95))
+    wilder, calmer = (noise.quantile(q, SAMPLES).to_series() for q in (0.05, 0.95))
     wilder, calmer = wilder[order[::-1]], calmer[order]
     below, above = calmer[calmer < 1].index, wilder[wilder > 1].index
     log = np.log(noise).assign_coords(division=("ou", [division[str(o)] for o in noise["ou"].data]))
-    by = np.exp(log.groupby("division").mean("ou").mean(_SAMPLES).to_series())
+    by = np.exp(log.groupby("division").mean("ou").mean(SAMPLES).to_series())
     top, bottom = by.idxmax(), by.idxmin()
     text = (
         f"Residual scales run from {number(float(mean.sel(ou=calm)))} times that of a typical "

@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
+from oulib.posterior.estimate import prior_distance
 from oulib.report.evidence import evidence, mostly_prior
 from oulib.report.text import count, interval, name, number, percent, probability
 
@@ -60,7 +61,7 @@ def heavy_tails(nu: np.ndarray, prior: np.ndarray, at: float = 10.0) -> str:
         return f"{text}{evidence(1 - after, 'against tails much heavier than normal')}."
     if before < after <= 0.85:
         claim = "Whether the tails are heavier than normal stays open"
-    if after <= 0.85 and mostly_prior(nu, prior):
+    if after <= 0.85 and mostly_prior(prior_distance(nu, prior)):
         claim += r"; what is said about $\nu$ is mostly the prior"
     return f"{text}{claim}."
 
