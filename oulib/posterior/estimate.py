@@ -71,6 +71,23 @@ def prior_distances(
 
 
 @dataclass(frozen=True)
+class Update:
+    """What data did to a scalar: its posterior beside its prior.
+
+    ``distance`` is :func:`prior_distance`, in sds of the prior.
+    """
+
+    after: Estimate
+    before: Estimate
+    distance: float
+
+
+def update(posterior: np.ndarray | xr.DataArray, prior: np.ndarray | xr.DataArray) -> Update:
+    """What data did to a scalar, from draws of both distributions."""
+    return Update(estimate(posterior), estimate(prior), prior_distance(posterior, prior))
+
+
+@dataclass(frozen=True)
 class Replicated:
     """A statistic of the data beside the same of replicates, in the statistic's own unit.
 
