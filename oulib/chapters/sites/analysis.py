@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from oulib.model.groups import EFFECTS
-from oulib.posterior.estimate import SAMPLES
+from oulib.posterior.estimate import SAMPLES, Estimate, Update, estimate, update
 from oulib.posterior.predict import new_ous
 from oulib.sampling.fit import Fit
 
 NEW_SITE = "(another site)"
 NO_SITES = "(one level)"
 """Rows of :func:`newcomers` that are no site of the panel."""
+
+RELEVANT = 0.1
+"""A share of the variance below which sites are said to hardly differ."""
 
 
 def between_sites(tree: xr.Dataset) -> xr.DataArray:
@@ -93,3 +99,73 @@ def newcomers(one: Fit, two: Fit, *, seed: int = 0) -> pd.DataFrame:
         for q in (5, 95):
             table[f"{name}_q{q}"] = draws.quantile(q / 100, SAMPLES).to_numpy()
     return pd.DataFrame(table, index=pd.Index([*two.panel.sites, NEW_SITE, NO_SITES], name="site"))
+
+
+@dataclass(frozen=True)
+class ShareBetween:
+    """The share of the variance between OUs that lies between sites, from 0 to 1.
+
+    ``relevant`` is the probability that it is above :data:`RELEVANT`, ``relevant_before`` the same
+    before the data.
+    """
+
+    share: Update
+    relevant: float
+    relevant_before: float
+
+
+def share_between(posterior: xr.DataArray, prior: xr.DataArray) -> ShareBetween:
+    """The share between sites of one effect, from draws of :func:`between_sites`."""
+    after, before = (float((draws > RELEVANT).mean()) for draws in (posterior, prior))
+    return ShareBetween(update(posterior, prior), after, before)
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """Predictive sds of an effect of an OU without a history, in units of the effect.
+
+    In a site of the panel (``known``, the mean over sites), in the model with one level
+    (``one_level``), and in a site that the panel does not have (``elsewhere``).
+    """
+
+    known: float
+    one_level: float
+    elsewhere: float
+
+
+def newcomer(table: pd.DataFrame) -> dict[str, Newcomer]:
+    """How much the site says of an OU without a history, by effect, from :func:`newcomers`."""
+    sites = table.drop(index=[NEW_SITE, NO_SITES])
+    return {
+        name: Newcomer(
+            known=float(sites[f"{name}_sd"].mean()),
+            one_level=float(table.loc[NO_SITES, f"{name}_sd"]),
+            elsewhere=float(table.loc[NEW_SITE, f"{name}_sd"]),
+        )
+        for name in EFFECTS
+    }
+
+
+@dataclass(frozen=True)
+class SiteScales:
+    """The site scales under two priors: ``scales`` by effect and by the name of the prior.
+
+    Their means are ``apart`` by so many posterior sds, under the first prior, at most.
+    """
+
+    scales: Mapping[str, Mapping[str, Estimate]]
+    apart: float
+
+
+def site_scales(posterior: Mapping[str, xr.Dataset]) -> SiteScales:
+    """The site scales under two priors, from the posteriors by the prior's name."""
+    first, second = (tree["sigma_site"] for tree in posterior.values())
+    apart = abs(first.mean(SAMPLES) - second.mean(SAMPLES)) / first.std(SAMPLES)
+    scales = {
+        effect: {
+            prior: estimate(tree["sigma_site"].sel(effect=effect))
+            for prior, tree in posterior.items()
+        }
+        for effect in EFFECTS
+    }
+    return SiteScales(scales, float(apart.max()))
