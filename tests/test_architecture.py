@@ -75,7 +75,7 @@ ESTIMATES = {
 }
 """What makes numbers of draws or tables: the names of functions and methods."""
 UNCONVERTED = {
-    *("correlations", "findings", "comparison"),
+    *("findings", "comparison"),
     *("covariates", "priors", "missing", "misspecification", "inference", "next_survey"),
     *("sensitivity", "states", "licence"),
 }

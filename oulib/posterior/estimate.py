@@ -88,6 +88,29 @@ def update(posterior: np.ndarray | xr.DataArray, prior: np.ndarray | xr.DataArra
 
 
 @dataclass(frozen=True)
+class UnderTwo:
+    """Scalars under two priors: ``estimates`` by their label and by the name of the prior.
+
+    The means are ``apart`` by so many posterior sds, under the first prior, at most.
+    """
+
+    estimates: Mapping[str, Mapping[str, Estimate]]
+    apart: float
+
+
+def under_two(draws: Mapping[str, xr.DataArray], dim: str) -> UnderTwo:
+    """The scalars along ``dim`` under two priors, from draws by the prior's name."""
+    first, second = draws.values()
+    apart = abs(first.mean(SAMPLES) - second.mean(SAMPLES)) / first.std(SAMPLES)
+    by_prior = {prior: estimates(values, dim) for prior, values in draws.items()}
+    labels = map(str, first[dim].to_numpy())
+    return UnderTwo(
+        {label: {prior: each[label] for prior, each in by_prior.items()} for label in labels},
+        float(apart.max()),
+    )
+
+
+@dataclass(frozen=True)
 class Replicated:
     """A statistic of the data beside the same of replicates, in the statistic's own unit.
 

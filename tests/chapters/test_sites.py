@@ -22,10 +22,9 @@ from oulib.chapters.sites.analysis import (
     share_between,
     shrinkage,
     site_means,
-    site_scales,
 )
 from oulib.panel.describe import site_share
-from oulib.posterior.estimate import against_replicates
+from oulib.posterior.estimate import UnderTwo, against_replicates, under_two
 from oulib.posterior.predict import new_ous
 
 
@@ -208,10 +207,14 @@ def scales(mean: float) -> xr.Dataset:
     return xr.Dataset({"sigma_site": (("chain", "draw", "effect"), values)}, coords=coords)
 
 
+def site_scales(posterior: dict[str, xr.Dataset]) -> UnderTwo:
+    return under_two({prior: tree["sigma_site"] for prior, tree in posterior.items()}, "effect")
+
+
 def test_priors_of_scales_in_words() -> None:
     same = {"half-normal": scales(0.5), "half-Student-t": scales(0.51)}
     assert site_scales(same).apart == pytest.approx(0.1, rel=0.05)
-    assert list(site_scales(same).scales["beta"]) == ["half-normal", "half-Student-t"]
+    assert list(site_scales(same).estimates["beta"]) == ["half-normal", "half-Student-t"]
     assert "does not matter here" in chapters.sites.sentences.scale_priors(site_scales(same))
     other = {"half-normal": scales(0.5), "half-Student-t": scales(0.7)}
     assert "the choice of the prior shows" in chapters.sites.sentences.scale_priors(

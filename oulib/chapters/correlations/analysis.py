@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,11 @@ from scipy import stats
 
 from oulib.model.groups import TREND, time
 from oulib.panel import Panel
-from oulib.posterior.estimate import SAMPLES, prior_distance
+from oulib.posterior.estimate import SAMPLES, Update, prior_distance, update
 from oulib.sampling.fit import Fit
+
+RELEVANT = 0.1
+"""A scale of trends, per sd of time, below which OUs are said to hardly drift apart."""
 
 
 def prior_draws(
@@ -202,9 +206,56 @@ def pairs(fit: Fit) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("pair")
 
 
+@dataclass(frozen=True)
+class Few:
+    """How much of its prior each correlation has left, where OUs are few; by pair.
+
+    ``left`` is the posterior sd over that of the prior, ``distance`` how far the posterior lies
+    from it in sds of the prior.  The 90% intervals are ``width`` wide on average, of the 2 that
+    there are, and ``inside`` of them hold the truth; None where it is not known.
+    """
+
+    left: Mapping[str, float]
+    distance: Mapping[str, float]
+    width: float
+    inside: int | None
+
+
+def few(table: pd.DataFrame) -> Few:
+    """What is left of the priors of correlations, from :func:`pairs`."""
+    inside = None
+    if "truth" in table:
+        inside = int(((table["truth"] >= table["q5"]) & (table["truth"] <= table["q95"])).sum())
+    return Few(
+        left=(table["sd"] / table["prior_sd"]).to_dict(),
+        distance=table["distance"].to_dict(),
+        width=float((table["q95"] - table["q5"]).mean()),
+        inside=inside,
+    )
+
+
 def trend_scale(tree: xr.Dataset) -> np.ndarray:
     """Draws of sigma_ou[trend], flat: the sd of the OUs' trends per sd of time."""
     return np.ravel(tree["sigma_ou"].sel(effect=TREND).to_numpy())
+
+
+@dataclass(frozen=True)
+class Trends:
+    """The ``scale`` of the OUs' own trends per sd of time.
+
+    ``relevant`` is the probability that it is above :data:`RELEVANT`, ``relevant_before`` the same
+    before the data.
+    """
+
+    scale: Update
+    relevant: float
+    relevant_before: float
+
+
+def trends(posterior: np.ndarray, prior: np.ndarray) -> Trends:
+    """How much OUs drift apart, from draws of :func:`trend_scale`."""
+    after, before = (float((draws > RELEVANT).mean()) for draws in (posterior, prior))
+    return Trends(update(posterior, prior), after, before)
 
 
 def trend_spread(panel: Panel, y: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from oulib.model.groups import EFFECTS
-from oulib.posterior.estimate import SAMPLES, Estimate, Update, estimate, update
+from oulib.posterior.estimate import SAMPLES, Update, update
 from oulib.posterior.predict import new_ous
 from oulib.sampling.fit import Fit
 
@@ -144,28 +143,3 @@ def newcomer(table: pd.DataFrame) -> dict[str, Newcomer]:
         )
         for name in EFFECTS
     }
-
-
-@dataclass(frozen=True)
-class SiteScales:
-    """The site scales under two priors: ``scales`` by effect and by the name of the prior.
-
-    Their means are ``apart`` by so many posterior sds, under the first prior, at most.
-    """
-
-    scales: Mapping[str, Mapping[str, Estimate]]
-    apart: float
-
-
-def site_scales(posterior: Mapping[str, xr.Dataset]) -> SiteScales:
-    """The site scales under two priors, from the posteriors by the prior's name."""
-    first, second = (tree["sigma_site"] for tree in posterior.values())
-    apart = abs(first.mean(SAMPLES) - second.mean(SAMPLES)) / first.std(SAMPLES)
-    scales = {
-        effect: {
-            prior: estimate(tree["sigma_site"].sel(effect=effect))
-            for prior, tree in posterior.items()
-        }
-        for effect in EFFECTS
-    }
-    return SiteScales(scales, float(apart.max()))

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from oulib.chapters.sites.analysis import RELEVANT, Newcomer, ShareBetween, SiteScales
-from oulib.posterior.estimate import Replicated
+from oulib.chapters.sites.analysis import RELEVANT, Newcomer, ShareBetween
+from oulib.posterior.estimate import Replicated, UnderTwo
 from oulib.report.evidence import evidence, mostly_prior
 from oulib.report.text import interval, number, percent, probability
 
@@ -125,14 +125,14 @@ def site_check(observed: float, replicated: Mapping[str, Replicated]) -> str:
     return text.strip()
 
 
-def scale_priors(found: SiteScales) -> str:
+def scale_priors(found: UnderTwo) -> str:
     """What another family of priors does to the site scales."""
     sentences = []
     for effect, noun in NOUNS.items():
         parts = [
             f"{number(scale.mean)} (90% interval {interval(scale.low, scale.high)}) under the "
             f"{prior} prior"
-            for prior, scale in found.scales[effect].items()
+            for prior, scale in found.estimates[effect].items()
         ]
         sentences.append(f"The site scale of the {noun} is " + " and ".join(parts) + ".")
     claim = (
