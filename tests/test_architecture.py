@@ -75,7 +75,7 @@ ESTIMATES = {
 }
 """What makes numbers of draws or tables: the names of functions and methods."""
 UNCONVERTED = {
-    *("findings", "comparison"),
+    "comparison",
     *("covariates", "priors", "missing", "misspecification", "inference", "next_survey"),
     *("sensitivity", "states", "licence"),
 }
