@@ -75,7 +75,6 @@ ESTIMATES = {
 }
 """What makes numbers of draws or tables: the names of functions and methods."""
 UNCONVERTED = {
-    "comparison",
     *("covariates", "priors", "missing", "misspecification", "inference", "next_survey"),
     *("sensitivity", "states", "licence"),
 }
