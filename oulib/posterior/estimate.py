@@ -35,7 +35,7 @@ class Estimate:
 def estimate(draws: np.ndarray | xr.DataArray, prob: float = 0.9) -> Estimate:
     """What ``draws`` of one scalar, of any dims, say of it; ``prob`` lies in the interval."""
     values = np.asarray(draws, dtype=float)
-    tail = (1 - prob) / 2
+    tail = round((1 - prob) / 2, 12)  # 0.05, and not what floating point makes of it
     low, median, high = np.quantile(values, [tail, 0.5, 1 - tail])
     return Estimate(
         mean=float(values.mean()),

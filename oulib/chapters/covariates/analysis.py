@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -159,6 +160,25 @@ def findings(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             "inside": ((table["q5"] <= table["true"]) & (table["true"] <= table["q95"])).mean(),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("prior")
+
+
+@dataclass(frozen=True)
+class Zeros:
+    """The ``coefficients`` that are zero, and their shrinkage factors, from 0 to 1.
+
+    From ``low`` to ``high``, and ``mean`` on average; NaN where there are none.
+    """
+
+    coefficients: int
+    low: float
+    high: float
+    mean: float
+
+
+def zeros(table: pd.DataFrame) -> Zeros:
+    """How far coefficients that are zero are shrunk, from :func:`coefficients` with the truth."""
+    kappa = table.loc[table["true"] == 0, "kappa"]
+    return Zeros(len(kappa), float(kappa.min()), float(kappa.max()), float(kappa.mean()))
 
 
 def structure(fits: Sequence[Fit]) -> pd.DataFrame:
