@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import arviz as az
@@ -18,7 +19,7 @@ from oulib.model.spec import ModelSpec
 from oulib.model.survey import typical_root
 from oulib.panel import Panel
 from oulib.posterior.checks import HYPERPARAMETERS
-from oulib.posterior.estimate import SAMPLES, prior_distance
+from oulib.posterior.estimate import SAMPLES, Estimate, estimate, prior_distance
 from oulib.posterior.predict import in_python, prior_draws, quiet, scalars
 from oulib.sampling import cache
 from oulib.sampling.density import thinned
@@ -27,6 +28,9 @@ from oulib.sampling.fit import Fit
 _CODE = (Path(__file__), PACKAGE / "model")
 THRESHOLD = 0.05
 """A sensitivity that counts (Kallioinen et al., 2024)."""
+
+WIDE = 3.0
+"""A prior sd of the outcome beyond this many times the observed is called implausible."""
 
 ALPHAS = (0.99, 1.01)
 """The powers at which a sensitivity is taken."""
@@ -404,3 +408,50 @@ def _summed(values: xr.DataArray) -> xr.DataArray:
     """Log densities summed over all but the sample dims, without coordinates."""
     rest = [dim for dim in values.dims if dim not in SAMPLES]
     return values.sum(rest).transpose(*SAMPLES).drop_vars(list(values.coords), errors="ignore")
+
+
+@dataclass(frozen=True)
+class ExpectedData:
+    """Panels that a prior makes beside the one that is there, by what :func:`features` has.
+
+    ``drawn`` has nine in ten of the panels, ``own`` is the panel's; ``wide`` is the share whose sd
+    is more than :data:`WIDE` times the panel's own.
+    """
+
+    drawn: Mapping[str, Estimate]
+    own: Mapping[str, float]
+    wide: float
+
+
+def expected_data(drawn: xr.Dataset, observed: xr.Dataset, prob: float = 0.9) -> ExpectedData:
+    """Panels of a prior, or of a posterior, beside the one that is there; from :func:`features`.
+
+    Between ``low`` and ``high`` lies a share ``prob`` of the panels.
+    """
+    own = {str(name): float(values.item()) for name, values in observed.items()}
+    return ExpectedData(
+        drawn={str(name): estimate(values, prob) for name, values in drawn.items()},
+        own=own,
+        wide=float((drawn["sd"] > WIDE * own["sd"]).mean()),
+    )
+
+
+@dataclass(frozen=True)
+class ExpectedEffect:
+    """What a prior says of a typical move of the score, in per cent of productivity.
+
+    ``beyond`` is the share of OUs in which it more than doubles or halves it.
+    """
+
+    effect: Estimate
+    beyond: float
+
+
+def expected_effect(effect: xr.DataArray) -> ExpectedEffect:
+    """What a prior says of a typical move, from draws of :func:`percent_of_move`."""
+    return ExpectedEffect(estimate(effect), float(((effect > 100) | (effect < -50)).mean()))
+
+
+def typical_ratio(table: pd.DataFrame) -> float:
+    """The median over hyperparameters of posterior sd over prior sd, from :func:`overview`."""
+    return float(table["ratio"].median())
