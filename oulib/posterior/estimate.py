@@ -148,6 +148,24 @@ def against_replicates(observed: float, replicated: Iterable[float]) -> Replicat
 
 
 @dataclass(frozen=True)
+class DrawByDraw:
+    """A statistic of the data that hangs on parameters, beside that of one replicate a draw.
+
+    ``as_high`` is the share of draws in which the replicate's is at least that of the data.
+    """
+
+    observed: Estimate
+    replicated: Estimate
+    as_high: float
+
+
+def draw_by_draw(observed: xr.DataArray, replicated: xr.DataArray) -> DrawByDraw:
+    """A statistic at posterior draws and in the replicates made at them, (sample) both."""
+    one, other = observed.to_numpy(), replicated.to_numpy()
+    return DrawByDraw(estimate(one), estimate(other), float(np.mean(other >= one)))
+
+
+@dataclass(frozen=True)
 class Recovery:
     """How many of ``of`` true values lie in their 90% intervals.
 
