@@ -75,7 +75,7 @@ ESTIMATES = {
 }
 """What makes numbers of draws or tables: the names of functions and methods."""
 UNCONVERTED = {
-    *("missing", "inference", "next_survey"),
+    *("missing", "next_survey"),
     "sensitivity",
 }
 """Chapters whose sentences still estimate: none is to be added, and all are to go."""

@@ -305,3 +305,151 @@ def by_variable(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 def _unnamed(name: str, column: np.ndarray) -> list[str]:
     return [f"{name}_dim_{axis}" for axis in range(column.ndim - 1)]
+
+
+@dataclass(frozen=True)
+class Divergences:
+    """How many of ``transitions`` diverged, where, and what part of a scale a run visited.
+
+    ``below`` is the share of the divergent ones in the lower half of the run's draws of the scale,
+    NaN where there are none; ``visited`` the share of its draws in the lowest tenth of the scale's
+    posterior.
+    """
+
+    transitions: int
+    diverging: int
+    below: float
+    visited: float
+
+
+def divergences(bad: xr.Dataset, good: xr.Dataset) -> Divergences:
+    """Where transitions of ``bad`` diverged; ``good`` is a better form of the same model.
+
+    Both are those of :func:`score_funnel` or :func:`group_funnel`.
+    """
+    diverging = bad["diverging"].to_numpy().ravel().astype(bool)
+    scale, exact = (tree["log_scale"].to_numpy().ravel() for tree in (bad, good))
+    low = float(np.quantile(exact, 0.1))
+    some = diverging.any()
+    return Divergences(
+        transitions=diverging.size,
+        diverging=int(diverging.sum()),
+        below=float(np.mean(scale[diverging] < np.median(scale))) if some else np.nan,
+        visited=float(np.mean(scale < low)),
+    )
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Monte Carlo errors of the means of ``parameters`` parameters, in posterior sds.
+
+    The ``median`` and the largest, ``most``, of the parameter ``where``.
+    """
+
+    parameters: int
+    median: float
+    most: float
+    where: str
+
+
+def precision(table: pd.DataFrame) -> Precision:
+    """How precise posterior means are, from ``checks.summarise``."""
+    share = (table["mcse_mean"] / table["sd"]).dropna()
+    return Precision(len(share), float(share.median()), float(share.max()), str(share.idxmax()))
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """The standard deviations of one variable by an approximation, over those by NUTS.
+
+    By label, with their ``median``.
+    """
+
+    by_label: Mapping[str, float]
+    median: float
+
+
+@dataclass(frozen=True)
+class Sds:
+    """What standard deviations an approximation gets wrong, of ``parameters`` parameters.
+
+    ``groups`` has the ratios to those by NUTS of some variables; ``low`` and ``high`` are how many
+    of all are more than a tenth too small and too large, and the smallest is ``least``, of
+    ``where``.  Its means are off by ``shift`` posterior sds in the median.
+    """
+
+    parameters: int
+    groups: Mapping[str, Ratios]
+    low: int
+    high: int
+    least: float
+    where: str
+    shift: float
+    most_shift: float
+    shifted: str
+
+
+def sds(table: pd.DataFrame, variables: Sequence[str]) -> Sds:
+    """What an approximation gets wrong, from :func:`against`; groups are those of ``variables``."""
+    variable = table.index.str.partition("[").get_level_values(0)
+    ratio, shift = table["sd_ratio"], table["shift"].abs()
+    groups = {}
+    for group in variables:
+        part = ratio[variable == group]
+        if len(part):
+            groups[group] = Ratios(part.to_dict(), float(part.median()))
+    return Sds(
+        parameters=len(table),
+        groups=groups,
+        low=int((ratio < 0.9).sum()),
+        high=int((ratio > 1.1).sum()),
+        least=float(ratio.min()),
+        where=str(ratio.idxmin()),
+        shift=float(shift.median()),
+        most_shift=float(shift.max()),
+        shifted=str(shift.idxmax()),
+    )
+
+
+@dataclass(frozen=True)
+class Inside:
+    """How many of ``of`` true values lie inside intervals by an approximation, and by NUTS."""
+
+    of: int
+    approximate: int
+    nuts: int
+
+
+@dataclass(frozen=True)
+class Held:
+    """What an approximation's nominal 90% intervals hold of the posterior, from 0 to 1.
+
+    The ``mean`` over all parameters, that over ``slopes``, and the ``least``, of ``where``; and how
+    many true values they hold, of slopes and of all, None where no truth is known.
+    """
+
+    mean: float
+    slopes: float
+    least: float
+    where: str
+    true_slopes: Inside | None
+    true: Inside | None
+
+
+def held(table: pd.DataFrame) -> Held:
+    """What an approximation's intervals hold, from :func:`against`."""
+    of_slopes = table.index.str.partition("[").get_level_values(0) == "beta"
+
+    def inside(part: pd.DataFrame) -> Inside | None:
+        if "inside" not in part:
+            return None
+        return Inside(len(part), int(part["inside"].sum()), int(part["inside_nuts"].sum()))
+
+    return Held(
+        mean=float(table["held"].mean()),
+        slopes=float(table.loc[of_slopes, "held"].mean()),
+        least=float(table["held"].min()),
+        where=str(table["held"].idxmin()),
+        true_slopes=inside(table[of_slopes]),
+        true=inside(table),
+    )
