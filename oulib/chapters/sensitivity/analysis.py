@@ -404,3 +404,17 @@ def attenuation_by_respondents(
             "calibrated_se": se[2],
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("respondents")
+
+
+@dataclass(frozen=True)
+class Span:
+    """By how much the mean slope moves over a grid: standardised, and in its posterior sds."""
+
+    moved: float
+    sds: float
+
+
+def span(table: pd.DataFrame) -> Span:
+    """How far the mean slope moves, from a table with ``mean`` and ``sd`` a row a value."""
+    moved = float(table["mean"].max() - table["mean"].min())
+    return Span(moved, moved / float(table["sd"].mean()))

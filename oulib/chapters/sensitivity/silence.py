@@ -9,7 +9,7 @@ the slope over all planned months together, answered or not.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from oulib.chapters.sensitivity.analysis import standing
 from oulib.panel import Panel
 from oulib.panel.describe import unanswered_rows
 from oulib.posterior.adequacy import two_way
-from oulib.posterior.estimate import SAMPLES
+from oulib.posterior.estimate import SAMPLES, Estimate, estimate
 from oulib.posterior.latent import recover_latent
 from oulib.sampling.density import expectations, thinned
 from oulib.sampling.fit import Fit
@@ -114,3 +114,25 @@ def shifted(fit: Fit, found: xr.Dataset, shifts: Sequence[float]) -> pd.DataFram
     """:func:`analysis.standing` of :func:`given_shift`, a row a shift, in order."""
     rows = {float(d): standing(fit, given_shift(fit, found, d)) for d in sorted(shifts)}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("delta")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """How silent months lie beside answered ones within OUs and months.
+
+    By how much outcomes are higher, in sds of the outcome, and scores in sds of the score (the
+    posterior mean).  Not ``possible`` where whole OUs or whole months are silent.
+    """
+
+    possible: bool
+    outcome: Estimate
+    score: float
+
+
+def compared(found: xr.Dataset) -> Compared:
+    """Silent months beside answered ones, from :func:`silence`."""
+    return Compared(
+        possible=bool((found["rarity"] > 0).any()) and bool((found["outcome"] != 0).any()),
+        outcome=estimate(found["outcome"]),
+        score=float(found["score"].mean()),
+    )
