@@ -74,7 +74,7 @@ ESTIMATES = {
     *("cov", "corr", "corrcoef", "nanmean", "nanmedian", "nanquantile", "nanstd", "nanpercentile"),
 }
 """What makes numbers of draws or tables: the names of functions and methods."""
-UNCONVERTED = {"missing", "next_survey"}
+UNCONVERTED = {"missing"}
 """Chapters whose sentences still estimate: none is to be added, and all are to go."""
 
 

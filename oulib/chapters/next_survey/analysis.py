@@ -54,6 +54,52 @@ class Plan:
     verdicts: tuple[Verdict, ...] = ()
 
 
+@dataclass(frozen=True)
+class Told:
+    """The share of refits that have the sign of the slope ``right``, and how sure they are of it.
+
+    ``probability`` is the mean of the probabilities that refits give the right sign.
+    """
+
+    right: float
+    probability: float
+
+
+def told(plan: Plan) -> Told:
+    """How surely refits tell the sign of the slope that was simulated."""
+    return Told(float(plan.table["right"].mean()), float(plan.table["probability"].mean()))
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds that ``refits`` refits took: ``sampling`` on average, and to set the model up.
+
+    It was compiled anew ``compiled`` times, in ``compiling`` seconds on average; setting it up took
+    ``most`` at most otherwise, NaN where there is no other.
+    """
+
+    refits: int
+    sampling: float
+    compiled: int
+    compiling: float
+    most_of_all: float
+    most: float
+
+
+def spent(plan: Plan) -> Spent:
+    """How often the refits' model was compiled, and what that took."""
+    compiling, sampling = plan.seconds[:, 0], plan.seconds[:, 1]
+    anew = compiling > 0.25 * compiling.max()
+    return Spent(
+        refits=len(plan.seconds),
+        sampling=float(sampling.mean()),
+        compiled=int(anew.sum()),
+        compiling=float(compiling[anew].mean()) if anew.any() else np.nan,
+        most_of_all=float(compiling.max()),
+        most=np.nan if anew.all() else float(compiling[~anew].max()),
+    )
+
+
 def current(panel: Panel) -> Design:
     """The design that a panel has: waves planned for an OU (or seen, without a schedule)."""
     rows, seen = panel.rows, panel.survey_rows

@@ -499,3 +499,33 @@ def check_new_ous(
     found = {what: coverage(pairs, seed=seed) for what, pairs in parts.items()}
     ous = pd.DataFrame.from_dict(lines, orient="index").rename_axis("ou")
     return {"coverage": pd.concat(found, names=["what"]), "ous": ous}
+
+
+@dataclass(frozen=True)
+class NewOuWidths:
+    """Widths of 90% intervals of log productivity in ``month``, in sds of the outcome.
+
+    ``own`` is that of an OU with a history, the median; ``new`` that of a new OU by where it is: in
+    a site by its label, or in an unknown one.  ``known`` is the mean over known sites, NaN where
+    there are none, and ``unknown`` that of an unknown site.
+    """
+
+    month: str
+    own: float
+    new: Mapping[str, float]
+    known: float
+    unknown: float
+
+
+def new_ou_widths(table: pd.DataFrame) -> NewOuWidths:
+    """How wide a new OU's interval is in the first month, from :func:`widths`."""
+    row = table.iloc[0]
+    new = row.drop("with history")
+    known = new.drop("unknown site", errors="ignore")
+    return NewOuWidths(
+        month=str(table.index[0]),
+        own=float(row["with history"]),
+        new={str(place): float(width) for place, width in new.items()},
+        known=float(known.mean()),
+        unknown=float(row.get("unknown site", np.nan)),
+    )
