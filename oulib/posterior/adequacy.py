@@ -25,6 +25,7 @@ from oulib.model.draws.density import CHUNK, RowDensity, all_rows, row_density, 
 from oulib.model.spec import ModelSpec
 from oulib.panel import Panel
 from oulib.posterior import predict
+from oulib.posterior.estimate import SAMPLES
 from oulib.sampling import cache
 from oulib.sampling.diagnostics import Check
 from oulib.sampling.fit import Fit
@@ -161,9 +162,8 @@ def moved(fit: Fit, alone: Fit) -> Check:
     The difference of the two posterior means, root mean square over OUs, in posterior sds of the
     latter.  ``where`` has the OUs that are farthest from theirs, where it is too much.
     """
-    samples = ("chain", "draw")
-    mine, theirs = fit.posterior["beta"].mean(samples), alone.posterior["beta"]
-    gap, error = mine - theirs.mean(samples), theirs.std(samples)
+    mine, theirs = fit.posterior["beta"].mean(SAMPLES), alone.posterior["beta"]
+    gap, error = mine - theirs.mean(SAMPLES), theirs.std(SAMPLES)
     value = float(np.sqrt((gap**2).mean() / (error**2).mean()))
     own = abs(gap / error).sortby(abs(gap / error), ascending=False)
     far = own["ou"].to_numpy()[own.to_numpy() > _FAR_MOVED] if value > FARTHEST else ()
@@ -216,11 +216,10 @@ def _replicates(
         part = whole.isel(draw=slice(start, start + size))
         density = row_density(plain, part, rows)
         shape = (-1, rows.size)
-        mean = (density.intercept + density.beta * density.mean).transpose("chain", "draw", "row")
+        mean = (density.intercept + density.beta * density.mean).transpose(*SAMPLES, "row")
         if made is None:
             noise = predict.residuals(fit, part, rng).to_numpy()
-            scores = xr.ufuncs.sqrt(density.var) * density.loading
-            scores = scores.transpose("chain", "draw", "row")
+            scores = (np.sqrt(density.var) * density.loading).transpose(*SAMPLES, "row")
             new = mean + noise + scores * rng.standard_normal(scores.shape)
             new = new.to_numpy().reshape(shape)
         else:
@@ -303,7 +302,7 @@ def _conflicts(
         return dict.fromkeys((SURVEYED, SLOPES, AVERAGE), (none, empty))
 
     def flat(value: xr.DataArray) -> np.ndarray:
-        value = value.transpose("chain", "draw", "row").isel(row=seen)
+        value = value.transpose(*SAMPLES, "row").isel(row=seen)
         return value.to_numpy().reshape(len(values), seen.size)
 
     intercept, beta, mean, spread = xr.broadcast(

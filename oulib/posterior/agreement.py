@@ -17,6 +17,7 @@ from scipy import special, stats
 
 from oulib.model.build import build_model
 from oulib.panel import Panel
+from oulib.posterior.estimate import SAMPLES
 from oulib.posterior.predict import in_python, quiet
 from oulib.sampling.fit import Fit
 
@@ -83,7 +84,7 @@ def agreement(
     if missing := [name for name in _OF_ROWS if name in ours.named_vars and name not in names]:
         raise ValueError(f"The plain model has no {', '.join(missing)}.")
     of_rows = [name for name in _OF_ROWS if name in names]
-    every = posterior[of_rows].stack(point=("chain", "draw")).transpose("point", ...)
+    every = posterior[of_rows].stack(point=SAMPLES).transpose("point", ...)
     chosen = np.linspace(0, every.sizes["point"] - 1, points).astype(int)
     with quiet(), in_python():
         summed, given = by_grid(plain, fit.panel, of_rows), rows(ours, fit.panel, of_rows)

@@ -19,6 +19,7 @@ from oulib.errors import UserError
 from oulib.files import PACKAGE
 from oulib.model.draws.density import RowDensity, all_rows, log_outcome, row_density, thinned
 from oulib.panel import Panel
+from oulib.posterior.estimate import SAMPLES
 from oulib.sampling import cache
 from oulib.sampling.fit import Fit
 
@@ -185,11 +186,10 @@ def waic_of(values: xr.DataArray) -> pd.Series:
     variance exceeds 0.4, beyond which the estimate is not to be trusted (Vehtari, Gelman and
     Gabry, 2017).
     """
-    samples = ("chain", "draw")
     size = values.sizes["chain"] * values.sizes["draw"]
-    top = values.max(samples)
-    mean = top + np.log(xr.ufuncs.exp(values - top).sum(samples)) - np.log(size)
-    spread = values.var(samples, ddof=1)
+    top = values.max(SAMPLES)
+    mean = top + np.log(np.exp(values - top).sum(SAMPLES)) - np.log(size)
+    spread = values.var(SAMPLES, ddof=1)
     row = (mean - spread).to_numpy()
     return pd.Series(
         {
@@ -209,7 +209,7 @@ def conditional_log_likelihood(fit: Fit, x_star: xr.DataArray) -> xr.DataArray:
     """
     posterior = fit.posterior.sel(draw=x_star["draw"])
     density = row_density(fit, posterior, all_rows(fit, None)).log_outcome(x_star)
-    return density.transpose("chain", "draw", "row")
+    return density.transpose(*SAMPLES, "row")
 
 
 def share_of_score(fit: Fit) -> np.ndarray:
@@ -219,7 +219,7 @@ def share_of_score(fit: Fit) -> np.ndarray:
     with a Student-t outcome its scale in the place of sigma_y; equation (7.9) (``eq-share``).
     """
     r = _rows(fit)
-    return (r.loading**2 * r.var / r.spread).mean(("chain", "draw")).to_numpy()
+    return (r.loading**2 * r.var / r.spread).mean(SAMPLES).to_numpy()
 
 
 def influence(fit: Fit) -> pd.DataFrame:
@@ -230,9 +230,8 @@ def influence(fit: Fit) -> pd.DataFrame:
     left out); the index is the position of the row in the panel.
     """
     result, r, rows = loo(fit), _rows(fit), fit.panel.rows
-    draws = ("chain", "draw")
-    mean = (r.intercept + r.beta * r.mean).mean(draws)
-    scale = np.sqrt(r.spread.mean(draws))
+    mean = (r.intercept + r.beta * r.mean).mean(SAMPLES)
+    scale = np.sqrt(r.spread.mean(SAMPLES))
     table = pd.DataFrame(
         {
             "ou": rows["ou"].to_numpy(),
@@ -252,7 +251,7 @@ def loo_pit(fit: Fit, replicates: xr.DataArray) -> np.ndarray:
     Uniform between 0 and 1 if the model is calibrated.  ``replicates`` (sample, row) are those of
     the outcome by :func:`oulib.posterior.predict.replicate`, at some of the fit's draws.
     """
-    drawn = replicates.unstack("sample").transpose("chain", "draw", "row")
+    drawn = replicates.unstack("sample").transpose(*SAMPLES, "row")
     values = log_likelihood(fit).sel(draw=drawn["draw"])
     observed = xr.DataArray(
         fit.panel.rows["y"].to_numpy(), dims="row", coords={"row": drawn["row"]}

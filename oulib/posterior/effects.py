@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from oulib.posterior.checks import Verdict
+from oulib.posterior.estimate import SAMPLES, Estimate, estimate
 from oulib.sampling.fit import Fit
 
 
@@ -53,30 +55,82 @@ def effects(
     slopes = mean + fit.posterior["beta_site"] if level == "site" else fit.posterior["beta"]
     beta = xr.concat([mean.expand_dims({level: ["(mean)"]}), slopes], dim=level)
     percent = raw_effect(fit, points * beta)
-    draws = ("chain", "draw")
 
     def quantile(values: xr.DataArray, q: float) -> np.ndarray:
-        return values.quantile(q, dim=draws).to_numpy()
+        return values.quantile(q, dim=SAMPLES).to_numpy()
 
     site = ["", *(fit.panel.sites[s] for s in fit.panel.site_idx)] if level == "ou" else None
     table = pd.DataFrame(
         {
-            "beta": beta.mean(draws).to_numpy(),
+            "beta": beta.mean(SAMPLES).to_numpy(),
             "beta_q5": quantile(beta, 0.05),
             "beta_q95": quantile(beta, 0.95),
-            "percent": percent.mean(draws).to_numpy(),
+            "percent": percent.mean(SAMPLES).to_numpy(),
             "percent_q5": quantile(percent, 0.05),
             "percent_q95": quantile(percent, 0.95),
-            "prob_positive": (beta > 0).mean(draws).to_numpy(),
-            "prob_up": (percent >= relevant).mean(draws).to_numpy(),
-            "prob_down": (percent <= -relevant).mean(draws).to_numpy(),
-            "prob_relevant": (abs(percent) >= relevant).mean(draws).to_numpy(),
+            "prob_positive": (beta > 0).mean(SAMPLES).to_numpy(),
+            "prob_up": (percent >= relevant).mean(SAMPLES).to_numpy(),
+            "prob_down": (percent <= -relevant).mean(SAMPLES).to_numpy(),
+            "prob_relevant": (abs(percent) >= relevant).mean(SAMPLES).to_numpy(),
         },
         index=pd.Index(beta[level].to_numpy(), name=level),
     )
     if site is not None:
         table.insert(0, "site", site)
     return table
+
+
+@dataclass(frozen=True)
+class Slope:
+    """A slope on both scales: ``beta`` is standardised, ``percent`` is :func:`raw_effect` of it."""
+
+    beta: Estimate
+    percent: Estimate
+
+
+def average_slope(fit: Fit) -> Slope:
+    """The slope of the average OU, mu_beta."""
+    beta = fit.posterior["mu_beta"]
+    return Slope(estimate(beta), estimate(raw_effect(fit, beta)))
+
+
+@dataclass(frozen=True)
+class SlopesOfOus:
+    """How the slopes of ``ous`` OUs lie about zero.
+
+    For ``above`` and ``below`` of them the 90% interval lies on that side of zero, and by their own
+    probabilities ``wrong`` of these have the other sign, in expectation.  The slope that is the
+    largest in size belongs to ``largest``, whose effect is ``percent``, with a 90% interval from
+    ``low`` to ``high``, in the unit of the table's ``percent``.
+    """
+
+    ous: int
+    above: int
+    below: int
+    wrong: float
+    largest: str
+    percent: float
+    low: float
+    high: float
+
+
+def slopes_of_ous(table: pd.DataFrame) -> SlopesOfOus:
+    """How slopes lie about zero, from :func:`effects`."""
+    ous = table.drop(index="(mean)")
+    above, below = ous["beta_q5"] > 0, ous["beta_q95"] < 0
+    sure = ous["prob_positive"].clip(lower=1 - ous["prob_positive"])
+    largest = ous["beta"].abs().idxmax()
+    percent, low, high = ous.loc[largest, ["percent", "percent_q5", "percent_q95"]]
+    return SlopesOfOus(
+        ous=len(ous),
+        above=int(above.sum()),
+        below=int(below.sum()),
+        wrong=float((1 - sure[above | below]).sum()),
+        largest=str(largest),
+        percent=float(percent),
+        low=float(low),
+        high=float(high),
+    )
 
 
 def by_model(tried: Mapping[str, tuple[object, Verdict]], *, points: float = 1.0) -> pd.DataFrame:

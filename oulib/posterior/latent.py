@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from oulib.model.draws.density import CHUNK, RowDensity, all_rows, row_density, thinned
 from oulib.model.survey import given_survey
+from oulib.posterior.estimate import SAMPLES, Estimate, estimate
+from oulib.sampling.density import CHUNK, RowDensity, all_rows, row_density, thinned
 from oulib.sampling.fit import Fit
 
 _NODES = 225
@@ -47,7 +51,7 @@ def conditional(
         mean = mean + (var * r.loading / r.spread * r.residual).where(seen, 0.0)
         var = var * (r.sigma**2 / r.spread).where(seen, 1.0)
     mean, var = xr.broadcast(mean, var)
-    return xr.Dataset({"mean": mean, "sd": np.sqrt(var)}).transpose("chain", "draw", "row")
+    return xr.Dataset({"mean": mean, "sd": np.sqrt(var)}).transpose(*SAMPLES, "row")
 
 
 def recover_latent(
@@ -110,7 +114,7 @@ def own_grid(r: RowDensity, size: int) -> tuple[xr.DataArray, xr.DataArray]:
     given its survey.  An outcome that tells much of the score leaves it far less wide than the
     survey does: the grid closes in until its width is that of what is left.
     """
-    mean, var = (each.transpose("chain", "draw", "row") for each in xr.broadcast(r.mean, r.var))
+    mean, var = (each.transpose(*SAMPLES, "row") for each in xr.broadcast(r.mean, r.var))
     unit = xr.DataArray(np.linspace(0.0, 1.0, size), dims="node")
     low, high = xr.full_like(mean, -_REACH), xr.full_like(mean, _REACH)
     for _ in range(_ROUNDS):
@@ -118,7 +122,7 @@ def own_grid(r: RowDensity, size: int) -> tuple[xr.DataArray, xr.DataArray]:
         x = mean + np.sqrt(var) * at
         told = r.log_outcome(x).where(np.isfinite(r.y), 0.0)
         log_density = told + r.log_response(x) - 0.5 * at**2
-        log_density = log_density.transpose("chain", "draw", "row", "node")
+        log_density = log_density.transpose(*SAMPLES, "row", "node")
         some = log_density > log_density.max("node") + _NEGLIGIBLE
         step = (high - low) / (size - 1)
         first, last = some.argmax("node"), size - 1 - some[..., ::-1].argmax("node")
@@ -127,7 +131,7 @@ def own_grid(r: RowDensity, size: int) -> tuple[xr.DataArray, xr.DataArray]:
         if not bool((closed < _CLOSED).any()):
             break
         low, high = (edge.clip(-_REACH, _REACH) for edge in nearer)
-    return at.transpose("chain", "draw", "row", "node"), log_density
+    return at.transpose(*SAMPLES, "row", "node"), log_density
 
 
 def _draw_from_grid(r: RowDensity, rng: np.random.Generator) -> xr.DataArray:
@@ -150,7 +154,7 @@ def _draw_from_grid(r: RowDensity, rng: np.random.Generator) -> xr.DataArray:
     left, right = np.take_along_axis(grid, cell, -1), np.take_along_axis(grid, cell + 1, -1)
     z = left + np.clip(within, 0, 1) * (right - left)
     mean, var = xr.broadcast(r.mean, r.var)
-    mean, var = (a.transpose("chain", "draw", "row") for a in (mean, var))
+    mean, var = (a.transpose(*SAMPLES, "row") for a in (mean, var))
     return mean + np.sqrt(var) * z[..., 0]
 
 
@@ -174,7 +178,7 @@ def row_weights(fit: Fit, *, draws: int = 200, seed: int = 0) -> xr.Dataset:
     r = row_density(fit, posterior, all_rows(fit, None))
     z = (r.residual - r.loading * (x_star - r.mean)) / r.sigma
     weight = (posterior["nu"] + 1) / (posterior["nu"] + z**2)
-    return xr.Dataset({"weight": weight, "residual": z}).mean(("chain", "draw"))
+    return xr.Dataset({"weight": weight, "residual": z}).mean(SAMPLES)
 
 
 def outlying(fit: Fit, weights: xr.Dataset, most: int = 8) -> pd.DataFrame:
@@ -204,7 +208,7 @@ def pull(fit: Fit, rows: np.ndarray, *, draws: int = 400, seed: int = 0) -> np.n
     """
     survey_alone = conditional(fit, outcome=False, rows=rows, draws=draws)["mean"]
     moved = recover_latent(fit, rows=rows, draws=draws, seed=seed) - survey_alone
-    return moved.mean(("chain", "draw")).to_numpy()
+    return moved.mean(SAMPLES).to_numpy()
 
 
 def collapse_curve(fit: Fit, n: np.ndarray) -> xr.Dataset:
@@ -221,14 +225,32 @@ def collapse_curve(fit: Fit, n: np.ndarray) -> xr.Dataset:
     noise = p["sigma_meas"] ** 2 / at.where(at > 0)
     return xr.Dataset(
         {
-            "measurement": np.sqrt(noise.mean(("chain", "draw"))),
-            "survey": np.sqrt(var.mean(("chain", "draw"))),
-            "both": np.sqrt(both.mean(("chain", "draw", "ou"))),
+            "measurement": np.sqrt(noise.mean(SAMPLES)),
+            "survey": np.sqrt(var.mean(SAMPLES)),
+            "both": np.sqrt(both.mean((*SAMPLES, "ou"))),
         }
     )
 
 
 def closed_form_sd(fit: Fit, rows: np.ndarray) -> np.ndarray:
     """Root mean conditional variance of x* over the posterior draws, for the given rows."""
-    var = (conditional(fit, rows=rows)["sd"] ** 2).mean(("chain", "draw"))
-    return np.sqrt(var.to_numpy())
+    return np.sqrt((conditional(fit, rows=rows)["sd"] ** 2).mean(SAMPLES)).to_numpy()
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """The share of the variance of an observed score that is the score, from 0 to 1.
+
+    That of a survey with ``respondents``, the median of the panel's surveys.
+    """
+
+    respondents: float
+    share: Estimate
+
+
+def reliability(fit: Fit) -> Reliability:
+    """How much of an observed score's variance, over OUs and months, is not sampling error."""
+    p, panel = fit.posterior, fit.panel
+    n = float(np.median(panel.rows["respondents"].to_numpy()[panel.survey_rows]))
+    signal = p["sigma_x"] ** 2 + p["sigma_mu_x"] ** 2
+    return Reliability(n, estimate(signal / (signal + p["sigma_meas"] ** 2 / max(n, 1))))

@@ -21,6 +21,8 @@ from oulib.panel import Panel
 from oulib.posterior import checks
 from oulib.posterior.checks import Verdict
 from oulib.posterior.compare import log_likelihood, loo, outcome_density
+from oulib.posterior.estimate import SAMPLES
+from oulib.sampling.density import row_density
 from oulib.sampling.fit import Fit, Sampling
 
 
@@ -227,7 +229,7 @@ def forecasts(full: Fit, ahead: LeftOut, *, seed: int = 0) -> pd.DataFrame:
         rows = np.flatnonzero(label == month)
         p = refit.posterior
         r = row_density(refit, p, rows, full.panel)
-        centre = (r.intercept + r.beta * r.mean).transpose("chain", "draw", "row")
+        centre = (r.intercept + r.beta * r.mean).transpose(*SAMPLES, "row")
         move = np.sqrt(r.var) * r.loading * rng.standard_normal(centre.shape)
         noise = rng.standard_normal(centre.shape)
         if "nu" in p:
@@ -248,6 +250,5 @@ def _place(values: xr.DataArray, index: np.ndarray, name: str) -> xr.DataArray:
 
 def _log_mean(density: xr.DataArray) -> xr.DataArray:
     """The log of the mean density over the draws, dim (row)."""
-    samples = ("chain", "draw")
-    top = density.max(samples)
-    return top + xr.ufuncs.log(xr.ufuncs.exp(density - top).mean(samples))
+    top = density.max(SAMPLES)
+    return top + np.log(np.exp(density - top).mean(SAMPLES))

@@ -18,6 +18,8 @@ from scipy import special, stats
 
 from oulib.model.draws.density import all_rows, expectations, noise_factor, row_density, thinned
 from oulib.model.survey import respondents
+from oulib.posterior.estimate import SAMPLES
+from oulib.sampling.density import all_rows, expectations, noise_factor, row_density, thinned
 from oulib.sampling.fit import Fit
 
 
@@ -50,7 +52,7 @@ def replicate(fit: Fit, *, draws: int = 400, seed: int = 0, anew: Sequence[str] 
     if fit.spec.response:
         kept = fit.posterior.sel(draw=thinned["draw"])  # with what follows from the parameters
         replicates["survey"] = _answered(fit, kept, replicates["survey"], seed)
-    return replicates.stack(sample=("chain", "draw")).transpose("sample", ...)
+    return replicates.stack(sample=SAMPLES).transpose("sample", ...)
 
 
 def _on_other_paths(fit: Fit, *, draws: int, seed: int, anew: Sequence[str]) -> xr.Dataset:
@@ -61,7 +63,7 @@ def _on_other_paths(fit: Fit, *, draws: int, seed: int, anew: Sequence[str]) -> 
     r = row_density(replace(fit, spec=fit.spec.but(deviations=False)), p, all_rows(fit, None))
     made = {"productivity": r.intercept + r.beta * r.mean + residuals(fit, p, rng)}
     seen = fit.panel.survey_rows
-    x = expectations(fit, p, seen).x.transpose("chain", "draw", "row")
+    x = expectations(fit, p, seen).x.transpose(*SAMPLES, "row")
     n = xr.DataArray(respondents(fit.panel)[seen], dims="row", coords={"row": seen})
     sd = np.sqrt(p["sigma_x"] ** 2 + p["sigma_meas"] ** 2 / n)
     made["survey"] = (x + sd * rng.standard_normal(x.shape)).rename(row="survey_row")
@@ -69,7 +71,7 @@ def _on_other_paths(fit: Fit, *, draws: int, seed: int, anew: Sequence[str]) -> 
         made["productivity"] = made["productivity"] + np.sqrt(r.loading**2 * r.var) * r.mean.copy(
             data=rng.standard_normal(r.mean.shape)
         )
-    found = xr.Dataset(made).stack(sample=("chain", "draw"))
+    found = xr.Dataset(made).stack(sample=SAMPLES)
     return found.transpose("sample", ...)
 
 
@@ -81,7 +83,7 @@ def residuals(fit: Fit, posterior: xr.Dataset, rng: np.random.Generator) -> xr.D
     shape = (p.sizes["chain"], p.sizes["draw"], rows.size)
 
     def by_row(values: np.ndarray) -> xr.DataArray:
-        return xr.DataArray(values, dims=("chain", "draw", "row"), coords={"row": rows})
+        return xr.DataArray(values, dims=(*SAMPLES, "row"), coords={"row": rows})
 
     if "nu" in p:
         noise = by_row(rng.standard_t(p["nu"].to_numpy()[..., None], shape))
@@ -96,7 +98,7 @@ def residuals(fit: Fit, posterior: xr.Dataset, rng: np.random.Generator) -> xr.D
             step = sigma[..., None] * rng.standard_normal(path[0].shape)
             path[t] = phi[..., None] * path[t - 1] + step
         made = made + by_row(np.moveaxis(path[month, :, :, ou], 0, -1))
-    return (made * noise_factor(p, at)).transpose("chain", "draw", "row")
+    return (made * noise_factor(p, at)).transpose(*SAMPLES, "row")
 
 
 def _answered(fit: Fit, posterior: xr.Dataset, survey: xr.DataArray, seed: int) -> xr.DataArray:
@@ -110,8 +112,7 @@ def _answered(fit: Fit, posterior: xr.Dataset, survey: xr.DataArray, seed: int) 
     expected = expectations(fit, posterior, rows)
     assert isinstance(expected.offset, xr.DataArray)  # a number only without a response part
     mean, offset = (
-        values.transpose("chain", "draw", "row").to_numpy()
-        for values in (expected.x, expected.offset)
+        values.transpose(*SAMPLES, "row").to_numpy() for values in (expected.x, expected.offset)
     )
     sd, slope = (
         np.broadcast_to(posterior[name].to_numpy()[..., None], mean.shape)
@@ -162,18 +163,6 @@ def coverage(replicates: xr.DataArray, observed: np.ndarray, prob: float = 0.9) 
     tail = (1 - prob) / 2
     low, high = (replicates.quantile(q, dim="sample").to_numpy() for q in (tail, 1 - tail))
     return float(np.mean((observed >= low) & (observed <= high)))
-
-
-def prior_distance(posterior: np.ndarray | xr.DataArray, prior: np.ndarray | xr.DataArray) -> float:
-    """How far the draws of a posterior lie from its prior's, in sds of the prior.
-
-    The Wasserstein distance: how far a draw of one has to be moved, on average, for all to become
-    draws of the other.  A posterior four fifths as wide as a normal prior, in the same place, is at
-    0.16, and so is one as wide that has moved by that much.  Infinite where the prior has no width.
-    """
-    one, other = np.ravel(posterior), np.ravel(prior)
-    width = float(np.std(other))
-    return float(stats.wasserstein_distance(one, other)) / width if width > 0 else np.inf
 
 
 @dataclass(frozen=True)
@@ -242,7 +231,7 @@ def new_ous(fit: Fit, site: np.ndarray, *, draws: int | None = None, seed: int =
     effects = [str(effect) for effect in p["effect"].to_numpy()]
 
     def normal() -> xr.DataArray:
-        return xr.DataArray(rng.standard_normal(shape), dims=("chain", "draw", "ou"))
+        return xr.DataArray(rng.standard_normal(shape), dims=(*SAMPLES, "ou"))
 
     def drawn(level: str) -> dict[str, xr.DataArray]:
         """An effect of the level for each new OU, correlated by z @ L.T."""
@@ -272,7 +261,7 @@ def new_ous(fit: Fit, site: np.ndarray, *, draws: int | None = None, seed: int =
         found["noise_ou"] = xr.ufuncs.exp(p["sigma_noise_ou"] * normal())
     if "rho_x" in p:
         found["rho_ou"] = p["sigma_rho_ou"] * normal()
-    return xr.Dataset(found).transpose("chain", "draw", "ou")
+    return xr.Dataset(found).transpose(*SAMPLES, "ou")
 
 
 def regenerate(fit: Fit, *, draws: int = 400, seed: int = 0) -> xr.Dataset:
@@ -289,7 +278,7 @@ def regenerate(fit: Fit, *, draws: int = 400, seed: int = 0) -> xr.Dataset:
     shape = (p.sizes["chain"], p.sizes["draw"], rows.size)
 
     def by_row(values: np.ndarray) -> xr.DataArray:
-        return xr.DataArray(values, dims=("chain", "draw", "row"), coords={"row": rows})
+        return xr.DataArray(values, dims=(*SAMPLES, "row"), coords={"row": rows})
 
     x = expected.x + p["sigma_x"] * by_row(rng.standard_normal(shape))
     y = expected.intercept + expected.beta * (x if fit.spec.score == "latent" else expected.x)
@@ -297,9 +286,9 @@ def regenerate(fit: Fit, *, draws: int = 400, seed: int = 0) -> xr.Dataset:
     if "rho_x" in p:
         logit = expected.offset + p["rho_x"] * x
         planned = xr.DataArray(fit.panel.rows["scheduled"].to_numpy(), dims="row")
-        chance = by_row(special.expit(logit.transpose("chain", "draw", "row").to_numpy()))
+        chance = by_row(special.expit(logit.transpose(*SAMPLES, "row").to_numpy()))
         made["responded"] = planned & (by_row(rng.random(shape)) < chance)
-    return xr.Dataset(made).stack(sample=("chain", "draw")).transpose("sample", "row")
+    return xr.Dataset(made).stack(sample=SAMPLES).transpose("sample", "row")
 
 
 def prior_draws(fit: Fit, names: Sequence[str], *, draws: int = 4000, seed: int = 0) -> xr.Dataset:

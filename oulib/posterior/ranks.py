@@ -9,9 +9,8 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from oulib.model.draws.names import NAMES, REDUNDANT
-
-_SAMPLES = ("chain", "draw")
+from oulib.posterior.estimate import SAMPLES
+from oulib.sampling.diagnostics import NAMES, REDUNDANT
 
 
 def by_label(tree: xr.Dataset, names: Sequence[str] = NAMES) -> xr.DataArray:
@@ -23,7 +22,7 @@ def by_label(tree: xr.Dataset, names: Sequence[str] = NAMES) -> xr.DataArray:
     parts = []
     for name in (name for name in names if name in tree):
         values = tree[name]
-        own = [dim for dim in values.dims if dim not in _SAMPLES]
+        own = [dim for dim in values.dims if dim not in SAMPLES]
         labels = [str(name)]
         if own:
             indexes = [values.get_index(dim).astype(str) for dim in own]
@@ -31,7 +30,7 @@ def by_label(tree: xr.Dataset, names: Sequence[str] = NAMES) -> xr.DataArray:
             labels = [f"{name}[{', '.join(place)}]" for place in places]
         plain = values.transpose(..., *own).to_numpy()
         samples = plain.shape[: plain.ndim - len(own)]
-        dims = (*(dim for dim in _SAMPLES if dim in values.dims), "parameter")
+        dims = (*(dim for dim in SAMPLES if dim in values.dims), "parameter")
         flat = xr.DataArray(plain.reshape(*samples, -1), dims=dims, coords={"parameter": labels})
         parts.append(flat)
     joined = xr.concat(parts, dim="parameter")
@@ -44,7 +43,7 @@ def ranks(draws: xr.DataArray, *, bins: int = 20) -> xr.DataArray:
     ``draws`` (chain, draw) of one scalar are ranked together; chains that sample the same
     distribution have about 1 in every bin.
     """
-    values = draws.transpose("chain", "draw").to_numpy()
+    values = draws.transpose(*SAMPLES).to_numpy()
     rank = stats.rankdata(values, method="ordinal").reshape(values.shape).astype(int) - 1
     which = rank * bins // values.size
     counts = np.stack([np.bincount(chain, minlength=bins) for chain in which])

@@ -36,6 +36,7 @@ from oulib.posterior.checks import (
     worst,
 )
 from oulib.posterior.compare import compare, steps
+from oulib.posterior.estimate import recovery
 from oulib.report import interpret
 from oulib.sampling.fit import Fit, Sampling, fit
 from oulib.sampling.looks import AUTO
@@ -355,9 +356,11 @@ def against_truth(result: Fit | Inapplicable, verdict: Verdict) -> None:
     conclude(
         verdict,
         lambda: report.recovered(
-            hyperparameters(result), report.truth_series(true, shared), "hyperparameters"
+            recovery(hyperparameters(result), report.truth_series(true, shared)), "hyperparameters"
         ),
-        lambda: report.recovered(summarise(result), report.truth_series(true, ["beta"]), "slopes"),
+        lambda: report.recovered(
+            recovery(summarise(result), report.truth_series(true, ["beta"])), "slopes"
+        ),
     )
 
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-import xarray as xr
-
-from oulib.posterior.predict import prior_distance
-
 PRIOR_SHARE = 0.8
 """A posterior wider than this share of its prior says little that the prior did not."""
 
 PRIOR_MOVE = 0.16
 """A posterior nearer to its prior than this is the prior.
 
-The distance is :func:`oulib.posterior.predict.prior_distance`.
+The distance is :func:`oulib.posterior.estimate.prior_distance`.
 """
 
 _GRADES = (
@@ -47,9 +42,9 @@ def evidence_of_sign(positive: float, claim: str, what: str) -> str:
     return evidence(sure, claim.format(direction))
 
 
-def mostly_prior(posterior: np.ndarray | xr.DataArray, prior: np.ndarray | xr.DataArray) -> bool:
-    """Whether draws of the posterior lie nearly where those of the prior do."""
-    return prior_distance(posterior, prior) < PRIOR_MOVE
+def mostly_prior(distance: float) -> bool:
+    """Whether a posterior at this distance from its prior lies nearly where the prior does."""
+    return distance < PRIOR_MOVE
 
 
 def surprise(p: float, above: str, below: str, neither: str) -> str:

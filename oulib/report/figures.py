@@ -13,6 +13,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from oulib.panel import Panel
+from oulib.posterior.estimate import SAMPLES
 from oulib.report.style import COLOURS, month_axis, month_bands, plain
 
 
@@ -66,7 +67,7 @@ def traces(
         right.axhspan(*band, color="0.9", lw=0)
         step = max(values.sizes["draw"] // 500, 1)
         at = np.arange(0, values.sizes["draw"], step)
-        chains = values.transpose("chain", "draw").to_numpy()[:, ::step]
+        chains = values.transpose(*SAMPLES).to_numpy()[:, ::step]
         for chain, (line, height) in enumerate(zip(chains, ranks[label].to_numpy(), strict=True)):
             colour = palette[chain % len(palette)]
             left.plot(at, line, color=colour, lw=0.7, alpha=0.8, label=f"chain {chain + 1}")
@@ -182,7 +183,7 @@ def latent_path(
     """The latent score of one OU between its surveys; ``paths`` (chain, draw, row) of its rows."""
     rows = paths["row"].to_numpy()
     at = panel.rows["month_idx"].to_numpy()[rows]
-    q = paths.quantile([0.05, 0.5, 0.95], dim=("chain", "draw")).to_numpy()
+    q = paths.quantile([0.05, 0.5, 0.95], dim=SAMPLES).to_numpy()
     fig, ax = plt.subplots(figsize=(7.2, 3.0))
     ax.fill_between(at, q[0], q[2], color=COLOURS["model"], alpha=0.25, lw=0, label="90%")
     ax.plot(at, q[1], color=COLOURS["model"], label="posterior median of $x^*$")

@@ -8,12 +8,14 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.stats import binom
 
 from oulib.posterior.adequacy import MOVED
 from oulib.posterior.agreement import Agreement
 from oulib.posterior.checks import ADEQUACY, Verdict, labels_in
 from oulib.posterior.compare import Difference
+from oulib.posterior.effects import Slope, SlopesOfOus
+from oulib.posterior.estimate import Estimate, Recovery, Replicated
+from oulib.posterior.latent import Reliability
 from oulib.posterior.predict import Coverage
 from oulib.report.evidence import evidence_of_sign, mostly_prior
 from oulib.report.text import (
@@ -158,52 +160,43 @@ def _steps(looks: Sequence[Look]) -> str:
     return f"{', '.join(steps)}{end.get(looks[-1].outcome, '')}"
 
 
-def population_slope(fit: Fit) -> str:
+def population_slope(found: Slope) -> str:
     """The average slope on both scales, and how sure its sign is."""
-    beta = fit.posterior["mu_beta"]
-    effect = 100 * xr.ufuncs.expm1(fit.panel.scale.s_y / fit.panel.scale.s_x * beta)
-    low, high = (float(effect.quantile(q)) for q in (0.05, 0.95))
-    low_beta, high_beta = (float(q) for q in beta.quantile([0.05, 0.95]))
-    positive = float((beta > 0).mean())
-    claim = evidence_of_sign(positive, "that the association is {}", "the association")
+    beta, effect = found.beta, found.percent
+    claim = evidence_of_sign(beta.positive, "that the association is {}", "the association")
     return (
         f"For the average OU, one more point of the raw survey score goes with "
-        f"{number(float(effect.mean()), 1)}% change of productivity (90% interval "
-        f"{interval(low, high, 1)}%); on the standardised scale μ_β is "
-        f"{number(float(beta.mean()))} ({interval(low_beta, high_beta)}). "
-        f"{claim}: the probability of a positive one is {probability(positive)}."
+        f"{number(effect.mean, 1)}% change of productivity (90% interval "
+        f"{interval(effect.low, effect.high, 1)}%); on the standardised scale μ_β is "
+        f"{number(beta.mean)} ({interval(beta.low, beta.high)}). "
+        f"{claim}: the probability of a positive one is {probability(beta.positive)}."
     ).replace("μ_β", r"$\mu_\beta$")
 
 
-def ou_slopes(table: pd.DataFrame, points: float = 1.0) -> str:
-    """How much slopes differ between OUs, from :func:`oulib.posterior.effects.effects`."""
-    ous = table.drop(index="(mean)")
-    up, down = int((ous["beta_q5"] > 0).sum()), int((ous["beta_q95"] < 0).sum())
+def ou_slopes(found: SlopesOfOus, points: float = 1.0) -> str:
+    """How much slopes differ between OUs; effects are those of ``points`` more of the raw score."""
+    clear = found.above + found.below
     text = (
-        f"The 90% interval of the slope lies above zero for {up} of {count(len(ous), 'OU')} and "
-        f"below zero for {down}. "
+        f"The 90% interval of the slope lies above zero for {found.above} of "
+        f"{count(found.ous, 'OU')} and below zero for {found.below}. "
     )
-    if up + down == 0:
+    if clear == 0:
         return text + "No single OU's slope can be told from zero."
-    sure = ous["prob_positive"].clip(lower=1 - ous["prob_positive"])
-    wrong = float((1 - sure[(ous["beta_q5"] > 0) | (ous["beta_q95"] < 0)]).sum())
-    if up + down > 1:
+    if clear > 1:
         text += (
-            f"By their own probabilities {number(wrong, 1)} of these {up + down} would have the "
+            f"By their own probabilities {number(found.wrong, 1)} of these {clear} would have the "
             "other sign. "
         )
-    top = ous["beta"].abs().idxmax()
-    row = ous.loc[top]
     of = "one point" if points == 1 else f"{number(points, 2)} points"
     return text + (
-        f"The largest in size belongs to {name(top)}: {number(row['percent'], 1)}% for {of} "
-        f"(90% interval {interval(row['percent_q5'], row['percent_q95'], 1)}%)."
+        f"The largest in size belongs to {name(found.largest)}: {number(found.percent, 1)}% for "
+        f"{of} (90% interval {interval(found.low, found.high, 1)}%)."
     )
 
 
-def learnt(posterior: Mapping[str, np.ndarray], prior: Mapping[str, np.ndarray]) -> str:
-    """Which parameters the data moved little, from draws of both by label."""
-    led = [label for label in posterior if mostly_prior(posterior[label], prior[label])]
+def learnt(distances: Mapping[str, float]) -> str:
+    """Which parameters the data moved little, from ``estimate.prior_distances``."""
+    led = [label for label, distance in distances.items() if mostly_prior(distance)]
     if not led:
         return (
             "For every parameter shown the posterior is clearly narrower than its prior: "
@@ -215,31 +208,27 @@ def learnt(posterior: Mapping[str, np.ndarray], prior: Mapping[str, np.ndarray])
     )
 
 
-def recovered(summary: pd.DataFrame, truth: pd.Series, what: str) -> str:
+def recovered(found: Recovery, what: str) -> str:
     """How many true values lie in their 90% intervals, and whether that number is plausible."""
-    both = summary.join(truth.rename("truth"), how="inner")
-    inside = int(((both["truth"] >= both["q5"]) & (both["truth"] <= both["q95"])).sum())
-    text = f"{inside} of {len(both)} true {what} lie inside their 90% intervals"
-    if len(both) and binom.cdf(inside, len(both), 0.9) < 0.05:
+    text = f"{found.inside} of {found.of} true {what} lie inside their 90% intervals"
+    if found.of and found.chance < 0.05:
         return text + ", fewer than chance explains if the model were right."
     return text + ", about as many as should."
 
 
-def tail_check(observed: float, replicated: Sequence[float]) -> str:
+def tail_check(found: Replicated) -> str:
     """Whether the outliers of the outcome are ordinary under the model.
 
-    The statistic is the excess kurtosis of residuals from OU and month means, of the data and of
-    each replicate.
+    The statistic is the excess kurtosis of residuals from OU and month means.
     """
-    p = float(np.mean(np.asarray(replicated) >= observed))
     text = (
-        f"Without OU and month means the outcome has an excess kurtosis of {number(observed)}; "
-        f"replicates from the fitted model have "
-        f"{interval(*np.quantile(replicated, [0.05, 0.95]))} (90%). "
+        f"Without OU and month means the outcome has an excess kurtosis of "
+        f"{number(found.observed)}; replicates from the fitted model have "
+        f"{interval(found.low, found.high)} (90%). "
     )
-    if p < 0.01:
+    if found.as_high < 0.01:
         return text + "The model does not produce outliers like these: they surprise it."
-    if p > 0.99:
+    if found.as_high > 0.99:
         return text + "The model's tails are heavier than the data's."
     return text + "Outliers like these are ordinary under the model."
 
@@ -259,16 +248,12 @@ def coverages(outcome: Coverage, survey: Coverage) -> str:
     )
 
 
-def reliability(fit: Fit) -> str:
+def reliability(found: Reliability) -> str:
     """How much of the variance of an observed score is the score and not the sampling of it."""
-    p, panel = fit.posterior, fit.panel
-    n = float(np.median(panel.rows["respondents"].to_numpy()[panel.survey_rows]))
-    signal = p["sigma_x"] ** 2 + p["sigma_mu_x"] ** 2
-    share = signal / (signal + p["sigma_meas"] ** 2 / max(n, 1))
-    low, high = (float(share.quantile(q)) for q in (0.05, 0.95))
+    share = found.share
     return (
-        f"With the median of {number(n, 0)} respondents a survey's reliability is "
-        f"{number(float(share.mean()))} (90% interval {interval(low, high)}): that share of its "
+        f"With the median of {number(found.respondents, 0)} respondents a survey's reliability is "
+        f"{number(share.mean)} (90% interval {interval(share.low, share.high)}): that share of its "
         "variance is the score, the rest is who happened to answer."
     )
 
@@ -411,15 +396,14 @@ def setting(sampling: Sampling) -> str:
     )
 
 
-def settled(label: str, draws: xr.DataArray, r_hat: float, truth: float | None = None) -> str:
+def settled(label: str, found: Estimate, r_hat: float, truth: float | None = None) -> str:
     """What a slope is once its chains agree, or that they do not; against the truth if known."""
-    low, high = (float(draws.quantile(q)) for q in (0.05, 0.95))
     text = (
-        f"Here R-hat of {label} is {number(r_hat)}, its posterior mean "
-        f"{number(float(draws.mean()))} and its 90% interval {interval(low, high)}"
+        f"Here R-hat of {label} is {number(r_hat)}, its posterior mean {number(found.mean)} and "
+        f"its 90% interval {interval(found.low, found.high)}"
     )
     if truth is not None:
-        where = "inside" if low <= truth <= high else "outside"
+        where = "inside" if found.low <= truth <= found.high else "outside"
         text += f"; the true value, {number(truth)}, lies {where} it"
     if r_hat > 1.01:
         return text + ". These chains do not agree either."

@@ -11,6 +11,7 @@ import seaborn as sns
 import xarray as xr
 
 from oulib.panel import Panel
+from oulib.posterior.estimate import SAMPLES
 
 COLOURS = dict(
     zip(
@@ -63,7 +64,7 @@ def month_bands(ax: plt.Axes, draws: xr.DataArray, truth: np.ndarray | None = No
     """
     months = [str(m) for m in draws["month"].to_numpy()]
     at = np.arange(len(months))
-    q = draws.quantile([0.05, 0.25, 0.5, 0.75, 0.95], dim=("chain", "draw")).to_numpy()
+    q = draws.quantile([0.05, 0.25, 0.5, 0.75, 0.95], dim=SAMPLES).to_numpy()
     ax.axhline(0, color="0.8", lw=1)
     ax.fill_between(at, q[0], q[4], color=COLOURS["model"], alpha=0.2, lw=0, label="90%")
     ax.fill_between(at, q[1], q[3], color=COLOURS["model"], alpha=0.35, lw=0, label="50%")

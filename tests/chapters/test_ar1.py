@@ -8,8 +8,15 @@ import xarray as xr
 from matplotlib import pyplot as plt
 
 from oulib import AR1, STUDENT_T, Fit, Sampling, chapters, simulate
-from oulib.chapters.ar1.sentences import known_share
+from oulib.chapters.ar1.analysis import (
+    gaps,
+    known_share,
+    movement,
+    sides,
+    spread,
+)
 from oulib.posterior import latent
+from oulib.posterior.estimate import against_replicates, update
 
 SAMPLES = ("chain", "draw")
 MONTHS = 24
@@ -43,7 +50,7 @@ def test_persistence_in_words() -> None:
     prior = rng.uniform(-1, 1, 4000)
 
     def say(phi: np.ndarray) -> str:
-        return chapters.ar1.sentences.persistent(r"$\phi$", "the months", phi, prior)
+        return chapters.ar1.sentences.persistent(r"$\phi$", "the months", update(phi, prior))
 
     strong = say(np.clip(rng.normal(0.84, 0.05, 4000), -0.99, 0.99))
     assert "strong evidence of persistence in the months" in strong
@@ -66,9 +73,9 @@ def test_sizes_in_words() -> None:
         draws = scale * (1 + 0.05 * rng.standard_normal((4, 1000, 1))) * months
         return xr.DataArray(draws, dims=(*SAMPLES, "month"))
 
-    assert "less than the baseline" in chapters.ar1.sentences.scale_of_months(paths(0.3))
-    assert "more than the baseline" in chapters.ar1.sentences.scale_of_months(paths(2.0))
-    text = chapters.ar1.sentences.scale_of_months(paths(1.0))
+    assert "less than the baseline" in chapters.ar1.sentences.scale_of_months(spread(paths(0.3)))
+    assert "more than the baseline" in chapters.ar1.sentences.scale_of_months(spread(paths(2.0)))
+    text = chapters.ar1.sentences.scale_of_months(spread(paths(1.0)))
     assert "standard deviation of 1.0" in text
     assert "compatible" in text
 
@@ -77,7 +84,7 @@ def test_sizes_in_words() -> None:
     def say(mean: float, sd: float) -> str:
         gamma_x = xr.DataArray(np.abs(rng.normal(mean, sd, (4, 1000))), dims=SAMPLES)
         drawn = xr.Dataset({"gamma_x": gamma_x, "tau": paths(1.0)})
-        return chapters.ar1.sentences.size_of_movement(drawn, prior, 0.2)
+        return chapters.ar1.sentences.size_of_movement(movement(drawn, prior, 0.2))
 
     assert "more of a common movement" in say(0.5, 0.05)
     assert "less of a common movement" in say(0.1, 0.02)
@@ -99,7 +106,7 @@ def test_months_as_the_baseline_has_them_are_not_called_larger(phi: float) -> No
     path -= path.mean(axis=1, keepdims=True)
     path /= path.std(axis=1, ddof=1, keepdims=True)
     lam = xr.DataArray(path.reshape(4, 1000, 36), dims=(*SAMPLES, "month"))
-    assert "compatible" in chapters.ar1.sentences.scale_of_months(lam)
+    assert "compatible" in chapters.ar1.sentences.scale_of_months(spread(lam))
 
 
 def chains(*centres: float) -> xr.DataArray:
@@ -108,29 +115,54 @@ def chains(*centres: float) -> xr.DataArray:
 
 
 def test_a_signed_size_in_words() -> None:
-    text = chapters.ar1.sentences.one_sign(chains(0.7, -0.7, 0.7, 0.7), 1.8)
+    text = chapters.ar1.sentences.one_sign(sides(chains(0.7, -0.7, 0.7, 0.7)), 1.8)
     assert "positive in 3 of 4 chains and negative in 1" in text
     assert "mirror image, so nothing in the data can decide" in text
-    assert "By chance all chains" in chapters.ar1.sentences.one_sign(chains(0.7, 0.7), 1.0)
-    assert "cross between" in chapters.ar1.sentences.one_sign(chains(0.01, -0.01), 1.1)
+    assert "By chance all chains" in chapters.ar1.sentences.one_sign(sides(chains(0.7, 0.7)), 1.0)
+    assert "cross between" in chapters.ar1.sentences.one_sign(sides(chains(0.01, -0.01)), 1.1)
 
 
 def test_gaps_in_words() -> None:
-    movement = np.sin(np.arange(MONTHS) / 3)
-    vague, sharp = draws_around(0 * movement, 0.2), draws_around(movement, 0.1)
-    text = chapters.ar1.sentences.between_waves(vague, sharp, WAVES)
+    path = np.sin(np.arange(MONTHS) / 3)
+    vague, sharp = draws_around(0 * path, 0.2), draws_around(path, 0.1)
+
+    def say(one: xr.DataArray, other: xr.DataArray, truth: np.ndarray | None = None) -> str:
+        both = (gaps(movement, WAVES, truth) for movement in (one, other))
+        return chapters.ar1.sentences.between_waves(*both)
+
+    text = say(vague, sharp)
     assert "In the 20 months without any survey" in text
     assert "of 0.199 with independent months and of 0.1" in text
     assert "say something about the months in it" in text
     assert "truth" not in text
-    with_truth = chapters.ar1.sentences.between_waves(vague, sharp, WAVES, movement)
+    with_truth = say(vague, sharp, path)
     assert "Against the truth the posterior means err by" in with_truth
-    assert "little evidence that persistence helps" in chapters.ar1.sentences.between_waves(
-        vague, vague, WAVES
-    )
-    assert "claims to know less" in chapters.ar1.sentences.between_waves(sharp, vague, WAVES)
-    assert "no gap" in chapters.ar1.sentences.between_waves(
-        vague, sharp, np.ones(MONTHS, dtype=bool)
+    assert "little evidence that persistence helps" in say(vague, vague)
+    assert "claims to know less" in say(sharp, vague)
+    none = gaps(vague, np.ones(MONTHS, dtype=bool))
+    assert "no gap" in chapters.ar1.sentences.between_waves(none, none)
+
+
+def test_gaps_are_of_months_without_surveys() -> None:
+    path = np.sin(np.arange(MONTHS) / 3)
+    found = gaps(draws_around(path, 0.1 + WAVES), WAVES, path + 0.3 + WAVES)
+    assert found.months == 20
+    assert found.sd == pytest.approx(0.1, rel=0.05)
+    assert found.error == pytest.approx(0.3, abs=0.01)
+    assert np.isnan(gaps(draws_around(path, 0.1), WAVES).error)
+
+
+def test_chains_are_counted_by_side() -> None:
+    found = sides(chains(0.7, -0.7, 0.7, 0.01))
+    assert (found.chains, found.above, found.below, found.settled) == (4, 3, 1, 3)
+
+
+def test_spread_is_of_a_path_against_independent_months() -> None:
+    path = np.array([-1.0, 0.0, 1.0])
+    found = spread(draws_around(path, 0.0), fixed=0.5)
+    assert found.sd.median == pytest.approx(1.0)
+    assert (found.least, found.most) == pytest.approx(
+        tuple(0.5 * np.sqrt(-np.log([0.95, 0.05])))  # chi squared with two degrees of freedom
     )
 
 
@@ -144,11 +176,16 @@ def test_the_known_share_runs_from_none_to_all() -> None:
 
 
 def test_autocorrelation_is_judged_against_replicates() -> None:
-    say, replicated = chapters.ar1.sentences.autocorrelation_check, np.linspace(-0.3, 0.4, 200)
-    assert "does not expect" in say("m", 0.8, replicated)
-    assert "ordinary" in say("m", 0.1, replicated)
-    assert "more alike than they are" in say("m", -0.7, replicated)
-    assert "too few" in say("m", float("nan"), replicated)
+    replicated = np.linspace(-0.3, 0.4, 200)
+
+    def say(model: str, observed: float) -> str:
+        found = against_replicates(observed, replicated)
+        return chapters.ar1.sentences.autocorrelation_check(model, found)
+
+    assert "does not expect" in say("m", 0.8)
+    assert "ordinary" in say("m", 0.1)
+    assert "more alike than they are" in say("m", -0.7)
+    assert "too few" in say("m", float("nan"))
 
 
 def test_the_figure_has_a_panel_for_each_model() -> None:

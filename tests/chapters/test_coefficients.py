@@ -15,6 +15,7 @@ from oulib import BASELINE, STUDENT_T, Panel, Priors, chapters, simulate
 from oulib.chapters.covariates import analysis as shrinkage
 from oulib.model.build import build_model
 from oulib.model.covariates import global_scale, rough
+from oulib.posterior.estimate import update
 
 COEF = (0.5, 0.0, -0.3, 0.0, 0.0, 0.0, 0.0, 0.0)
 
@@ -163,7 +164,9 @@ def test_what_is_found_missed_and_claimed(fits: dict[str, SimpleNamespace]) -> N
     assert text.endswith("6 coefficients that are zero it claims 1 (z02).")
     row = shrinkage.findings({"ard": worse}).loc["ard"]
     assert (row["found"], row["missed"], row["false claims"]) == (1, 1, 1)
-    assert "about 1 would be claimed" in chapters.covariates.sentences.by_chance(table)
+    assert "about 1 would be claimed" in chapters.covariates.sentences.by_chance(
+        shrinkage.zeros(table)
+    )
 
 
 def test_a_part_of_the_covariates(panel: Panel) -> None:
@@ -202,9 +205,13 @@ def test_structure_counts_and_gains(
 
 def test_sentences_on_estimates(panel: Panel, fits: dict[str, SimpleNamespace]) -> None:
     assert "2 of them matter: z01 (" in chapters.covariates.sentences.sparse(panel)
-    text = chapters.covariates.sentences.recovered(
-        "horseshoe", shrinkage.coefficients(fits["horseshoe"])
-    )
+    table = shrinkage.coefficients(fits["horseshoe"])
+    found = shrinkage.zeros(table)
+    kappa = table.loc[table["true"] == 0, "kappa"]
+    assert found.coefficients == 6
+    assert (found.low, found.high) == (kappa.min(), kappa.max())
+    assert found.mean == pytest.approx(kappa.mean())
+    text = chapters.covariates.sentences.recovered("horseshoe", table, found)
     assert "z01 is 0.541 and comes out as" in text
     assert "shrinkage factors of" in text
     table = pd.DataFrame(
@@ -221,12 +228,12 @@ def test_sentences_on_estimates(panel: Panel, fits: dict[str, SimpleNamespace]) 
 def test_effective_coefficients_in_words() -> None:
     rng = np.random.default_rng(0)
     wide, narrow = rng.uniform(0, 40, 2000), rng.uniform(3, 6, 2000)
-    learnt = chapters.covariates.sentences.effective("horseshoe", narrow, wide)
+    learnt = chapters.covariates.sentences.effective("horseshoe", update(narrow, wide))
     assert "4.5 effective" in learnt
     assert "of the width of the prior's interval is left" in learnt
-    assert "mostly the prior" in chapters.covariates.sentences.effective("ard", wide, wide)
+    assert "mostly the prior" in chapters.covariates.sentences.effective("ard", update(wide, wide))
     assert "out of the prior's" in chapters.covariates.sentences.effective(
-        "ard", narrow, narrow + 20
+        "ard", update(narrow, narrow + 20)
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 
 from oulib import chapters, report
+from oulib.chapters.comparison import analysis
 from oulib.chapters.comparison import sentences as say
 from oulib.posterior.checks import Check, Verdict
 from oulib.posterior.compare import Difference
@@ -59,14 +60,14 @@ def rows(k, residual):
 def test_rows_with_a_high_k():
     k = np.append([0.9, 0.8], np.full(40, 0.1))
     far = np.append([6.0, -5.0], np.full(40, 0.7))
-    text = say.weak_rows("m", rows(k, far), 0.7)
+    text = say.weak_rows("m", analysis.weak_rows(rows(k, far), 0.7))
     assert "of 2 rows of 42 is above 0.70, 0.90 at most" in text
     assert "They are outliers" in text
-    text = say.weak_rows("m", rows(k / 2, np.full(42, 0.7)), 0.7)
+    text = say.weak_rows("m", analysis.weak_rows(rows(k / 2, np.full(42, 0.7)), 0.7))
     assert "no Pareto k is above 0.70; the highest is 0.45" in text
     assert "They are no outliers" in text
     k[1], far[1] = 0.1, 0.7
-    assert "It is an outlier" in say.weak_rows("m", rows(k, far), 0.7)
+    assert "It is an outlier" in say.weak_rows("m", analysis.weak_rows(rows(k, far), 0.7))
 
 
 def loo_of(elpd, k, good=0.7):
@@ -89,16 +90,16 @@ def left_out(elpd=None, refits=2, seconds=30.0, lengthened=0):
 def test_exact_refits():
     before = loo_of([-1, -6, -2, -1], [0.1, 0.9, 0.8, 0.75])
     near = left_out(loo_of([-1, -6.1, -2.1, -1], [0.1, 0, 0, 0.75]))
-    text = say.refitted("m", before, near)
+    text = say.refitted("m", analysis.refits(before, near))
     assert "each of the 2 outcomes" in text
     assert "0.80 to 0.90" in text
     assert "by 0.10 at most, and by −0.20 in sum: the approximation holds" in text
     assert "Another 1 row" in text
     far = left_out(loo_of([-1, -8, -2, -1], [0.1, 0, 0, 0]))
-    text = say.refitted("m", before, far)
+    text = say.refitted("m", analysis.refits(before, far))
     assert "elpd is −12.0 and not −10.0" in text
     assert "Another" not in text
-    assert "no row was refitted" in say.refitted("m", before, left_out(before))
+    assert "no row was refitted" in say.refitted("m", analysis.refits(before, left_out(before)))
 
 
 def test_the_cost_of_refits():
@@ -110,47 +111,69 @@ def test_the_cost_of_refits():
 
 def test_calibration():
     flat = (np.arange(2000) + 0.5) / 2000
-    assert "as uniform as chance allows" in say.calibrated("m", flat)
+    assert "as uniform as chance allows" in say.calibrated("m", analysis.calibration(flat))
     middle = 0.5 + 0.3 * (flat - 0.5)
-    assert "too wide for most rows." in say.calibrated("m", middle)
+    assert "too wide for most rows." in say.calibrated("m", analysis.calibration(middle))
     outliers = np.append(middle, np.full(100, 0.999))
-    assert "too narrow for the outliers" in say.calibrated("m", outliers)
+    assert "too narrow for the outliers" in say.calibrated("m", analysis.calibration(outliers))
     edges = np.where(flat < 0.5, flat / 2, 1 - (1 - flat) / 2)
-    assert "its predictions are too narrow" in say.calibrated("m", edges)
-    assert "lie below where it expects" in say.calibrated("m", np.clip(flat - 0.08, 0, 1))
-    assert "lie above where it expects" in say.calibrated("m", np.clip(flat + 0.08, 0, 1))
+    assert "its predictions are too narrow" in say.calibrated("m", analysis.calibration(edges))
+    assert "lie below where it expects" in say.calibrated(
+        "m", analysis.calibration(np.clip(flat - 0.08, 0, 1))
+    )
+    assert "lie above where it expects" in say.calibrated(
+        "m", analysis.calibration(np.clip(flat + 0.08, 0, 1))
+    )
 
 
 def test_the_band_holds_uniform_values():
     rng = np.random.default_rng(0)
     steps = np.arange(1, 501) / 500
     strays = [np.abs(np.sort(rng.random(500)) - steps).max() for _ in range(400)]
-    assert 0.9 < np.mean(np.array(strays) < say.band(500)) < 0.99
+    assert 0.9 < np.mean(np.array(strays) < analysis.band(500)) < 0.99
 
 
 def test_the_trap():
     honest, memory = loo_of([-1] * 4, [0.1] * 4), loo_of([-1] * 4, [0.9, 0.9, 0.9, 0.2])
     memory.p = 300.0
-    text = say.trap("m", honest, memory, (-100.0, -40.0))
+    text = say.trap("m", analysis.trap(honest, memory, (-100.0, -40.0)))
     assert "300 effective parameters for 4 rows, where it has 50" in text
     assert "above 0.7 in 75% of the rows against 0%" in text
     assert "WAIC rises by 60" in text
     assert "counted as skill" in text
     memory.p = 60.0
-    assert "the damage is small" in say.trap("m", honest, memory, (-100.0, -99.0))
+    assert "the damage is small" in say.trap("m", analysis.trap(honest, memory, (-100.0, -99.0)))
+
+
+def test_facts_of_predictions():
+    found = analysis.weak_rows(rows(np.array([0.9, 0.2]), np.array([-4.0, 1.0])), 0.7)
+    assert (found.rows, found.high, found.worst, found.shown) == (2, 1, 0.9, 1)
+    assert (found.typical, found.usual) == (4.0, 2.5)
+    before = loo_of([-1, -6, -2], [0.1, 0.9, 0.8])
+    refits = analysis.refits(before, left_out(loo_of([-1, -6.5, -2], [0.1, 0, 0.8])))
+    assert (refits.rows, refits.low_k, refits.high_k, refits.left) == (1, 0.9, 0.9, 1)
+    assert (refits.most, refits.total) == (0.5, -0.5)
+    assert (refits.exact, refits.approximate) == (-9.5, -9.0)
+    found = analysis.calibration(np.array([0.1, 0.3, 0.5, 0.999]))
+    assert (found.rows, found.middle, found.outer) == (4, 0.5, 0.25)
+    assert (found.average, found.distance) == pytest.approx((0.47475, 0.25))
+    assert analysis.wins(pd.Series([1.0, 0.0, -1.0])) == analysis.Wins(1, 3)
+    assert analysis.forecasts(forecast(0.2)) == analysis.Forecasts(3, 1, 0.2)
 
 
 def test_what_was_left_out_whole():
     gap = pd.Series([5.0, 4.0, -1.0])
-    text = say.ahead(Difference("iid", "ar1", 30.0, 5.0, 3), gap)
+    text = say.ahead(Difference("iid", "ar1", 30.0, 5.0, 3), analysis.wins(gap))
     assert text.startswith("ar1 predicts better than iid, by 30.0")
     assert "ar1 is ahead in 2 of 3 months" in text
     assert "rests on 3 months" in text
-    text = say.ahead(Difference("iid", "ar1", 1.0, 5.0, 48), pd.Series(np.ones(48)), "OU")
+    text = say.ahead(
+        Difference("iid", "ar1", 1.0, 5.0, 48), analysis.wins(pd.Series(np.ones(48))), "OU"
+    )
     assert "tie" in text
     assert "48 of 48 OUs" in text
     assert "rough" not in text
-    assert "worse" in say.ahead(Difference("iid", "ar1", -30.0, 5.0, 3), -gap)
+    assert "worse" in say.ahead(Difference("iid", "ar1", -30.0, 5.0, 3), analysis.wins(-gap))
 
 
 def forecast(sd):
@@ -162,7 +185,9 @@ def forecast(sd):
 
 
 def test_forecasts_in_words():
-    text = say.forecast_widths({"iid": forecast(1.0), "ar1": forecast(0.2)})
+    text = say.forecast_widths(
+        {"iid": analysis.forecasts(forecast(1.0)), "ar1": analysis.forecasts(forecast(0.2))}
+    )
     assert "standard deviation of 1.00 and holds 3 of 3" in text
     assert "standard deviation of 0.20 and holds 1 of 3" in text
 
@@ -225,4 +250,6 @@ def test_figure_of_ous(many):
 
 def test_sentences_keep_labels_text():
     assert "*" not in say.compared({"*b*": verdict("*b*", inapplicable="no")})
-    assert report.name("*b*") in say.weak_rows("*b*", rows(np.ones(3), np.ones(3)), 0.7)
+    assert report.name("*b*") in say.weak_rows(
+        "*b*", analysis.weak_rows(rows(np.ones(3), np.ones(3)), 0.7)
+    )

@@ -15,6 +15,7 @@ from oulib import BASELINE, Panel, chapters, simulate
 from oulib.chapters.correlations import analysis as correlations
 from oulib.model.groups import time
 from oulib.posterior.checks import Check, Verdict
+from oulib.posterior.estimate import UnderTwo, against_replicates, estimate, under_two
 
 DRAWS = 20_000
 
@@ -247,11 +248,13 @@ def test_the_sign_of_a_correlation_in_words() -> None:
         return xr.DataArray(mean + 0.1 * rng.normal(size=(2, 500)), dims=("chain", "draw"))
 
     assert "strong evidence that intercepts and slopes are positively" in (
-        chapters.correlations.sentences.correlation(draws(0.5))
+        chapters.correlations.sentences.correlation(estimate(draws(0.5)))
     )
-    assert "are negatively correlated" in chapters.correlations.sentences.correlation(draws(-0.5))
+    assert "are negatively correlated" in chapters.correlations.sentences.correlation(
+        estimate(draws(-0.5))
+    )
     assert "The sign of the correlation of intercepts and slopes is not settled" in (
-        chapters.correlations.sentences.correlation(draws(0.0))
+        chapters.correlations.sentences.correlation(estimate(draws(0.0)))
     )
 
 
@@ -300,12 +303,16 @@ def scales(mean: float, effects: tuple[str, ...] = ("alpha", "beta", "trend")) -
     return xr.Dataset({"sigma_ou": (dims, values)}, coords={"effect": list(effects)})
 
 
+def of_ous(posterior: dict[str, xr.Dataset]) -> UnderTwo:
+    return under_two({prior: tree["sigma_ou"] for prior, tree in posterior.items()}, "effect")
+
+
 def test_priors_of_scales_in_words() -> None:
     same = {"half-normal": scales(0.5), "half-Student-t": scales(0.51)}
-    assert "does not matter here" in chapters.correlations.sentences.scales(same)
-    assert "scale of the OUs' trends is 0.5" in chapters.correlations.sentences.scales(same)
+    assert "does not matter here" in chapters.correlations.sentences.scales(of_ous(same))
+    assert "scale of the OUs' trends is 0.5" in chapters.correlations.sentences.scales(of_ous(same))
     other = {"half-normal": scales(0.5), "half-Student-t": scales(0.7)}
-    assert "the family of the prior shows" in chapters.correlations.sentences.scales(other)
+    assert "the family of the prior shows" in chapters.correlations.sentences.scales(of_ous(other))
 
 
 def test_few_ous_in_words() -> None:
@@ -313,37 +320,62 @@ def test_few_ous_in_words() -> None:
         {"sd": 0.38, "prior_sd": 0.41, "distance": 0.1, "q5": -0.5, "q95": 0.7, "truth": 0.3},
         index=["alpha, beta", "alpha, trend", "beta, trend"],
     )
-    text = chapters.correlations.sentences.few(table, 7)
+    text = chapters.correlations.sentences.few(correlations.few(table), 7)
     assert "All of them are mostly the prior" in text
     assert "hold 3 of 3 true" in text
     assert "1.20 wide" in text
     some = table.assign(distance=[0.1, 0.7, 0.7], truth=[0.9, 0.3, 0.3])
-    assert "1 of them is mostly the prior" in chapters.correlations.sentences.few(some, 7)
-    assert "hold 2 of 3 true" in chapters.correlations.sentences.few(some, 7)
+    assert "1 of them is mostly the prior" in chapters.correlations.sentences.few(
+        correlations.few(some), 7
+    )
+    assert "hold 2 of 3 true" in chapters.correlations.sentences.few(correlations.few(some), 7)
     two = table.assign(distance=[0.1, 0.1, 0.7])
-    assert "2 of them are mostly" in chapters.correlations.sentences.few(two, 7)
+    assert "2 of them are mostly" in chapters.correlations.sentences.few(correlations.few(two), 7)
     none = table.assign(distance=0.7).drop(columns="truth")
-    assert "moved or narrowed every one" in chapters.correlations.sentences.few(none, 40)
-    assert "true" not in chapters.correlations.sentences.few(none, 40)
+    assert "moved or narrowed every one" in chapters.correlations.sentences.few(
+        correlations.few(none), 40
+    )
+    assert "true" not in chapters.correlations.sentences.few(correlations.few(none), 40)
 
 
 def test_trends_in_words() -> None:
     rng = np.random.default_rng(0)
     prior = np.abs(rng.normal(size=4000))
-    there = chapters.correlations.sentences.trends(rng.normal(0.3, 0.02, 4000), prior)
+
+    def say(posterior: np.ndarray) -> str:
+        return chapters.correlations.sentences.trends(correlations.trends(posterior, prior))
+
+    there = say(rng.normal(0.3, 0.02, 4000))
     assert "strong evidence that OUs have trends of their own" in there
-    gone = chapters.correlations.sentences.trends(np.abs(rng.normal(0, 0.02, 4000)), prior)
+    gone = say(np.abs(rng.normal(0, 0.02, 4000)))
     assert "strong evidence that OUs hardly drift apart" in gone
-    between = chapters.correlations.sentences.trends(rng.normal(0.11, 0.02, 4000), prior)
+    between = say(rng.normal(0.11, 0.02, 4000))
     assert "little evidence that OUs have trends of their own" in between
 
 
 def test_trend_check_in_words() -> None:
     values = {"base*line": np.linspace(0.1, 0.2, 100), "trend": np.linspace(0.2, 0.4, 100)}
-    text = chapters.correlations.sentences.trend_check(0.3, values, "the demonstration")
+
+    def say(observed: float, where: str) -> str:
+        found = {model: against_replicates(observed, each) for model, each in values.items()}
+        return chapters.correlations.sentences.trend_check(observed, found, where)
+
+    text = say(0.3, "the demonstration")
     assert "drift apart like this surprise it" in text
     assert "base&#42;line" in text
     assert text.endswith("it produces OUs that drift apart like this.")
-    assert "stay together like this surprise it" in chapters.correlations.sentences.trend_check(
-        0.05, values, "the panel"
+    assert "stay together like this surprise it" in say(0.05, "the panel")
+
+
+def test_facts_of_trends_and_of_pairs() -> None:
+    found = correlations.trends(np.array([0.05, 0.2, 0.3, 0.4]), np.array([0.05, 0.2]))
+    assert (found.relevant, found.relevant_before) == (0.75, 0.5)
+    assert found.scale.after.median == pytest.approx(0.25)
+    table = pd.DataFrame(
+        {"sd": 0.2, "prior_sd": 0.4, "distance": [0.1, 0.7], "q5": -0.5, "q95": [0.7, 0.5]},
+        index=["alpha, beta", "beta, trend"],
     )
+    pairs = correlations.few(table)
+    assert (pairs.left["beta, trend"], pairs.distance["beta, trend"]) == (0.5, 0.7)
+    assert (pairs.width, pairs.inside) == (pytest.approx(1.1), None)
+    assert correlations.few(table.assign(truth=0.6)).inside == 1

@@ -13,10 +13,18 @@ import xarray as xr
 
 from oulib import UPGRADED, chapters, effects, report, simulate
 from oulib.chapters.findings import sentences as findings
+from oulib.chapters.findings.analysis import outside_band, spread_of_slopes
 from oulib.panel import describe
 from oulib.posterior import predict
 from oulib.posterior.checks import Verdict
-from oulib.posterior.effects import by_model, manager_table, readings, typical_move
+from oulib.posterior.effects import (
+    by_model,
+    manager_table,
+    readings,
+    slopes_of_ous,
+    typical_move,
+)
+from oulib.posterior.estimate import update
 from oulib.sampling.diagnostics import Check
 
 
@@ -86,11 +94,32 @@ def test_average_effect(relevant: float, says: str) -> None:
 def test_correlation_says_when_it_is_the_prior() -> None:
     rng = np.random.default_rng(0)
     prior = rng.uniform(-1, 1, 4000)
-    assert "mostly the prior" in findings.correlation(prior, prior, "the OUs")
+    assert "mostly the prior" in findings.correlation(update(prior, prior), "the OUs")
     sharp = rng.normal(0.6, 0.05, 4000)
-    text = findings.correlation(sharp, prior, "the OUs")
+    text = findings.correlation(update(sharp, prior), "the OUs")
     assert "mostly the prior" not in text
     assert "strong evidence that it is positive" in text
+
+
+def slopes_with(spread: float, mean: float) -> SimpleNamespace:
+    rng = np.random.default_rng(0)
+    mu = mean + 0.01 * rng.normal(size=(2, 200))
+    beta = mu[..., None] + spread * np.array([-1.0, 1.0])
+    posterior = {"mu_beta": (("chain", "draw"), mu), "beta": (("chain", "draw", "ou"), beta)}
+    return SimpleNamespace(posterior=xr.Dataset(posterior))
+
+
+def test_the_spread_of_slopes() -> None:
+    found = spread_of_slopes(slopes_with(0.2, 0.1))
+    assert found.sd.mean == pytest.approx(0.2)
+    assert found.ratio.median == pytest.approx(2, rel=0.05)
+    text = findings.spread_of_slopes(found)
+    assert "a standard deviation of 0.20 (90% interval 0.20 to 0.20)" in text
+    assert "OUs differ a good deal" in text
+    small = findings.spread_of_slopes(spread_of_slopes(slopes_with(0.02, 0.3)))
+    assert "what holds on average holds for most OUs" in small
+    open_ = findings.spread_of_slopes(spread_of_slopes(slopes_with(0.1, 0.2)))
+    assert "cannot be said with confidence" in open_
 
 
 def test_calibration_by_respondents() -> None:
@@ -125,9 +154,13 @@ def test_spread_by_ou_sees_ous_that_differ_in_noise() -> None:
     sd = ("sample", "ou"), np.sqrt(rng.chisquare(30, (400, 40)) / 30)
     replicated = xr.Dataset({"sd": sd})
     same = xr.Dataset({"sd": ("ou", np.sqrt(rng.chisquare(30, 40) / 30))})
-    assert "about as many as should" in findings.by_ou(same, replicated)
+    found = outside_band(same, replicated)
+    low, high = (replicated["sd"].quantile(q, "sample") for q in (0.05, 0.95))
+    assert found.ous == 40
+    assert found.outside == int(((same["sd"] < low) | (same["sd"] > high)).sum())
+    assert "about as many as should" in findings.by_ou(outside_band(same, replicated))
     assert "differ in how noisy they are" in findings.by_ou(
-        same * np.repeat([0.5, 1.5], 20), replicated
+        outside_band(same * np.repeat([0.5, 1.5], 20), replicated)
     )
 
 
@@ -229,8 +262,8 @@ def test_what_is_said_of_ous_says_how_many_of_them_will_be_wrong() -> None:
         },
         index=["(mean)", "a", "b", "c", "d"],
     )
-    text = report.ou_slopes(table)
+    text = report.ou_slopes(slopes_of_ous(table))
     assert "above zero for 2 of 4 OUs and below zero for 1." in text
     assert "0.1 of these 3 would have the other sign" in text
     assert "belongs to c" in text
-    assert "By their own" not in report.ou_slopes(table.loc[["(mean)", "a", "d"]])
+    assert "By their own" not in report.ou_slopes(slopes_of_ous(table.loc[["(mean)", "a", "d"]]))

@@ -196,10 +196,14 @@ def test_a_known_site_narrows_a_new_ou(gappy: Panel) -> None:
     assert (shown[gappy.sites[1]] > shown["with history"]).all()
     with pytest.raises(UserError, match="no site Nowhere"):
         forecast.new_ou(made, 2, sites=("Nowhere",))
-    text = chapters.next_survey.sentences.new_ou_width("site", shown)
+    text = chapters.next_survey.sentences.new_ou_width("site", forecast.new_ou_widths(shown))
     assert "Knowing the site narrows it" in text
+    found = forecast.new_ou_widths(shown)
+    assert found.month == shown.index[0]
+    assert (found.own, found.unknown) == tuple(shown.iloc[0, :2])
+    assert found.known == found.new[gappy.sites[1]] == shown.iloc[0, 2]
     flat = shown.assign(**{"unknown site": 1.0, gappy.sites[1]: 1.0, "with history": 1.0})
-    text = chapters.next_survey.sentences.new_ou_width("site", flat)
+    text = chapters.next_survey.sentences.new_ou_width("site", forecast.new_ou_widths(flat))
     assert "hardly narrows" in text
     assert "next to nothing" in text
     quantiles = forecast.table(found)

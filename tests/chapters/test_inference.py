@@ -284,14 +284,20 @@ def funnel(low: float, where: np.ndarray | None = None) -> xr.Dataset:
 
 def test_divergences_in_words() -> None:
     neck, everywhere = np.arange(1000) < 20, np.arange(1000) % 50 == 0
-    text = chapters.inference.sentences.divergences(funnel(0.0, neck), funnel(-1.0))
+    text = chapters.inference.sentences.divergences(
+        inference.divergences(funnel(0.0, neck), funnel(-1.0))
+    )
     assert "20 transitions of 1,000 diverged, 100%" in text
     assert "funnel is narrow" in text
     assert "missing" in text
-    text = chapters.inference.sentences.divergences(funnel(-1.0, everywhere), funnel(-1.0))
+    text = chapters.inference.sentences.divergences(
+        inference.divergences(funnel(-1.0, everywhere), funnel(-1.0))
+    )
     assert "not sit in the neck alone" in text
     assert "about its share" in text
-    text = chapters.inference.sentences.divergences(funnel(-5.0), funnel(-1.0))
+    text = chapters.inference.sentences.divergences(
+        inference.divergences(funnel(-5.0), funnel(-1.0))
+    )
     assert "No transition diverged" in text
     assert "stuck" in text
 
@@ -321,11 +327,18 @@ def test_monte_carlo_error_in_words() -> None:
 
 def test_precision_in_words() -> None:
     table = pd.DataFrame({"mcse_mean": [0.01, 0.02], "sd": [1.0, 1.0]}, index=["a", "b_c"])
-    text = chapters.inference.sentences.precision(table)
+    text = chapters.inference.sentences.precision(inference.precision(table))
     assert "2% at most" in text
     assert "b&#95;c" in text
     assert "two digits" in text
-    assert "still moving" in chapters.inference.sentences.precision(table.assign(sd=0.1))
+    assert "still moving" in chapters.inference.sentences.precision(
+        inference.precision(table.assign(sd=0.1))
+    )
+
+
+def sds(table: pd.DataFrame, form: str) -> str:
+    found = inference.sds(table, list(chapters.inference.sentences.GROUPS))
+    return chapters.inference.sentences.sds(found, form)
 
 
 def ratios(scale: float, truth: bool = True) -> pd.DataFrame:
@@ -336,20 +349,32 @@ def ratios(scale: float, truth: bool = True) -> pd.DataFrame:
 
 
 def test_variational_errors_in_words() -> None:
-    text = chapters.inference.sentences.sds(ratios(0.6), "mean-field")
+    text = sds(ratios(0.6), "mean-field")
     assert "the average slope 0.60" in text
     assert "0.60 in the median" in text
     assert "6 have a standard deviation more than a tenth too small and 0" in text
     assert "by 0.50 at most, for mu&#95;beta" in text
-    assert "and 6 one more than a tenth too large" in chapters.inference.sentences.sds(
-        ratios(1.3), "x"
-    )
-    narrow = chapters.inference.sentences.held(ratios(0.6), "mean-field")
+    assert "and 6 one more than a tenth too large" in sds(ratios(1.3), "x")
+    narrow = chapters.inference.sentences.held(inference.held(ratios(0.6)), "mean-field")
     assert "worse than none" in narrow
     assert "0 lie inside its intervals and 3 inside those by NUTS" in narrow
-    right = chapters.inference.sentences.held(ratios(1.0, truth=False), "full-rank")
+    right = chapters.inference.sentences.held(inference.held(ratios(1.0, truth=False)), "full-rank")
     assert "None of them is far" in right
     assert "true" not in right
+
+
+def test_facts_of_approximations() -> None:
+    found = inference.sds(ratios(0.6), ["beta", "absent"])
+    assert found.groups == {"beta": inference.Ratios({f"beta[{k}]": 0.6 for k in "abc"}, 0.6)}
+    assert (found.parameters, found.low, found.high) == (6, 6, 0)
+    assert (found.shift, found.most_shift, found.shifted) == (0.1, 0.5, "mu_beta")
+    assert inference.held(ratios(0.6)).true_slopes == inference.Inside(3, 0, 3)
+    assert inference.held(ratios(0.6)).true == inference.Inside(6, 0, 6)
+    assert inference.held(ratios(1.0, truth=False)).true is None
+    table = pd.DataFrame({"mcse_mean": [0.01, 0.03], "sd": [1.0, 1.0]}, index=["a", "b"])
+    assert inference.precision(table) == inference.Precision(2, 0.02, 0.03, "b")
+    neck = inference.divergences(funnel(0.0, np.arange(1000) < 20), funnel(-1.0))
+    assert (neck.transitions, neck.diverging, neck.below, neck.visited) == (1000, 20, 1.0, 0.0)
 
 
 def test_trust_in_words() -> None:

@@ -66,23 +66,29 @@ def test_a_summary_tells_the_chains_from_the_licence() -> None:
 
 
 def test_what_is_said_of_it_follows_the_table() -> None:
-    say = chapters.licence.sentences
-    assert "2 panels of each of 2 kinds" in say.measured(FITS)
-    assert "baseline, and where it may not, robust" in say.measured(FITS)
-    assert say.following(FITS).startswith("Of 2 panels that follow the model, 0 are left")
-    assert "hold 85%" in say.following(FITS)
-    assert "3 of 12 signs that baseline" in say.overall(FITS)
-    assert "(25.0%)" in say.overall(FITS)
-    assert "2 of 12 (16.7%)" in say.overall(FITS)
-    assert "let expect 1." in say.overall(FITS)
-    assert say.overall(FITS).endswith("1 of 6 (16.7%).")
-    assert "unequal noise of OUs, moderate (80.0%)" in say.short(FITS)
-    assert "known to 5%" in say.short(FITS)
-    fine = [one for one in FITS if one.kind == "clean"]
-    assert "In no kind" in say.short(fine)
-    assert "the least is 85%" in say.short(fine)
+    say, table = chapters.licence.sentences, operating.summary(FITS)
+    signs, error = operating.signs(FITS), operating.typical_error(table)
+    assert (signs.first, signs.alone["wrong"], signs.said["wrong"]) == ("baseline", 3, 2)
+    assert error == pytest.approx(0.05)
+    assert "2 panels of each of 2 kinds" in say.measured(table, operating.models(FITS))
+    assert "baseline, and where it may not, robust" in say.measured(table, operating.models(FITS))
+    assert say.following(table).startswith("Of 2 panels that follow the model, 0 are left")
+    assert "hold 85%" in say.following(table)
+    assert "3 of 12 signs that baseline" in say.overall(signs)
+    assert "(25.0%)" in say.overall(signs)
+    assert "2 of 12 (16.7%)" in say.overall(signs)
+    assert "let expect 1." in say.overall(signs)
+    assert say.overall(signs).endswith("1 of 6 (16.7%).")
+    assert "unequal noise of OUs, moderate (80.0%)" in say.short(table, error)
+    assert "known to 5%" in say.short(table, error)
+    clean = [one for one in FITS if one.kind == "clean"]
+    fine = operating.summary(clean)
+    assert "In no kind" in say.short(fine, error)
+    assert "the least is 85%" in say.short(fine, error)
     bent = replace(AMBER, kind="shift3")
-    assert "from these: a level that shifts once, strong" in say.short([*fine, bent])
+    assert "from these: a level that shifts once, strong" in say.short(
+        operating.summary([*clean, bent]), error
+    )
 
 
 def test_the_published_table_is_complete() -> None:

@@ -313,17 +313,19 @@ def test_words_on_checked_statistics() -> None:
 def test_words_on_signs() -> None:
     beta = xr.DataArray(np.ones((2, 5, 3)), dims=("chain", "draw", "ou"))
     beta[1] = -1
-    text = chapters.misspecification.sentences.signs(result(r_hat=1.7, opposed=0.8), beta)
+    chains = misspecification.by_chain(beta)
+    assert chains == [1.0, -1.0]
+    text = chapters.misspecification.sentences.signs(result(r_hat=1.7, opposed=0.8), chains)
     assert "1.70" in text
     assert "By chain the average slope is 1.00 and −1.00" in text
     assert "For 80% of the OUs one chain is sure" in text
     assert "do not agree either" in chapters.misspecification.sentences.signs(
-        result(r_hat=1.2), beta
+        result(r_hat=1.2), chains
     )
     assert "The chains agree, signs included" in chapters.misspecification.sentences.signs(
-        result(), beta
+        result(), chains
     )
-    assert "the true" not in chapters.misspecification.sentences.signs(result(truth=np.nan), beta)
+    assert "the true" not in chapters.misspecification.sentences.signs(result(truth=np.nan), chains)
 
 
 def test_words_on_paths() -> None:
@@ -333,12 +335,16 @@ def test_words_on_paths() -> None:
     table = pd.DataFrame({"chain": 0, "ou": ou, "size": noise, "noise_ou": noise, "true": true})
     assert (
         "the size of slopes follows the noise"
-        in chapters.misspecification.sentences.variance_path(table)
+        in chapters.misspecification.sentences.variance_path(misspecification.variance_path(table))
     )
-    by_chance = chapters.misspecification.sentences.variance_path(table.assign(size=-noise))
+    by_chance = chapters.misspecification.sentences.variance_path(
+        misspecification.variance_path(table.assign(size=-noise))
+    )
     assert "does not follow the noise" in by_chance
     some = table.assign(size=noise + np.tile([0.0, 5.0, -2.0], 10))
-    assert "may be chance" in chapters.misspecification.sentences.variance_path(some)
+    assert "may be chance" in chapters.misspecification.sentences.variance_path(
+        misspecification.variance_path(some)
+    )
     assert "evidence" not in by_chance  # a p value is no posterior probability
     both = chapters.misspecification.sentences.factor_path(
         np.array([0.95, -0.9]), np.array([0.1, -0.1])
@@ -369,14 +375,17 @@ def test_words_on_repairs() -> None:
     }
     table = pd.DataFrame({key: vars(value) for key, value in fits.items()}).T.convert_dtypes()
     table.index.names = ["panel", "model"]
-    text = chapters.misspecification.sentences.repairs(table)
+    text = chapters.misspecification.sentences.repairs(misspecification.repaired(table))
     assert "*noise* slopes may be read off `by_ou`, and not off `baseline`." in text
     assert "too few true slopes lie in the 90% intervals of `by_ou` (30%)" in text
     assert "*none* slopes may be read off no model." in text
 
 
 def test_words_on_months_and_cost() -> None:
-    months = chapters.misspecification.sentences.independent_months
+    def months(lower: list[Outcome], upper: list[Outcome]) -> str:
+        found = (misspecification.together(results) for results in (lower, upper))
+        return chapters.misspecification.sentences.independent_months(*found)
+
     good, bad = [result()] * 2, [result(coverage=0.5), result()]
     text = months(bad, good)
     assert "Over 2 such panels 70% of the true slopes" in text
@@ -404,18 +413,29 @@ def test_words_on_the_own_panel() -> None:
 
     values = {"phi_u": 0.9, "sigma_u": 0.3, "sigma_y": 0.1, "sigma_noise_ou": 0.5}
     posterior = xr.Dataset({name: draws(v) for name, v in (values | {"beta_between": 0.2}).items()})
-    text = chapters.misspecification.sentences.own(posterior)
+    text = chapters.misspecification.sentences.own(misspecification.learned(posterior))
     assert "by 0.90" in text
     assert "make up 98% of the variance" in text  # 0.09 / 0.19 = 0.474; 0.474 / 0.484
     assert "Most of what the specification calls noise lasts" in text
     assert "a factor of 5.2" in text  # exp(2 * 1.645 * 0.5)
-    small = chapters.misspecification.sentences.own(posterior.assign(sigma_u=draws(0.001)))
+    small = chapters.misspecification.sentences.own(
+        misspecification.learned(posterior.assign(sigma_u=draws(0.001)))
+    )
     assert "Hardly any" in small
     assert "left to the prior" in small
     assert "carries over" not in small
     assert "A part of what" in chapters.misspecification.sentences.own(
-        posterior.assign(sigma_u=draws(0.03))
+        misspecification.learned(posterior.assign(sigma_u=draws(0.03)))
     )
+
+
+def test_facts_of_fits_together() -> None:
+    found = misspecification.together([result(coverage=0.5, error=0.3), result(sound=False)])
+    assert (found.panels, found.stuck) == (2, 1)
+    assert found.coverage == pytest.approx((0.5 + result().coverage) / 2)
+    assert found.error == pytest.approx(np.sqrt((0.3**2 + result().error ** 2) / 2))
+    assert result(coverage=0.3).too_few
+    assert not result().too_few
 
 
 # --- figures

@@ -13,10 +13,12 @@ from scipy import integrate, stats
 
 from oulib import SITE, UPGRADED, Fit, Panel, Priors, Sampling, build_model, chapters, simulate
 from oulib import recover_latent as recover
+from oulib.chapters.mnar import analysis
 from oulib.chapters.mnar.analysis import stories, typical
 from oulib.model.draws.density import model_sums, row_density
 from oulib.model.spec import ModelSpec
 from oulib.panel.describe import response_by_wave, response_gap, unanswered_rows
+from oulib.posterior.estimate import against_replicates
 from oulib.posterior.predict import Coverage, _answered, regenerate
 
 pytestmark = pytest.mark.filterwarnings("ignore:Numba will use object mode")
@@ -128,7 +130,7 @@ def test_two_stories_say_the_same_of_what_was_observed(upgraded: Fit) -> None:
         (outcome + response).transpose("chain", "draw", "row"),
         atol=1e-3,
     )
-    text = chapters.mnar.sentences.same_fit(told["observed"])
+    text = chapters.mnar.sentences.same_fit(analysis.stories_apart(told["observed"]))
     assert "rounding, and nothing else" in text
     assert "5 unanswered rows" in text
 
@@ -194,15 +196,19 @@ def response_fit(rho: float, sd: float, truth: xr.Dataset | None = None) -> Simp
 
 
 def test_dependence_in_words() -> None:
-    up = chapters.mnar.sentences.depends(response_fit(1.5, 0.3))
+    up = chapters.mnar.sentences.depends(analysis.dependence(response_fit(1.5, 0.3)))
     assert "strong evidence that OUs answer more often" in up
     assert "probability 0.19" in up
     assert "0.81" in up
     known = xr.Dataset({"rho_x": 1.25})
-    assert "truth is 1.25" in chapters.mnar.sentences.depends(response_fit(1.5, 0.3, known))
+    assert "truth is 1.25" in chapters.mnar.sentences.depends(
+        analysis.dependence(response_fit(1.5, 0.3, known))
+    )
     assert "truth" not in up
-    assert "answer less often" in chapters.mnar.sentences.depends(response_fit(-1.5, 0.3))
-    nothing = chapters.mnar.sentences.depends(response_fit(0.0, 0.9))
+    assert "answer less often" in chapters.mnar.sentences.depends(
+        analysis.dependence(response_fit(-1.5, 0.3))
+    )
+    nothing = chapters.mnar.sentences.depends(analysis.dependence(response_fit(0.0, 0.9)))
     assert "little evidence that nonresponse depends" in nothing
     assert "mostly the prior" in nothing
     assert "mostly the prior" not in up
@@ -210,11 +216,16 @@ def test_dependence_in_words() -> None:
 
 def test_unanswered_scores_in_words() -> None:
     truth = np.full(3, -0.6)
-    text = chapters.mnar.sentences.unanswered(cube(-0.1, 0.1), cube(-0.5, 0.1), truth)
+
+    def say(*both: xr.DataArray, truth: np.ndarray | None = None) -> str:
+        found = (analysis.scores(draws, truth) for draws in both)
+        return chapters.mnar.sentences.unanswered(*found)
+
+    text = say(cube(-0.1, 0.1), cube(-0.5, 0.1), truth=truth)
     assert "moves them down by 0.4" in text
     assert "off by 0.5" in text
     assert "3 planned rows" in text
-    same = chapters.mnar.sentences.unanswered(cube(-0.1, 0.1), cube(-0.1, 0.1))
+    same = say(cube(-0.1, 0.1), cube(-0.1, 0.1))
     assert "hardly moves them" in same
     assert "truth" not in same
 
@@ -246,15 +257,22 @@ def test_shifts_of_parameters_in_words() -> None:
 
 def test_twins_in_words() -> None:
     truth = np.full(3, -0.9)
-    apart = chapters.mnar.sentences.twins(cube(-0.9, 0.05), cube(-0.4, 0.05, seed=1), truth)
+    apart = chapters.mnar.sentences.twins(
+        analysis.twins(cube(-0.9, 0.05), cube(-0.4, 0.05, seed=1), truth)
+    )
     assert "no observation can decide" in apart
     assert "nearer to the first" in apart
-    close = chapters.mnar.sentences.twins(cube(-0.5, 0.02), cube(-0.5, 0.02, seed=1))
+    close = chapters.mnar.sentences.twins(
+        analysis.twins(cube(-0.5, 0.02), cube(-0.5, 0.02, seed=1))
+    )
     assert "hardly differ" in close
     assert "simulated" not in close
-    wide = chapters.mnar.sentences.twins(cube(-0.3, 0.33), cube(0.0, 0.0, seed=1))  # holds 0, just
+    # The interval holds 0, just.
+    wide = chapters.mnar.sentences.twins(analysis.twins(cube(-0.3, 0.33), cube(0.0, 0.0, seed=1)))
     assert "hardly differ" not in wide
-    whole = chapters.mnar.sentences.all_planned(cube(-1, 0.0), cube(0, 0.0), cube(1, 0.0, rows=9))
+    whole = chapters.mnar.sentences.all_planned(
+        analysis.all_planned(cube(-1, 0.0), cube(0, 0.0), cube(1, 0.0, rows=9))
+    )
     assert "is 1.00 (1.00 to 1.00)" in whole
     assert "0.50" in whole
     assert "0.75" in whole
@@ -263,17 +281,47 @@ def test_twins_in_words() -> None:
 
 def test_replicates_in_words() -> None:
     rates = np.random.default_rng(0).normal(0.6, 0.02, (300, 4))
-    assert "as it should be" in chapters.mnar.sentences.response_rate(np.full(4, 0.6), rates)
-    assert "4 of 4 waves lie" in chapters.mnar.sentences.response_rate(np.full(4, 0.6), rates)
-    assert "do not agree" in chapters.mnar.sentences.response_rate(np.full(4, 0.9), rates)
+    assert "as it should be" in chapters.mnar.sentences.response_rate(
+        analysis.response_rate(np.full(4, 0.6), rates)
+    )
+    assert "4 of 4 waves lie" in chapters.mnar.sentences.response_rate(
+        analysis.response_rate(np.full(4, 0.6), rates)
+    )
+    assert "do not agree" in chapters.mnar.sentences.response_rate(
+        analysis.response_rate(np.full(4, 0.9), rates)
+    )
     gaps = np.random.default_rng(0).normal(0.1, 0.02, 300)
-    assert "ordinary" in chapters.mnar.sentences.response_gap(0.1, gaps)
-    assert "surprises" in chapters.mnar.sentences.response_gap(0.3, gaps)
-    assert "cannot be compared" in chapters.mnar.sentences.response_gap(float("nan"), gaps)
+    assert "ordinary" in chapters.mnar.sentences.response_gap(against_replicates(0.1, gaps))
+    assert "surprises" in chapters.mnar.sentences.response_gap(against_replicates(0.3, gaps))
+    assert "cannot be compared" in chapters.mnar.sentences.response_gap(
+        against_replicates(float("nan"), gaps)
+    )
     assert "too narrow" in chapters.mnar.sentences.outcome_coverage(Coverage(0.8, 0.87, 0.92))
     assert "as many as should" in chapters.mnar.sentences.outcome_coverage(
         Coverage(0.9, 0.87, 0.92)
     )
+
+
+def test_facts_about_scores() -> None:
+    found = analysis.scores(cube(-0.1, 0.0), np.array([0.0, 0.0, 0.3]))
+    assert (found.rows, found.average.mean) == (3, pytest.approx(-0.1))
+    assert (found.truth, found.error) == pytest.approx((0.1, np.sqrt((0.01 + 0.01 + 0.16) / 3)))
+    assert np.isnan(analysis.scores(cube(-0.1, 0.0)).error)
+    two = analysis.twins(cube(1.0, 0.0), cube(0.25, 0.0))
+    assert (two.mnar, two.mar, two.gap.mean, two.truth) == (1.0, 0.25, 0.75, None)
+    whole = analysis.all_planned(cube(-1, 0.0), cube(0, 0.0), cube(1, 0.0, rows=9))
+    assert (whole.silent, whole.answered.mean) == (0.25, 1.0)
+    assert (whole.mnar.mean, whole.mar.mean) == (0.5, 0.75)
+
+
+def test_facts_about_answers() -> None:
+    found = analysis.dependence(response_fit(1.0, 0.0))
+    assert (found.below, found.above) == pytest.approx((1 / (1 + np.e), np.e / (1 + np.e)))
+    assert (found.rho.mean, found.truth) == (1.0, None)
+    rates = np.array([[0.5, 0.5], [0.7, 0.9]])
+    rate = analysis.response_rate(np.array([0.6, 0.2]), rates)
+    assert (rate.waves, rate.inside) == (2, 1)
+    assert (rate.rate, rate.low, rate.high) == pytest.approx((0.4, 0.515, 0.785))
 
 
 def test_the_typical_row_is_the_median_one() -> None:

@@ -242,10 +242,10 @@ def test_refits_agree_with_the_closed_form(fitted_plan: tuple[Fit, planning.Plan
     for say in (
         chapters.next_survey.sentences.designs,
         chapters.next_survey.sentences.reliabilities,
-        chapters.next_survey.sentences.signs,
     ):
         assert len(say(plan)) > 60
-    assert len(chapters.next_survey.sentences.reused(plan)) > 40
+    assert len(chapters.next_survey.sentences.signs(plan, planning.told(plan))) > 60
+    assert len(chapters.next_survey.sentences.reused(planning.spent(plan))) > 40
     curves = planning.curves(result, range(2, 21), (8, 40))
     assert curves.sel(respondents=40, waves=20) == pytest.approx(table["formula_sd"].iloc[3])
     chapters.next_survey.figures.designs(curves, table, 0.05).canvas.draw()
@@ -326,15 +326,27 @@ def test_designs_in_words(closed: list[float], said: str) -> None:
 
 
 def test_signs_and_seconds_in_words() -> None:
-    assert "None of these designs" in chapters.next_survey.sentences.signs(
-        made_plan(formula_probability=0.6)
-    )
-    assert "good hints" in chapters.next_survey.sentences.signs(made_plan(formula_probability=0.9))
-    assert "would tell the sign" in chapters.next_survey.sentences.signs(
-        made_plan(formula_probability=0.99)
-    )
-    assert "compiled once" in chapters.next_survey.sentences.reused(made_plan())
+
+    def signs(plan: planning.Plan) -> str:
+        return chapters.next_survey.sentences.signs(plan, planning.told(plan))
+
+    assert "None of these designs" in signs(made_plan(formula_probability=0.6))
+    assert "good hints" in signs(made_plan(formula_probability=0.9))
+    assert "would tell the sign" in signs(made_plan(formula_probability=0.99))
+    assert "compiled once" in chapters.next_survey.sentences.reused(planning.spent(made_plan()))
     twice = replace(made_plan(), seconds=np.array([[20.0, 1.0], [19.0, 1.0]]))
-    assert "compiled 2 times, in 19.5 seconds each" in chapters.next_survey.sentences.reused(twice)
+    assert "compiled 2 times, in 19.5 seconds each" in chapters.next_survey.sentences.reused(
+        planning.spent(twice)
+    )
     assert "0.60 for changes within" in chapters.next_survey.sentences.reliabilities(made_plan())
     assert "4 waves" in chapters.next_survey.sentences.now(Design(4, 20.0), 0.9)
+
+
+def test_facts_of_refits() -> None:
+    seconds = np.array([[20.0, 1.0], [1.0, 3.0], [0.5, 2.0]])
+    found = planning.spent(replace(made_plan(), seconds=seconds))
+    assert found == planning.Spent(3, 2.0, 1, 20.0, 20.0, 1.0)
+    plan = made_plan()
+    told = planning.told(plan)
+    assert told.right == pytest.approx(plan.table["right"].mean())
+    assert told.probability == pytest.approx(plan.table["probability"].mean())

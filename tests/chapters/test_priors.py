@@ -357,35 +357,41 @@ OBSERVED = xr.Dataset(
 
 
 def test_expected_data_in_words(small: Panel) -> None:
-    text = chapters.priors.sentences.expected_data("base_line", facts(5.0), OBSERVED, small)
+    text = chapters.priors.sentences.expected_data(
+        "base_line", priors.expected_data(facts(5.0), OBSERVED), small.scale.s_y
+    )
     assert "base&#95;line" in text
     assert "wider than it need be" in text
     assert "lies inside" in text
     ordinary = chapters.priors.sentences.expected_data(
-        "m", facts(1.0, spread=0.01), OBSERVED, small
+        "m", priors.expected_data(facts(1.0, spread=0.01), OBSERVED), small.scale.s_y
     )
     assert "on the scale of the data" in ordinary
     assert "lies outside" in ordinary
     assert "varies as little" in chapters.priors.sentences.expected_data(
-        "m", facts(2.0), OBSERVED, small
+        "m", priors.expected_data(facts(2.0), OBSERVED), small.scale.s_y
     )
     assert "standard deviation" in chapters.priors.sentences.units(small)
 
 
 def test_expected_effects_in_words() -> None:
     wild = xr.DataArray([-60.0, 120.0, 0.0, 10.0])
-    assert "nobody who" in chapters.priors.sentences.expected_effect("m", wild, 0.3)
+    assert "nobody who" in chapters.priors.sentences.expected_effect(
+        "m", priors.expected_effect(wild), 0.3
+    )
     tame = xr.DataArray([-6.0, 12.0, 0.0, 10.0])
-    assert "all but excluded" in chapters.priors.sentences.expected_effect("m", tame, 0.3)
+    assert "all but excluded" in chapters.priors.sentences.expected_effect(
+        "m", priors.expected_effect(tame), 0.3
+    )
 
 
 def test_overview_in_words() -> None:
     table = pd.DataFrame(
         {"ratio": [0.2, 0.95], "distance": [0.9, 0.05]}, index=["mu_beta", "corr_ou[alpha, beta]"]
     )
-    text = chapters.priors.sentences.overview(table)
+    text = chapters.priors.sentences.overview(table, priors.typical_ratio(table))
     assert "Mostly the prior is corr" in text
-    assert "None is mostly the prior" in chapters.priors.sentences.overview(table.iloc[:1])
+    assert "None is mostly the prior" in chapters.priors.sentences.overview(table.iloc[:1], 0.2)
 
 
 def sensitivities() -> pd.DataFrame:
@@ -443,10 +449,27 @@ def test_refits_in_words() -> None:
 
 
 def test_narrowed_in_words() -> None:
-    text = chapters.priors.sentences.narrowed(facts(3.0), facts(1.0, spread=0.2), OBSERVED)
+    def say(*both: xr.Dataset) -> str:
+        found = (priors.expected_data(drawn, OBSERVED, prob=0.95) for drawn in both)
+        return chapters.priors.sentences.narrowed(*found)
+
+    text = say(facts(3.0), facts(1.0, spread=0.2))
     assert "inside all of them" in text
-    text = chapters.priors.sentences.narrowed(facts(3.0), facts(3.0, spread=0.01), OBSERVED)
+    text = say(facts(3.0), facts(3.0, spread=0.01))
     assert "Outside its range lies the panel's standard deviation" in text
+
+
+def test_facts_of_panels_from_a_prior() -> None:
+    drawn = facts(5.0)
+    found = priors.expected_data(drawn, OBSERVED)
+    assert found.own == {"sd": 1.0, "largest": 4.5, "between": 0.5, "months": 0.4}
+    assert found.wide == float((drawn["sd"] > 3).mean())
+    low, high = map(float, drawn["largest"].quantile([0.025, 0.975]))
+    wider = priors.expected_data(drawn, OBSERVED, prob=0.95).drawn["largest"]
+    assert (wider.low, wider.high) == pytest.approx((low, high))
+    effect = priors.expected_effect(xr.DataArray([-60.0, 120.0, 0.0, 10.0]))
+    assert (effect.beyond, effect.effect.median) == (0.5, 5.0)
+    assert priors.typical_ratio(pd.DataFrame({"ratio": [0.2, 0.3, 0.9]})) == 0.3
 
 
 def test_figures_are_drawn() -> None:

@@ -34,6 +34,7 @@ from oulib.chapters.sensitivity import analysis as sensitivity
 from oulib.chapters.sensitivity import silence
 from oulib.model.draws.density import row_density
 from oulib.posterior.checks import hyperparameters
+from oulib.posterior.estimate import estimate
 from oulib.sampling.compiled import model_key
 from oulib.sampling.fit import fit_key
 
@@ -159,8 +160,10 @@ def test_a_shift_is_a_question_that_no_fit_answers(asked: Panel) -> None:
     assert table["mean"].idxmax() == 0.0
     assert table.loc[2.0, "mean"] == pytest.approx(table.loc[-2.0, "mean"], abs=0.08 * slope)
     chapters.sensitivity.figures.over_grid(table, xlabel="delta")
-    assert "posterior standard deviations" in chapters.sensitivity.sentences.span(table)
-    said = chapters.sensitivity.sentences.silent(10, 4, silence.silence(made))
+    assert "posterior standard deviations" in chapters.sensitivity.sentences.span(
+        sensitivity.span(table)
+    )
+    said = chapters.sensitivity.sentences.silent(10, 4, silence.compared(silence.silence(made)))
     assert "as probable as before" in said
     with pytest.raises(TypeError, match="delta"):
         BASELINE.but(delta=1.0)
@@ -176,7 +179,9 @@ def test_whole_waves_that_are_silent_say_nothing(asked: Panel) -> None:
     assert (found["outcome"] == 0).all()
     table = silence.shifted(other, found, [-1.0, 0.0, 1.0])
     np.testing.assert_allclose(table["mean"], table.loc[0.0, "mean"])
-    assert "Whole OUs or whole months" in chapters.sensitivity.sentences.silent(10, 4, found)
+    assert "Whole OUs or whole months" in chapters.sensitivity.sentences.silent(
+        10, 4, silence.compared(found)
+    )
 
 
 # --- a fixed slope of the response
@@ -423,7 +428,7 @@ def test_estimates_of_a_fit(fitted: Fit) -> None:
     ratio = table.loc[sensitivity.COMPLETE, "mean"] / table.loc[sensitivity.CALIBRATED, "mean"]
     assert ratio == pytest.approx(left, abs=0.1)
     text = chapters.sensitivity.sentences.estimators(
-        table, sensitivity.expected_attenuation(fitted)
+        table, estimate(sensitivity.expected_attenuation(fitted))
     )
     assert "true scores" in text
     assert "latent model" in text
@@ -475,6 +480,15 @@ def row(mean: float, half: float, positive: float) -> pd.Series:
 )
 def test_placebo_sentences(after: pd.Series, share: float, said: str) -> None:
     assert said in chapters.sensitivity.sentences.placebo(row(0.3, 0.1, 1.0), after, share, 40)
+
+
+def test_facts_of_grids_and_of_silence() -> None:
+    found = sensitivity.span(pd.DataFrame({"mean": [0.1, 0.4, 0.2], "sd": [0.1, 0.2, 0.3]}))
+    assert (found.moved, found.sds) == pytest.approx((0.3, 1.5))
+    draws = xr.DataArray([[-0.1, 0.2, 0.3]], dims=("chain", "draw"))
+    one = silence.compared(xr.Dataset({"outcome": draws, "score": 2 * draws, "rarity": 0 * draws}))
+    assert not one.possible
+    assert (one.outcome.median, one.score) == pytest.approx((0.2, 0.8 / 3))
 
 
 def test_the_conclusion_counts_variants() -> None:

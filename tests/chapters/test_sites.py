@@ -14,13 +14,17 @@ from oulib import SITE, Panel, chapters, simulate
 from oulib.chapters.sites.analysis import (
     NEW_SITE,
     NO_SITES,
+    ShareBetween,
     between_sites,
     estimates,
+    newcomer,
     newcomers,
+    share_between,
     shrinkage,
     site_means,
 )
 from oulib.panel.describe import site_share
+from oulib.posterior.estimate import UnderTwo, against_replicates, under_two
 from oulib.posterior.predict import new_ous
 
 
@@ -94,15 +98,15 @@ def test_newcomers_by_site(panel: Panel) -> None:
     assert table.loc[NO_SITES, "alpha_sd"] == pytest.approx(1.1, rel=0.05)
     assert table.loc[panel.sites[0], "alpha_sd"] == pytest.approx(0.5, rel=0.05)
     assert (table["beta_q5"] < table["beta_mean"]).all()
-    text = chapters.sites.sentences.newcomer(table)
+    text = chapters.sites.sentences.newcomer(newcomer(table))
     assert "takes 5" in text  # 1 - 0.5 / 1.1 is 55%
     wide = table.copy()
     wide.loc[list(panel.sites), ["alpha_sd", "beta_sd"]] = 2.0
-    assert "wider" in chapters.sites.sentences.newcomer(wide)
+    assert "wider" in chapters.sites.sentences.newcomer(newcomer(wide))
     wide.loc[list(panel.sites), ["alpha_sd", "beta_sd"]] = wide.loc[
         NO_SITES, ["alpha_sd", "beta_sd"]
     ].to_numpy()
-    assert "next to nothing" in chapters.sites.sentences.newcomer(wide)
+    assert "next to nothing" in chapters.sites.sentences.newcomer(newcomer(wide))
 
 
 def test_estimates_and_where_ous_are_drawn(panel: Panel) -> None:
@@ -151,28 +155,50 @@ def shares(low: float, high: float) -> xr.DataArray:
 
 def test_share_between_sites_in_words() -> None:
     prior = shares(0, 1)
-    strong = chapters.sites.sentences.between("alpha", shares(0.4, 0.7), prior)
+
+    def facts(name: str, posterior: xr.DataArray) -> ShareBetween:
+        return share_between(posterior.sel(effect=name), prior.sel(effect=name))
+
+    strong = chapters.sites.sentences.between("alpha", facts("alpha", shares(0.4, 0.7)))
     assert "strong evidence that sites differ in their intercepts" in strong
     assert "mostly the prior" not in strong
-    weak = chapters.sites.sentences.between("beta", shares(0, 0.95), prior)
+    weak = chapters.sites.sentences.between("beta", facts("beta", shares(0, 0.95)))
     assert "little evidence that sites differ in their slopes" in weak
     assert "mostly the prior" in weak
-    none = chapters.sites.sentences.between("beta", shares(0, 0.09), prior)
+    none = chapters.sites.sentences.between("beta", facts("beta", shares(0, 0.09)))
     assert "evidence that sites hardly differ" in none
+
+
+def test_facts_of_sites(panel: Panel) -> None:
+    prior, posterior = (shares(*ends).sel(effect="alpha") for ends in ((0, 1), (0.05, 0.15)))
+    found = share_between(posterior, prior)
+    assert found.relevant == float((posterior > 0.1).mean())
+    assert found.relevant_before == float((prior > 0.1).mean())
+    assert found.share.after.median == pytest.approx(0.1, abs=0.01)
+    table = newcomers(fake(panel, sites=False), fake(panel, sites=True))
+    alone = newcomer(table)["alpha"]
+    assert alone.known == pytest.approx(float(table.loc[list(panel.sites), "alpha_sd"].mean()))
+    assert (alone.one_level, alone.elsewhere) == (
+        table.loc[NO_SITES, "alpha_sd"],
+        table.loc[NEW_SITE, "alpha_sd"],
+    )
 
 
 def test_checks_of_sites_in_words() -> None:
     rng = np.random.default_rng(0)
     both = {"one level": rng.uniform(0, 0.2, 400), "two levels": rng.uniform(0.2, 0.8, 400)}
-    text = chapters.sites.sentences.site_check(0.5, both)
+
+    def say(observed: float, shares: dict[str, np.ndarray]) -> str:
+        found = {model: against_replicates(observed, each) for model, each in shares.items()}
+        return chapters.sites.sentences.site_check(observed, found)
+
+    text = say(0.5, both)
     assert "surprise" in text.partition("two levels")[0]
     assert "ordinary" in text.partition("two levels")[2]
-    assert "as alike as these" in chapters.sites.sentences.site_check(
-        0.0, {"two levels": both["two levels"]}
-    )
+    assert "as alike as these" in say(0.0, {"two levels": both["two levels"]})
     often_none = np.where(np.arange(200) % 3 == 0, 0.0, 0.2)
-    assert "ordinary" in chapters.sites.sentences.site_check(0.0, {"one level": often_none})
-    assert "too few" in chapters.sites.sentences.site_check(float("nan"), both)
+    assert "ordinary" in say(0.0, {"one level": often_none})
+    assert "too few" in say(float("nan"), both)
 
 
 def scales(mean: float) -> xr.Dataset:
@@ -181,11 +207,19 @@ def scales(mean: float) -> xr.Dataset:
     return xr.Dataset({"sigma_site": (("chain", "draw", "effect"), values)}, coords=coords)
 
 
+def site_scales(posterior: dict[str, xr.Dataset]) -> UnderTwo:
+    return under_two({prior: tree["sigma_site"] for prior, tree in posterior.items()}, "effect")
+
+
 def test_priors_of_scales_in_words() -> None:
     same = {"half-normal": scales(0.5), "half-Student-t": scales(0.51)}
-    assert "does not matter here" in chapters.sites.sentences.scale_priors(same)
+    assert site_scales(same).apart == pytest.approx(0.1, rel=0.05)
+    assert list(site_scales(same).estimates["beta"]) == ["half-normal", "half-Student-t"]
+    assert "does not matter here" in chapters.sites.sentences.scale_priors(site_scales(same))
     other = {"half-normal": scales(0.5), "half-Student-t": scales(0.7)}
-    assert "the choice of the prior shows" in chapters.sites.sentences.scale_priors(other)
+    assert "the choice of the prior shows" in chapters.sites.sentences.scale_priors(
+        site_scales(other)
+    )
 
 
 def test_site_share_of_a_replicate(panel: Panel) -> None:

@@ -14,6 +14,7 @@ from scipy import stats
 
 from oulib import ROBUST, Fit, Panel, Sampling, chapters, report
 from oulib.chapters.missing import analysis as missing
+from oulib.chapters.states import analysis
 from oulib.panel import munnell
 
 MODEL = "model"
@@ -255,18 +256,35 @@ def test_departures_that_last_are_seen(data: munnell.Thinned) -> None:
         assert low < float(found["observed"].mean()) < high
         assert abs(float(found["replicated"].mean())) < 0.02
         assert 2 <= found.attrs["steps"] < 3
-        lasts = "They last" in chapters.states.sentences.lasting(found)
+        lasts = "They last" in chapters.states.sentences.lasting(analysis.lasting(found))
         assert lasts == (departures is u)
     alone = reference_densities(missing.hide_surveys(data.panel, data.panel.survey_rows[1:]))
     with pytest.raises(ValueError, match="two surveys"):
         missing.persistence(alone)
 
 
+def test_facts_of_states(data: munnell.Thinned) -> None:
+    rate = data.whole.rows["survey"].to_numpy()
+    found = analysis.rates(data)
+    assert (found.number, found.low, found.high) == (816, rate.min(), rate.max())
+    assert found.mean == pytest.approx(rate.mean())
+    z = np.random.default_rng(5).standard_normal((2, 50))
+    fit = reference_densities(data.panel, mu_beta=0.1 * z, beta_between=0.5 + 0.1 * z)
+    between = analysis.between_states(fit)
+    assert (between.states, between.larger) == (48, 1.0)
+    assert analysis.within_states(fit).positive == float((z > 0).mean())
+    share = analysis.score_share(reference_densities(data.panel))
+    assert share.share.mean == pytest.approx(0.8)
+    assert (share.sd, share.prior_sd) == pytest.approx((0, np.sqrt(0.05)))  # of a Beta(2, 2)
+    path = analysis.path_between(reference_densities(munnell.states(staggered=False).panel))
+    assert set(path.steps) == {2}
+
+
 # --- sentences
 
 
 def test_thinning_in_words(data: munnell.Thinned) -> None:
-    text = chapters.states.sentences.thinning(data)
+    text = chapters.states.sentences.thinning(data, analysis.rates(data))
     assert "48 states in 9 census divisions and 17 years, 1970 to 1986" in text
     assert "816 unemployment rates run from 2.8% to 18.0%" in text
     assert f"sees {data.panel.survey_rows.size} rates" in text
@@ -285,35 +303,37 @@ def test_thinning_in_words(data: munnell.Thinned) -> None:
 def test_slopes_in_words(data: munnell.Thinned) -> None:
     open_ = reference_densities(data.panel)
     assert "The sign of the association is not settled" in chapters.states.sentences.within_states(
-        open_
+        analysis.within_states(open_)
     )
     z = np.random.default_rng(5).standard_normal((2, 50))
     clear = reference_densities(data.panel, mu_beta=-0.5 + 0.05 * z, beta_between=0.5 + 0.05 * z)
-    text = chapters.states.sentences.within_states(clear)
+    text = chapters.states.sentences.within_states(analysis.within_states(clear))
     assert "strong evidence that the association is negative" in text
     scale = data.panel.scale
     percent = 100 * np.expm1(scale.s_y / scale.s_x * (-0.5 + 0.05 * z)).mean()
     assert f"by −{abs(percent):.2f}%" in text
-    text = chapters.states.sentences.between_states(clear)
+    text = chapters.states.sentences.between_states(analysis.between_states(clear))
     assert "strong evidence that this association is positive" in text
     assert "strong evidence that the two slopes differ" in text
     assert "mixture" in text
     assert "little evidence that the two slopes differ" in chapters.states.sentences.between_states(
-        open_
+        analysis.between_states(open_)
     )
 
 
 def test_departures_of_outcomes_in_words(data: munnell.Thinned) -> None:
-    text = chapters.states.sentences.departures(reference_densities(data.panel, phi_u=0.99))
+    text = chapters.states.sentences.departures(
+        analysis.departures(reference_densities(data.panel, phi_u=0.99))
+    )
     assert "hardly comes back" in text
     share = (0.1**2 / (1 - 0.99**2)) / (0.1**2 / (1 - 0.99**2) + 0.05**2)
     assert report.percent(share) in text
     half = np.log(0.5) / np.log(0.8)
     assert f"gone after {half:.1f} years" in chapters.states.sentences.departures(
-        reference_densities(data.panel, phi_u=0.8)
+        analysis.departures(reference_densities(data.panel, phi_u=0.8))
     )
     assert "not last long" in chapters.states.sentences.departures(
-        reference_densities(data.panel, phi_u=0.2)
+        analysis.departures(reference_densities(data.panel, phi_u=0.2))
     )
 
 
@@ -322,8 +342,10 @@ def test_reliability_in_words(data: munnell.Thinned) -> None:
     prior_led = reference_densities(
         data.panel, sigma_x=np.sqrt(share), sigma_meas=np.sqrt(1 - share)
     )
-    assert "hardly wider" in chapters.states.sentences.reliability(prior_led)
-    text = chapters.states.sentences.reliability(reference_densities(data.panel))
+    assert "hardly wider" in chapters.states.sentences.reliability(analysis.score_share(prior_led))
+    text = chapters.states.sentences.reliability(
+        analysis.score_share(reference_densities(data.panel))
+    )
     assert "clearly wider" in text
     assert "the score is 80%" in text  # 0.36 / (0.36 + 0.09)
     assert "Its prior says 50% (14% to 86%)" in text
@@ -336,7 +358,7 @@ def test_scales_in_words_and_drawn(data: munnell.Thinned) -> None:
     names = list(data.panel.ous)
     level[names.index("WY")], level[names.index("CA")] = 4.0, 0.5
     noise = reference_densities(data.panel, noise_ou=level).posterior["noise_ou"]
-    text = chapters.states.sentences.scales(noise, division)
+    text = chapters.states.sentences.scales(analysis.scales(noise, division))
     assert "0.50 times that of a typical state in CA to 4.00 times in WY" in text
     assert "lies above 1 for WY." in text
     assert "lies below 1 for CA." in text
@@ -349,7 +371,9 @@ def test_scales_in_words_and_drawn(data: munnell.Thinned) -> None:
     assert labels.index("CA") == min(labels.index(state) for state in ("CA", "OR", "WA"))
     plt.close("all")
     same = reference_densities(data.panel, noise_ou=1.0).posterior["noise_ou"]
-    assert "No state's interval leaves out 1" in chapters.states.sentences.scales(same, division)
+    assert "No state's interval leaves out 1" in chapters.states.sentences.scales(
+        analysis.scales(same, division)
+    )
 
 
 def scored(lead: float, error: float = 0.01) -> pd.DataFrame:
@@ -394,14 +418,16 @@ def found_lasting(correlation: float) -> xr.Dataset:
 
 def test_why_in_words() -> None:
     lasts, not_ = found_lasting(0.6), found_lasting(0.0)
-    assert "They last" in chapters.states.sentences.lasting(lasts)
-    assert "2.2 years" in chapters.states.sentences.lasting(lasts)
-    assert "little evidence" in chapters.states.sentences.lasting(not_)
-    assert "swing back" in chapters.states.sentences.lasting(found_lasting(-0.6))
+    assert "They last" in chapters.states.sentences.lasting(analysis.lasting(lasts))
+    assert "2.2 years" in chapters.states.sentences.lasting(analysis.lasting(lasts))
+    assert "little evidence" in chapters.states.sentences.lasting(analysis.lasting(not_))
+    assert "swing back" in chapters.states.sentences.lasting(analysis.lasting(found_lasting(-0.6)))
     places = {"staggered": scored(0.0), "between": scored(-0.1)}
 
     def why(found: xr.Dataset) -> str:
-        return chapters.states.sentences.why(places, missing.LINE, found, blind=["between"])
+        return chapters.states.sentences.why(
+            places, missing.LINE, analysis.lasting(found), blind=["between"]
+        )
 
     text = why(lasts)
     assert "loses to the straight line in time here: between. A state's departure lasts" in text
@@ -430,15 +456,17 @@ def test_movement_in_words() -> None:
 def test_the_path_between_waves_in_words() -> None:
     same = munnell.states(staggered=False).panel
     phi = np.linspace(-0.9, 0.9, 100).reshape(2, 50)
-    text = chapters.states.sentences.path_between(reference_densities(same, phi_tau=phi))
+    text = chapters.states.sentences.path_between(
+        analysis.path_between(reference_densities(same, phi_tau=phi))
+    )
     assert "probability 0.50" in text
     assert "mixture" in text
     assert "settled" in chapters.states.sentences.path_between(
-        reference_densities(same, phi_tau=0.5)
+        analysis.path_between(reference_densities(same, phi_tau=0.5))
     )
     both = munnell.states().panel
     assert "sign is open" in chapters.states.sentences.path_between(
-        reference_densities(both, phi_tau=phi)
+        analysis.path_between(reference_densities(both, phi_tau=phi))
     )
 
 

@@ -12,9 +12,11 @@ from matplotlib import pyplot as plt
 from scipy import integrate, stats
 
 from oulib import STUDENT_T, Fit, Sampling, chapters, report, simulate
+from oulib.chapters.student_t import analysis
 from oulib.panel import describe
 from oulib.posterior import latent, predict
 from oulib.posterior.checks import summarise, worst_place
+from oulib.posterior.estimate import against_replicates, estimate
 
 DRAWS = 60
 SAMPLES = ("chain", "draw")
@@ -119,7 +121,11 @@ def chains(*centres: float) -> xr.DataArray:
 
 
 def test_signs_of_chains() -> None:
-    say = chapters.student_t.sentences.signs_by_chain
+
+    def say(label: str, draws: xr.DataArray, r_hat: float, divergences: int) -> str:
+        found = analysis.signs_by_chain(draws)
+        return chapters.student_t.sentences.signs_by_chain(label, found, r_hat, divergences)
+
     two = say("the slope", chains(1, -1, 1, 1), 1.6, 0)
     assert "Of 4 chains, 3 stayed above zero and 1 below. " in two
     assert "not one divergence" in two
@@ -134,38 +140,46 @@ def test_signs_of_chains() -> None:
 
 
 def test_a_settled_slope() -> None:
-    inside = report.settled("it", chains(1, 1), 1.0, 1.0)
+    inside = report.settled("it", estimate(chains(1, 1)), 1.0, 1.0)
     assert "lies inside" in inside
     assert "The chains agree." in inside
-    assert "lies outside" in report.settled("it", chains(1, 1), 1.0, 3.0)
-    assert "true value" not in report.settled("it", chains(1, 1), 1.0)
-    assert "do not agree either" in report.settled("it", chains(1, -1), 1.5)
+    assert "lies outside" in report.settled("it", estimate(chains(1, 1)), 1.0, 3.0)
+    assert "true value" not in report.settled("it", estimate(chains(1, 1)), 1.0)
+    assert "do not agree either" in report.settled("it", estimate(chains(1, -1)), 1.5)
 
 
 def test_tails_follow_the_degrees_of_freedom() -> None:
     rng = np.random.default_rng(1)
     prior = 2 + rng.exponential(15, 20_000)
-    heavy = chapters.student_t.sentences.heavy_tails(rng.normal(4, 0.5, 4000), prior)
+    heavy = chapters.student_t.sentences.heavy_tails(
+        analysis.degrees_of_freedom(rng.normal(4, 0.5, 4000), prior)
+    )
     assert "strong evidence of tails heavier" in heavy
     assert "was 0.41 before the data and is above 0.99" in heavy
-    light = chapters.student_t.sentences.heavy_tails(2.4 + rng.exponential(15, 4000), prior)
+    light = chapters.student_t.sentences.heavy_tails(
+        analysis.degrees_of_freedom(2.4 + rng.exponential(15, 4000), prior)
+    )
     assert "little evidence of tails heavier" in light
     assert "mostly the prior" in light
     moved = chapters.student_t.sentences.heavy_tails(
-        8 + rng.exponential(15, 4000), prior
+        analysis.degrees_of_freedom(8 + rng.exponential(15, 4000), prior)
     )  # as wide, and elsewhere
     assert "mostly the prior" not in moved
-    none = chapters.student_t.sentences.heavy_tails(12 + rng.exponential(20, 4000), prior)
+    none = chapters.student_t.sentences.heavy_tails(
+        analysis.degrees_of_freedom(12 + rng.exponential(20, 4000), prior)
+    )
     assert "strong evidence against tails much heavier than normal" in none
     assert "prior" not in none
     assert "open" in chapters.student_t.sentences.heavy_tails(
-        2 + rng.exponential(13.5, 4000), prior
+        analysis.degrees_of_freedom(2 + rng.exponential(13.5, 4000), prior)
     )
-    sharp = chapters.student_t.sentences.heavy_tails(rng.normal(30, 2, 4000), prior)
+    sharp = chapters.student_t.sentences.heavy_tails(
+        analysis.degrees_of_freedom(rng.normal(30, 2, 4000), prior)
+    )
     assert "strong evidence against" in sharp
     assert "prior" not in sharp
     assert "weak indications" in chapters.student_t.sentences.heavy_tails(
-        rng.normal(8.8, 1, 4000), prior
+        analysis.degrees_of_freedom(rng.normal(8.8, 1, 4000), prior)
     )
 
 
@@ -179,7 +193,11 @@ def slopes(beta: list[float], half: float) -> pd.DataFrame:
 
 def test_slopes_before_and_after() -> None:
     models = ("baseline", "student_t")
-    say = chapters.student_t.sentences.slopes_moved
+
+    def say(lower: pd.DataFrame, upper: pd.DataFrame, models: tuple[str, str]) -> str:
+        found = analysis.slopes_moved(lower, upper)
+        return chapters.student_t.sentences.slopes_moved(found, models)
+
     text = html.unescape(say(slopes([0.1, 0.9], 0.2), slopes([0.1, 0.2], 0.1), models))
     assert "50% narrower under student_t than under baseline" in text
     assert "that of OU_1, from 0.90 to 0.20" in text
@@ -197,43 +215,70 @@ def test_rows_of_small_weight() -> None:
     )
     ordinary = np.full(600, 1.05)
     assert "little evidence of single extraordinary" in chapters.student_t.sentences.outlying_rows(
-        ordinary, ou, month
+        analysis.light_rows(ordinary, ou, month)
     )
     spread = ordinary.copy()
     spread[np.arange(0, 600, 61)] = 0.2
-    text = chapters.student_t.sentences.outlying_rows(spread, ou, month)
+    text = chapters.student_t.sentences.outlying_rows(analysis.light_rows(spread, ou, month))
     assert text.startswith("10 rows (2% of all) have a weight below 0.5; the smallest is 0.20.")
     assert "as chance would" in text
     one_ou = ordinary.copy()
     one_ou[60:68] = 0.1
-    text = html.unescape(chapters.student_t.sentences.outlying_rows(one_ou, ou, month))
+    text = html.unescape(
+        chapters.student_t.sentences.outlying_rows(analysis.light_rows(one_ou, ou, month))
+    )
     assert "8 of them belong to OU-2, more than chance explains" in text
     single = ordinary.copy()
     single[7] = 0.1
     assert "1 row (less than 1% of all) has" in chapters.student_t.sentences.outlying_rows(
-        single, ou, month
+        analysis.light_rows(single, ou, month)
     )
-    assert "chance explains" not in chapters.student_t.sentences.outlying_rows(single, ou, month)
+    assert "chance explains" not in chapters.student_t.sentences.outlying_rows(
+        analysis.light_rows(single, ou, month)
+    )
 
 
 def test_what_outliers_do_to_scores() -> None:
     far, near = np.array([1.0, -1.0]), np.array([0.2, -0.2])
     assert "does not explain an accident by a mood" in chapters.student_t.sentences.pulled(
-        2, near, far
+        analysis.pull(near, far)
     )
-    assert "much alike" in chapters.student_t.sentences.pulled(2, near, near)
-    assert "believes these outcomes more" in chapters.student_t.sentences.pulled(2, far, near)
-    assert "nothing to compare" in chapters.student_t.sentences.pulled(2, near, None)
+    assert "much alike" in chapters.student_t.sentences.pulled(analysis.pull(near, near))
+    assert "believes these outcomes more" in chapters.student_t.sentences.pulled(
+        analysis.pull(far, near)
+    )
+    assert "nothing to compare" in chapters.student_t.sentences.pulled(analysis.pull(near, None))
 
 
 def test_counts_beyond_are_judged_against_replicates() -> None:
     replicated = list(range(20, 60))
-    assert "surprise" in chapters.student_t.sentences.beyond_check("a_b", 90, replicated)
-    assert "a&#95;b" in chapters.student_t.sentences.beyond_check("a_b", 90, replicated)
-    assert "ordinary" in chapters.student_t.sentences.beyond_check("m", 40, replicated)
-    assert "more outliers than there are" in chapters.student_t.sentences.beyond_check(
-        "m", 3, replicated
+    assert "surprise" in chapters.student_t.sentences.beyond_check(
+        "a_b", against_replicates(90, replicated)
     )
+    assert "a&#95;b" in chapters.student_t.sentences.beyond_check(
+        "a_b", against_replicates(90, replicated)
+    )
+    assert "ordinary" in chapters.student_t.sentences.beyond_check(
+        "m", against_replicates(40, replicated)
+    )
+    assert "more outliers than there are" in chapters.student_t.sentences.beyond_check(
+        "m", against_replicates(3, replicated)
+    )
+
+
+def test_facts_are_counts_and_averages() -> None:
+    found = analysis.signs_by_chain(chains(1, -1, 0))
+    assert (found.chains, found.above, found.below) == (3, 1, 1)
+    found = analysis.degrees_of_freedom(np.array([3.0, 5, 20, 30]), np.array([5.0, 50]), at=10)
+    assert (found.before, found.after, found.nu.after.median) == (0.5, 0.5, 12.5)
+    found = analysis.slopes_moved(slopes([0.1, 0.9], 0.2), slopes([0.1, 0.2], 0.1))
+    assert found.width == pytest.approx(0.5)
+    assert (found.ou, found.before, found.after, found.apart) == ("OU_1", 0.9, 0.2, 1)
+    found = analysis.pull(np.array([1.0, -3.0]), np.array([0.5, -0.5]))
+    assert (found.rows, found.heavy, found.normal) == (2, 2.0, 0.5)
+    weights = np.array([0.1, 0.2, 1.0, 1.1])
+    found = analysis.light_rows(weights, list("aabb"), list("wxyz"), below=0.5)
+    assert (found.rows, found.light, found.smallest, found.gathered) == (4, 2, 0.1, ())
 
 
 def test_figures_show_what_they_are_given() -> None:

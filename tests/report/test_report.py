@@ -15,6 +15,12 @@ from oulib import chapters, report
 from oulib.panel.describe import Overview, Tails
 from oulib.posterior.checks import Check, Verdict
 from oulib.posterior.compare import Difference
+from oulib.posterior.estimate import (
+    against_replicates,
+    prior_distance,
+    prior_distances,
+    recovery,
+)
 from oulib.posterior.predict import Coverage, covered
 from oulib.report.evidence import evidence, evidence_of_sign, mostly_prior
 from oulib.report.text import told_apart
@@ -108,23 +114,24 @@ def test_what_the_prior_did_is_said() -> None:
     rng = np.random.default_rng(0)
     prior = {"a": rng.normal(size=4000), "b": rng.normal(size=4000)}
     learnt = {"a": 0.1 * rng.normal(size=4000), "b": 0.95 * rng.normal(size=4000)}
-    assert report.learnt(learnt, prior).startswith("For b the posterior")
-    assert "data have spoken" in report.learnt({"a": learnt["a"]}, prior)
+    found = prior_distances(learnt, prior)
+    assert report.learnt(found).startswith("For b the posterior")
+    assert "data have spoken" in report.learnt({"a": found["a"]})
 
 
 def test_recovery_is_judged_by_chance() -> None:
     summary = pd.DataFrame({"q5": -1.0, "q95": 1.0}, index=[f"x[{i}]" for i in range(40)])
     inside = pd.Series(0.0, index=summary.index)
     outside = inside.where(np.arange(40) % 2 == 0, 5.0)
-    assert "40 of 40" in report.recovered(summary, inside, "values")
-    assert "fewer than chance" in report.recovered(summary, outside, "values")
+    assert "40 of 40" in report.recovered(recovery(summary, inside), "values")
+    assert "fewer than chance" in report.recovered(recovery(summary, outside), "values")
 
 
 def test_tails_are_judged_against_replicates() -> None:
     replicated = np.linspace(-0.2, 0.3, 400)
-    assert "surprise" in report.tail_check(2.0, replicated)
-    assert "ordinary" in report.tail_check(0.1, replicated)
-    assert "heavier than the data" in report.tail_check(-1.0, replicated)
+    assert "surprise" in report.tail_check(against_replicates(2.0, replicated))
+    assert "ordinary" in report.tail_check(against_replicates(0.1, replicated))
+    assert "heavier than the data" in report.tail_check(against_replicates(-1.0, replicated))
 
 
 def test_coverage_in_words() -> None:
@@ -147,9 +154,9 @@ def test_a_calibrated_model_is_seldom_called_too_narrow() -> None:
 def test_a_posterior_away_from_its_prior_is_not_the_prior() -> None:
     rng = np.random.default_rng(0)
     prior = rng.normal(0, 1, 4000)
-    assert not mostly_prior(rng.normal(1.8, 0.85, 4000), prior)
-    assert not mostly_prior(rng.normal(0, 0.5, 4000), prior)
-    assert mostly_prior(rng.normal(0, 0.95, 4000), prior)
+    assert not mostly_prior(prior_distance(rng.normal(1.8, 0.85, 4000), prior))
+    assert not mostly_prior(prior_distance(rng.normal(0, 0.5, 4000), prior))
+    assert mostly_prior(prior_distance(rng.normal(0, 0.95, 4000), prior))
 
 
 def test_a_sum_that_is_not_to_be_trusted_says_so() -> None:

@@ -6,8 +6,17 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from arviz import ELPDData
 
+from oulib.chapters.comparison.analysis import (
+    HIGH_K,
+    Calibration,
+    Forecasts,
+    Refits,
+    Trap,
+    WeakRows,
+    Wins,
+    band,
+)
 from oulib.posterior.checks import Verdict
 from oulib.posterior.compare import Difference
 from oulib.posterior.leaveout import LeftOut
@@ -55,61 +64,51 @@ def beside_waic(table: pd.DataFrame) -> str:
     )
 
 
-def weak_rows(model: str, table: pd.DataFrame, good_k: float, most: int = 10) -> str:
-    """What the rows with the highest Pareto k are: outliers, or something else.
-
-    ``table`` is that of :func:`oulib.posterior.compare.influence`, the highest k first.
-    """
-    high = int((table["k"] > good_k).sum())
-    shown = table.iloc[: high or most]
-    if high:
+def weak_rows(model: str, found: WeakRows) -> str:
+    """What the rows with the highest Pareto k are: outliers, or something else."""
+    if found.high:
         text = (
-            f"For {name(model)} the Pareto k of {count(high, 'row')} of {len(table):,} is above "
-            f"{number(good_k)}, {number(table['k'].max())} at most. "
+            f"For {name(model)} the Pareto k of {count(found.high, 'row')} of {found.rows:,} is "
+            f"above {number(found.good_k)}, {number(found.worst)} at most. "
         )
     else:
         text = (
-            f"For {name(model)} no Pareto k is above {number(good_k)}; the highest is "
-            f"{number(table['k'].max())}. "
+            f"For {name(model)} no Pareto k is above {number(found.good_k)}; the highest is "
+            f"{number(found.worst)}. "
         )
-    usual = float(table["residual"].abs().median())
-    typical = float(shown["residual"].abs().median())
-    one = len(shown) == 1
-    which = "That row lies" if one else f"The {len(shown)} rows with the highest k lie"
+    one = found.shown == 1
+    which = "That row lies" if one else f"The {found.shown} rows with the highest k lie"
     text += (
-        f"{which} {number(typical, 1)} scales from where the model puts "
-        f"{'it' if one else 'them, in the median'}; for all rows the median is {number(usual, 1)}"
+        f"{which} {number(found.typical, 1)} scales from where the model puts "
+        f"{'it' if one else 'them, in the median'}; for all rows the median is "
+        f"{number(found.usual, 1)}"
     )
-    if typical > 3 * usual:
+    if found.typical > 3 * found.usual:
         them = "It is an outlier" if one else "They are outliers"
         return f"{text}. {them}: the posterior would move if the outcome were gone."
     them = "It is no outlier" if one else "They are no outliers"
     return f"{text}. {them}: the influence comes from the place in the panel."
 
 
-def refitted(model: str, before: ELPDData, after: LeftOut) -> str:
+def refitted(model: str, found: Refits | None) -> str:
     """How far exact refits of the rows with the highest Pareto k are from the approximation."""
-    k = before.pareto_k.to_numpy()
-    done = np.flatnonzero((after.elpd.pareto_k.to_numpy() == 0) & (k != 0))
-    if done.size == 0:
+    if found is None:
         return f"For {name(model)} no row was refitted."
-    gap = (after.elpd.elpd_i - before.elpd_i).to_numpy()[done]
     text = (
-        f"{name(model)} was refitted without each of the {count(done.size, 'outcome')} with the "
-        f"highest Pareto k ({interval(k[done].min(), k[done].max())}). The exact log densities "
-        f"differ from the approximate ones by {number(float(np.abs(gap).max()))} at most, and by "
-        f"{number(float(gap.sum()))} in sum"
+        f"{name(model)} was refitted without each of the {count(found.rows, 'outcome')} with the "
+        f"highest Pareto k ({interval(found.low_k, found.high_k)}). The exact log densities "
+        f"differ from the approximate ones by {number(found.most)} at most, and by "
+        f"{number(found.total)} in sum"
     )
-    if abs(gap.sum()) < 1:
+    if abs(found.total) < 1:
         text += ": the approximation holds where it was most in doubt."
     else:
         text += (
-            f", so that the model's elpd is {number(after.elpd.elpd, 1)} and not "
-            f"{number(before.elpd, 1)}."
+            f", so that the model's elpd is {number(found.exact, 1)} and not "
+            f"{number(found.approximate, 1)}."
         )
-    left = int((k > before.good_k).sum()) - int((k[done] > before.good_k).sum())
-    if left > 0:
-        text += f" Another {count(left, 'row')} with a k too high stayed as they were."
+    if found.left > 0:
+        text += f" Another {count(found.left, 'row')} with a k too high stayed as they were."
     return text
 
 
@@ -128,21 +127,16 @@ def cost(*results: LeftOut) -> str:
     return text + f"; {count(longer, 'of them was', 'of them were')} drawn longer until it passed."
 
 
-def calibrated(model: str, pit: np.ndarray) -> str:
+def calibrated(model: str, found: Calibration) -> str:
     """Whether left-out outcomes fall where the model expects them, from their LOO-PIT."""
-    at = np.sort(pit)
-    n = at.size
-    steps = np.arange(1, n + 1) / n
-    distance = float(max(np.max(steps - at), np.max(at - steps + 1 / n)))
-    middle = float(np.mean((pit > 0.25) & (pit < 0.75)))
-    outer = float(np.mean((pit < 0.005) | (pit > 0.995)))
+    middle, outer = found.middle, found.outer
     text = (
         f"Of the outcomes left out, {name(model)} has {percent(middle)} in the middle half of "
         f"their predictive distributions and {number(100 * outer, 1)}% in the outermost 1%. "
     )
-    if distance <= band(n):
+    if found.distance <= band(found.rows):
         return text + "As a whole that is as uniform as chance allows: it is calibrated."
-    half = 2 * np.sqrt(0.25 / n)
+    half = 2 * np.sqrt(0.25 / found.rows)
     if middle > 0.5 + half:
         kind = "its predictions are too wide for most rows"
         if outer > 0.02:
@@ -150,58 +144,45 @@ def calibrated(model: str, pit: np.ndarray) -> str:
     elif middle < 0.5 - half:
         kind = "its predictions are too narrow"
     else:
-        kind = f"outcomes lie {'below' if np.mean(pit) < 0.5 else 'above'} where it expects them"
+        kind = f"outcomes lie {'below' if found.average < 0.5 else 'above'} where it expects them"
     return text + f"It is not calibrated: {kind}."
 
 
-def band(n: int) -> float:
-    """How far the distribution function of ``n`` uniform values strays in 95% of the cases."""
-    return 1.358 / np.sqrt(n)
-
-
-def trap(model: str, honest: ELPDData, conditional: ELPDData, waics: tuple[float, float]) -> str:
-    """What conditioning on a row's own sampled score does to LOO and WAIC.
-
-    ``waics`` are the honest WAIC and that of the conditional densities.
-    """
-    rows = honest.n_data_points
-    high, before = (float(np.mean(e.pareto_k.to_numpy() > 0.7)) for e in (conditional, honest))
-    k, k_before = (float(np.median(e.pareto_k.to_numpy())) for e in (conditional, honest))
+def trap(model: str, found: Trap) -> str:
+    """What conditioning on a row's own sampled score does to LOO and WAIC."""
+    honest, other = found.honest, found.conditional
     text = (
         f"Scored at each row's own score, {name(model)} seems to have "
-        f"{number(conditional.p, 0)} effective parameters for {rows:,} rows, where it has "
-        f"{number(honest.p, 0)}; the Pareto k has a median of {number(k)} against "
-        f"{number(k_before)} and is above 0.7 in {percent(high)} of the rows against "
-        f"{percent(before)}. WAIC rises by {number(waics[1] - waics[0], 0)} without any better "
+        f"{number(other.parameters, 0)} effective parameters for {found.rows:,} rows, where it has "
+        f"{number(honest.parameters, 0)}; the Pareto k has a median of {number(other.k)} against "
+        f"{number(honest.k)} and is above {HIGH_K} in {percent(other.high)} of the rows against "
+        f"{percent(honest.high)}. WAIC rises by {number(found.waic, 0)} without any better "
         "prediction of an outcome that was not seen. "
     )
-    if conditional.p > 2 * honest.p:
+    if other.parameters > 2 * honest.parameters:
         return text + "That is the memory of the scores, counted as skill."
     return text + (
         "On this panel the damage is small, for a row's score brings little of its variance."
     )
 
 
-def ahead(step: Difference, gap: pd.Series, what: str = "month") -> str:
+def ahead(step: Difference, found: Wins, what: str = "month") -> str:
     """Which of two models predicts better what was left out whole, and how consistently.
 
-    ``gap`` has a difference a place: a month, an OU.
+    ``what`` is what was left out: a month, an OU.
     """
-    wins = int((gap > 0).sum())
-    text = f"{gain(step)} {name(step.upper)} is ahead in {wins} of {count(gap.size, what)}."
-    if gap.size < 10:
-        text += f" The standard error rests on {count(gap.size, what)} and is itself a rough guess."
+    places = count(found.places, what)
+    text = f"{gain(step)} {name(step.upper)} is ahead in {found.ahead} of {places}."
+    if found.places < 10:
+        text += f" The standard error rests on {places} and is itself a rough guess."
     return text
 
 
-def forecast_widths(tables: Mapping[str, pd.DataFrame]) -> str:
-    """How wide the forecasts of the months' means are, and how many means they hold."""
-    sentences = []
-    for model, table in tables.items():
-        inside = int(table["observed"].between(table["q5"], table["q95"]).sum())
-        sentences.append(
-            f"{name(model)} predicts a month's mean with a standard deviation of "
-            f"{number(table['sd'].median())} and holds {inside} of {len(table)} in its 90% "
-            "intervals"
-        )
+def forecast_widths(found: Mapping[str, Forecasts]) -> str:
+    """How wide the forecasts of the months' means are, and how many means they hold; by model."""
+    sentences = [
+        f"{name(model)} predicts a month's mean with a standard deviation of {number(one.sd)} and "
+        f"holds {one.inside} of {one.months} in its 90% intervals"
+        for model, one in found.items()
+    ]
     return "; ".join(sentences) + "."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,11 @@ from scipy import stats
 
 from oulib.model.groups import TREND, time
 from oulib.panel import Panel
-from oulib.posterior.predict import prior_distance
+from oulib.posterior.estimate import SAMPLES, Update, prior_distance, update
 from oulib.sampling.fit import Fit
 
-_SAMPLES = ("chain", "draw")
+RELEVANT = 0.1
+"""A scale of trends, per sd of time, below which OUs are said to hardly drift apart."""
 
 
 def prior_draws(
@@ -117,12 +119,12 @@ def moves(fits: Mapping[str, Fit], reference: str) -> pd.DataFrame:
     means, on the standardised scale.
     """
     one = fits[reference]
-    centre = (one.posterior["alpha"] - one.posterior["mu_alpha"]).mean(_SAMPLES)
+    centre = (one.posterior["alpha"] - one.posterior["mu_alpha"]).mean(SAMPLES)
     table = {"alpha": centre.to_numpy()}
-    before = one.posterior["beta"].mean(_SAMPLES)
+    before = one.posterior["beta"].mean(SAMPLES)
     for name, fit in fits.items():
         if name != reference:
-            table[name] = (fit.posterior["beta"].mean(_SAMPLES) - before).to_numpy()
+            table[name] = (fit.posterior["beta"].mean(SAMPLES) - before).to_numpy()
     return pd.DataFrame(table, index=pd.Index(one.panel.ous, name="ou"))
 
 
@@ -138,12 +140,12 @@ def sensitivity(fits: Mapping[str, Fit], reference: str) -> pd.DataFrame:
     squared error of the slopes where there is a truth.
     """
     one = fits[reference]
-    sd = one.posterior["beta"].std(_SAMPLES).to_numpy()
-    before = one.posterior["beta"].mean(_SAMPLES).to_numpy()
+    sd = one.posterior["beta"].std(SAMPLES).to_numpy()
+    before = one.posterior["beta"].mean(SAMPLES).to_numpy()
     rows = {}
     for name, fit in fits.items():
         p = fit.posterior
-        beta = p["beta"].mean(_SAMPLES).to_numpy()
+        beta = p["beta"].mean(SAMPLES).to_numpy()
         corr = correlation(fit)
         moved = np.abs(beta - before) / sd
         rows[name] = {
@@ -152,7 +154,7 @@ def sensitivity(fits: Mapping[str, Fit], reference: str) -> pd.DataFrame:
             "corr_q95": float(corr.quantile(0.95)),
             "per_sd": float((corr * p["sigma_ou"].sel(effect="beta")).mean()),
             "spread": beta.std(),
-            "sd": float(p["beta"].std(_SAMPLES).mean()),
+            "sd": float(p["beta"].std(SAMPLES).mean()),
             "moved": moved.mean(),
             "moved_most": moved.max(),
             "most": fit.panel.ous[int(moved.argmax())],
@@ -179,7 +181,7 @@ def pairs(fit: Fit) -> pd.DataFrame:
 
     A row a pair; columns ``mean``, ``sd``, ``q5``, ``q95`` of the posterior, ``prior_sd`` and
     ``prior_q95`` in closed form (the prior is symmetric), ``distance``
-    (:func:`oulib.posterior.predict.prior_distance`) and, where there is a truth, ``truth``.
+    (:func:`oulib.posterior.estimate.prior_distance`) and, where there is a truth, ``truth``.
     """
     effects = [str(effect) for effect in fit.posterior["effect"].to_numpy()]
     prior = marginal(len(effects), fit.spec.priors.lkj_eta)
@@ -207,9 +209,56 @@ def pairs(fit: Fit) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("pair")
 
 
+@dataclass(frozen=True)
+class Few:
+    """How much of its prior each correlation has left, where OUs are few; by pair.
+
+    ``left`` is the posterior sd over that of the prior, ``distance`` how far the posterior lies
+    from it in sds of the prior.  The 90% intervals are ``width`` wide on average, of the 2 that
+    there are, and ``inside`` of them hold the truth; None where it is not known.
+    """
+
+    left: Mapping[str, float]
+    distance: Mapping[str, float]
+    width: float
+    inside: int | None
+
+
+def few(table: pd.DataFrame) -> Few:
+    """What is left of the priors of correlations, from :func:`pairs`."""
+    inside = None
+    if "truth" in table:
+        inside = int(((table["truth"] >= table["q5"]) & (table["truth"] <= table["q95"])).sum())
+    return Few(
+        left=(table["sd"] / table["prior_sd"]).to_dict(),
+        distance=table["distance"].to_dict(),
+        width=float((table["q95"] - table["q5"]).mean()),
+        inside=inside,
+    )
+
+
 def trend_scale(tree: xr.Dataset) -> np.ndarray:
     """Draws of sigma_ou[trend], flat: the sd of the OUs' trends per sd of time."""
     return np.ravel(tree["sigma_ou"].sel(effect=TREND).to_numpy())
+
+
+@dataclass(frozen=True)
+class Trends:
+    """The ``scale`` of the OUs' own trends per sd of time.
+
+    ``relevant`` is the probability that it is above :data:`RELEVANT`, ``relevant_before`` the same
+    before the data.
+    """
+
+    scale: Update
+    relevant: float
+    relevant_before: float
+
+
+def trends(posterior: np.ndarray, prior: np.ndarray) -> Trends:
+    """How much OUs drift apart, from draws of :func:`trend_scale`."""
+    after, before = (float((draws > RELEVANT).mean()) for draws in (posterior, prior))
+    return Trends(update(posterior, prior), after, before)
 
 
 def trend_spread(panel: Panel, y: np.ndarray) -> np.ndarray:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
-import xarray as xr
 
+from oulib.chapters.correlations.analysis import RELEVANT, Few, Trends
 from oulib.posterior.checks import Verdict
-from oulib.report.evidence import PRIOR_MOVE, evidence, evidence_of_sign
+from oulib.posterior.estimate import Estimate, Replicated, UnderTwo
+from oulib.report.evidence import evidence, evidence_of_sign, mostly_prior
 from oulib.report.sentences import CHECK_NAMES
 from oulib.report.text import count, interval, name, number, percent, probability
 
 NOUNS = {"alpha": "intercepts", "beta": "slopes", "trend": "trends"}
 NOTICED = 0.25
 """A move of this many posterior standard deviations is where a prior begins to show."""
-RELEVANT = 0.1
-"""A scale of trends, per sd of time, below which OUs are said to hardly drift apart."""
 
 
 def others(verdicts: Mapping[str, Verdict]) -> str:
@@ -34,19 +32,17 @@ def others(verdicts: Mapping[str, Verdict]) -> str:
     return " ".join(sentences)
 
 
-def correlation(draws: xr.DataArray) -> str:
+def correlation(found: Estimate) -> str:
     """The sign of the correlation between an OU's intercept and its slope."""
-    positive = float((draws > 0).mean())
-    low, high = (float(draws.quantile(q)) for q in (0.05, 0.95))
     claim = evidence_of_sign(
-        positive,
+        found.positive,
         "that intercepts and slopes are {}ly correlated",
         "the correlation of intercepts and slopes",
     )
     return (
         f"The correlation of intercepts and slopes has a posterior mean of "
-        f"{number(float(draws.mean()))} (90% interval {interval(low, high)}). {claim}: the "
-        f"probability of a positive one is {probability(positive)}."
+        f"{number(found.mean)} (90% interval {interval(found.low, found.high)}). {claim}: the "
+        f"probability of a positive one is {probability(found.positive)}."
     )
 
 
@@ -120,67 +116,57 @@ def _error(table: pd.DataFrame, reference: str) -> str:
     return f"{text}; {name(best)} is {percent(1 - table.loc[best, 'error'] / now)} closer here."
 
 
-def scales(posteriors: Mapping[str, xr.Dataset]) -> str:
-    """What another family of priors does to the OUs' scales; two posteriors by the prior's name."""
+def scales(found: UnderTwo) -> str:
+    """What another family of priors does to the OUs' scales, by effect."""
     sentences = []
-    (first, one), (second, two) = posteriors.items()
-    moved = {}
-    for effect in map(str, one["effect"].to_numpy()):
-        parts = []
-        for prior, tree in posteriors.items():
-            scale = tree["sigma_ou"].sel(effect=effect)
-            low, high = (float(scale.quantile(q)) for q in (0.05, 0.95))
-            parts.append(
-                f"{number(float(scale.mean()))} (90% interval {interval(low, high)}) under the "
-                f"{prior} prior"
-            )
+    for effect, under in found.estimates.items():
+        parts = [
+            f"{number(scale.mean)} (90% interval {interval(scale.low, scale.high)}) under the "
+            f"{prior} prior"
+            for prior, scale in under.items()
+        ]
         sentences.append(f"The scale of the OUs' {NOUNS[effect]} is {_and(parts)}.")
-        a, b = (tree["sigma_ou"].sel(effect=effect) for tree in (one, two))
-        moved[effect] = float(abs(a.mean() - b.mean()) / a.std())
-    worst = max(moved.values())
+    first, second = next(iter(found.estimates.values()))
     claim = (
         f"whether {first} or {second} does not matter here"
-        if worst < NOTICED
+        if found.apart < NOTICED
         else "the family of the prior shows"
     )
     return " ".join(sentences) + (
-        f" The means differ by {number(worst)} posterior standard deviations at most: {claim}."
+        f" The means differ by {number(found.apart)} posterior standard deviations at most: "
+        f"{claim}."
     )
 
 
-def few(table: pd.DataFrame, ous: int) -> str:
-    """How much of each correlation's prior is left, from ``correlations.pairs``."""
-    left = table["sd"] / table["prior_sd"]
-    parts = [f"{percent(share)} for ({pair})" for pair, share in left.items()]
-    led = int((table["distance"] < PRIOR_MOVE).sum())
+def few(found: Few, ous: int) -> str:
+    """How much of each correlation's prior is left."""
+    parts = [f"{percent(share)} for ({pair})" for pair, share in found.left.items()]
+    led = len([pair for pair, distance in found.distance.items() if mostly_prior(distance)])
     text = (
         f"With {count(ous, 'OU')} the posterior standard deviations of the "
-        f"{count(len(table), 'correlation')} are these shares of the prior's: {_and(parts)}. "
+        f"{count(len(parts), 'correlation')} are these shares of the prior's: {_and(parts)}. "
     )
-    if led == len(table):
+    if led == len(parts):
         text += "All of them are mostly the prior."
     elif led:
         text += f"{led} of them {'is' if led == 1 else 'are'} mostly the prior."
     else:
         text += "The data have moved or narrowed every one of them."
-    if "truth" in table:
-        inside = int(((table["truth"] >= table["q5"]) & (table["truth"] <= table["q95"])).sum())
+    if found.inside is not None:
         text += (
-            f" The 90% intervals hold {inside} of {len(table)} true correlations, and they are "
-            f"{number(float((table['q95'] - table['q5']).mean()))} wide on average, of the 2 that "
-            "there are."
+            f" The 90% intervals hold {found.inside} of {len(parts)} true correlations, and they "
+            f"are {number(found.width)} wide on average, of the 2 that there are."
         )
     return text
 
 
-def trends(posterior: np.ndarray, prior: np.ndarray) -> str:
-    """Whether OUs drift apart, from draws of the scale of their trends."""
-    low, high = np.quantile(posterior, [0.05, 0.95])
-    p, before = float(np.mean(posterior > RELEVANT)), float(np.mean(prior > RELEVANT))
+def trends(found: Trends) -> str:
+    """Whether OUs drift apart, by the scale of their trends."""
+    after, before, p = found.scale.after, found.scale.before, found.relevant
     text = (
-        f"The OUs' own trends have a scale of {number(float(np.median(posterior)))} per standard "
-        f"deviation of time (posterior median; 90% interval {interval(low, high)}; before the data "
-        f"{interval(*np.quantile(prior, [0.05, 0.95]))}). "
+        f"The OUs' own trends have a scale of {number(after.median)} per standard deviation of "
+        f"time (posterior median; 90% interval {interval(after.low, after.high)}; before the data "
+        f"{interval(before.low, before.high)}). "
     )
     if p < 0.05:
         claim = evidence(1 - p, "that OUs hardly drift apart")
@@ -189,26 +175,25 @@ def trends(posterior: np.ndarray, prior: np.ndarray) -> str:
         claim = evidence(p if p > 0.95 else 0.0, "that OUs have trends of their own")
     return text + (
         f"{claim}: the probability of a scale above {number(RELEVANT, 1)} is {probability(p)}, and "
-        f"was {probability(before)} before the data."
+        f"was {probability(found.relevant_before)} before the data."
     )
 
 
-def trend_check(observed: float, replicated: Mapping[str, Sequence[float]], where: str) -> str:
+def trend_check(observed: float, replicated: Mapping[str, Replicated], where: str) -> str:
     """Whether the spread of OUs' trends is ordinary under each model; ``where`` names the panel."""
     text = (
         f"In {where} the least-squares trends of OUs have a standard deviation of "
         f"{number(observed, 3)}. "
     )
     sentences = []
-    for model, values in replicated.items():
-        p = float(np.mean(np.asarray(values) >= observed))
-        low, high = np.quantile(values, [0.05, 0.95])
+    for model, found in replicated.items():
         ordinary = (
-            f"Replicates by the model {name(model)} have {interval(low, high, 3)} nine times in ten"
+            f"Replicates by the model {name(model)} have {interval(found.low, found.high, 3)} nine "
+            "times in ten"
         )
-        if p < 0.05:
+        if found.as_high < 0.05:
             sentences.append(f"{ordinary}: OUs that drift apart like this surprise it.")
-        elif p > 0.95:
+        elif found.as_high > 0.95:
             sentences.append(f"{ordinary}: OUs that stay together like this surprise it.")
         else:
             sentences.append(f"{ordinary}: it produces OUs that drift apart like this.")

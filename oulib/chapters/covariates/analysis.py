@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,9 @@ from oulib.model.draws.density import all_rows, row_density, thinned
 from oulib.model.spec import ModelSpec, Priors
 from oulib.panel import Panel
 from oulib.posterior.compare import loo
+from oulib.posterior.estimate import SAMPLES
+from oulib.sampling.density import all_rows, row_density, thinned
 from oulib.sampling.fit import Fit
-
-_SAMPLES = ("chain", "draw")
 
 
 def some_of(panel: Panel, covariates: int) -> Panel:
@@ -49,7 +50,7 @@ def information(fit: Fit, *, draws: int = 1000) -> xr.DataArray:
         noise = noise * (posterior["nu"] + 3) / (posterior["nu"] + 1)
     squares = fit.panel.rows["covariates"].reset_coords(drop=True).assign_coords(row=rows) ** 2
     weight = 1 / (noise + r.loading**2 * r.var)
-    return xr.dot(weight, squares, dim="row").transpose(*_SAMPLES, "covariate")
+    return xr.dot(weight, squares, dim="row").transpose(*SAMPLES, "covariate")
 
 
 def scales(fit: Fit, *, draws: int = 1000) -> xr.DataArray:
@@ -96,7 +97,7 @@ def prior_effective(fit: Fit, *, draws: int = 4000, seed: int = 0) -> np.ndarray
     Hyperparameters are drawn from their priors, and the information is the mean of
     :func:`information`: what the prior says of rows as noisy as these turned out to be.
     """
-    known = information(fit).mean(_SAMPLES).to_numpy()
+    known = information(fit).mean(SAMPLES).to_numpy()
     scale = prior_scales(fit.panel, fit.spec, draws=draws, seed=seed)
     return np.sum(1 - 1 / (1 + known * scale**2), axis=1)
 
@@ -122,14 +123,14 @@ def coefficients(fit: Fit) -> pd.DataFrame:
     shrinkage factor.
     """
     coef = fit.posterior["coef"]
-    low, high = (coef.quantile(q, _SAMPLES).to_numpy() for q in (0.05, 0.95))
+    low, high = (coef.quantile(q, SAMPLES).to_numpy() for q in (0.05, 0.95))
     table = pd.DataFrame(
         {
-            "mean": coef.mean(_SAMPLES).to_numpy(),
+            "mean": coef.mean(SAMPLES).to_numpy(),
             "q5": low,
             "q95": high,
             "found": (low > 0) | (high < 0),
-            "kappa": shrunk(fit).mean(_SAMPLES).to_numpy(),
+            "kappa": shrunk(fit).mean(SAMPLES).to_numpy(),
         },
         index=pd.Index(fit.panel.covariates, name="covariate"),
     )
@@ -160,6 +161,25 @@ def findings(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             "inside": ((table["q5"] <= table["true"]) & (table["true"] <= table["q95"])).mean(),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("prior")
+
+
+@dataclass(frozen=True)
+class Zeros:
+    """The ``coefficients`` that are zero, and their shrinkage factors, from 0 to 1.
+
+    From ``low`` to ``high``, and ``mean`` on average; NaN where there are none.
+    """
+
+    coefficients: int
+    low: float
+    high: float
+    mean: float
+
+
+def zeros(table: pd.DataFrame) -> Zeros:
+    """How far coefficients that are zero are shrunk, from :func:`coefficients` with the truth."""
+    kappa = table.loc[table["true"] == 0, "kappa"]
+    return Zeros(len(kappa), float(kappa.min()), float(kappa.max()), float(kappa.mean()))
 
 
 def structure(fits: Sequence[Fit]) -> pd.DataFrame:

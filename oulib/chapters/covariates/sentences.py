@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
+from oulib.chapters.covariates.analysis import Zeros
 from oulib.panel import Panel
+from oulib.posterior.estimate import Update
 from oulib.report.evidence import mostly_prior
 from oulib.report.text import count, interval, name, names, number, percent
 
@@ -55,16 +56,15 @@ def found(prior: str, table: pd.DataFrame) -> str:
     return text + (f"{len(false)} ({names(false)})." if len(false) else "none.")
 
 
-def by_chance(table: pd.DataFrame) -> str:
+def by_chance(zeros: Zeros) -> str:
     """How many zeros would be claimed if every interval erred one time in ten, on its own."""
-    zeros = int((table["true"] == 0).sum())
     return (
-        f"If {zeros} coefficients that are zero had 90% intervals which err one time in ten, about "
-        f"{number(zeros / 10, 0)} would be claimed by chance."
+        f"If {zeros.coefficients} coefficients that are zero had 90% intervals which err one time "
+        f"in ten, about {number(zeros.coefficients / 10, 0)} would be claimed by chance."
     )
 
 
-def recovered(prior: str, table: pd.DataFrame) -> str:
+def recovered(prior: str, table: pd.DataFrame, zeros: Zeros) -> str:
     """Each true effect with its posterior mean, interval and shrinkage factor."""
     rows = table[table["true"] != 0]
     parts = [
@@ -73,12 +73,11 @@ def recovered(prior: str, table: pd.DataFrame) -> str:
         f"{number(row['kappa'])})"
         for label, row in rows.iterrows()
     ]
-    rest = table.loc[table["true"] == 0, "kappa"]
     text = f"Under the {title(prior)} prior " + "; ".join(parts) + "."
-    if len(rest):
+    if zeros.coefficients:
         text += (
-            f" The coefficients that are zero have shrinkage factors of {number(rest.min())} to "
-            f"{number(rest.max())}, {number(rest.mean())} on average."
+            f" The coefficients that are zero have shrinkage factors of {number(zeros.low)} to "
+            f"{number(zeros.high)}, {number(zeros.mean)} on average."
         )
     return text
 
@@ -122,19 +121,19 @@ def spent(table: pd.DataFrame) -> str:
     return " ".join(sentences)
 
 
-def effective(prior: str, posterior: np.ndarray, before: np.ndarray) -> str:
-    """The effective number of coefficients, after and before the data, from draws of both."""
-    low, middle, high = np.quantile(posterior, [0.05, 0.5, 0.95])
-    low_0, middle_0, high_0 = np.quantile(before, [0.05, 0.5, 0.95])
+def effective(prior: str, found: Update) -> str:
+    """The effective number of coefficients, after and before the data."""
+    after, before = found.after, found.before
     text = (
-        f"Under the {title(prior)} prior the data use {number(middle, 1)} effective coefficients "
-        f"(posterior median; 90% interval {interval(low, high, 1)}); before the data it was "
-        f"{number(middle_0, 1)} ({interval(low_0, high_0, 1)}). "
+        f"Under the {title(prior)} prior the data use {number(after.median, 1)} effective "
+        f"coefficients (posterior median; 90% interval {interval(after.low, after.high, 1)}); "
+        f"before the data it was {number(before.median, 1)} "
+        f"({interval(before.low, before.high, 1)}). "
     )
-    width = (high - low) / (high_0 - low_0)
-    if not low_0 <= middle <= high_0:
+    width = (after.high - after.low) / (before.high - before.low)
+    if not before.low <= after.median <= before.high:
         return text + "The data have moved it out of the prior's interval."
-    if mostly_prior(posterior, before):
+    if mostly_prior(found.distance):
         return text + "What is said here is mostly the prior."
     return text + f"{percent(width)} of the width of the prior's interval is left."
 

@@ -1,4 +1,4 @@
 # ruff: noqa: F401 - what the package offers
 """Chapter 08: what the slopes amount to."""
 
-from oulib.chapters.findings import figures, sentences
+from oulib.chapters.findings import analysis, figures, sentences

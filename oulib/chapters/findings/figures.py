@@ -12,6 +12,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from oulib.panel import Panel
+from oulib.posterior.estimate import SAMPLES
 from oulib.report.style import COLOURS, month_axis, plain
 
 
@@ -25,7 +26,7 @@ def intercepts_and_slopes(
     fig, (left, right) = plt.subplots(1, 2, figsize=(7.4, 3.4), width_ratios=(1.3, 1))
     middle, spread = {}, {}
     for key, effect in (("x", alpha), ("y", beta)):
-        q = effect.quantile([0.25, 0.5, 0.75], dim=("chain", "draw")).to_numpy()
+        q = effect.quantile([0.25, 0.5, 0.75], dim=SAMPLES).to_numpy()
         middle[key], spread[f"{key}err"] = q[1], [q[1] - q[0], q[2] - q[1]]
     left.errorbar(**middle, **spread, fmt="o", ms=3.5, lw=0.7, alpha=0.7, color=COLOURS["model"])
     left.axhline(0, color="0.8", lw=1)
@@ -57,7 +58,7 @@ def latent_paths(
     )
     rows = paths["row"].to_numpy()
     of = panel.rows["ou_idx"].to_numpy()[rows]
-    q = paths.quantile([0.05, 0.5, 0.95], dim=("chain", "draw")).to_numpy()
+    q = paths.quantile([0.05, 0.5, 0.95], dim=SAMPLES).to_numpy()
     month, x = panel.rows["month_idx"].to_numpy()[rows], panel.rows["x"].to_numpy()[rows]
     for ax, ou in zip(axes.flat, ous, strict=True):
         own = of == ou

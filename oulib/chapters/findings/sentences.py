@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
-import xarray as xr
-from scipy.stats import binom
 
+from oulib.chapters.findings.analysis import OutsideBand, SpreadOfSlopes
+from oulib.posterior.estimate import Update
 from oulib.report.evidence import evidence_of_sign, mostly_prior
 from oulib.report.text import count, interval, name, names, number, percent, probability
-from oulib.sampling.fit import Fit
 
 
 def under_each_model(table: pd.DataFrame, chosen: str | None) -> str:
@@ -86,31 +84,28 @@ def readings(found: pd.Series) -> str:
     return text
 
 
-def spread_of_slopes(fit: Fit) -> str:
+def spread_of_slopes(found: SpreadOfSlopes) -> str:
     """Whether OUs differ in their slopes, against the population mean."""
-    sd = fit.posterior["beta"].std("ou")
-    ratio = sd / abs(fit.posterior["mu_beta"])
-    low, high = (float(sd.quantile(q)) for q in (0.05, 0.95))
     text = (
-        f"The slopes of this panel's OUs have a standard deviation of {number(float(sd.mean()))} "
-        f"(90% interval {interval(low, high)}). "
+        f"The slopes of this panel's OUs have a standard deviation of {number(found.sd.mean)} "
+        f"(90% interval {interval(found.sd.low, found.sd.high)}). "
     )
-    if float(ratio.quantile(0.05)) > 0.5:
+    if found.ratio.low > 0.5:
         return text + "OUs differ a good deal: the average is no guide to a single one."
-    if float(ratio.quantile(0.95)) < 0.5:
+    if found.ratio.high < 0.5:
         return text + "That is small beside the average: what holds on average holds for most OUs."
     return text + "How much that is beside the average cannot be said with confidence."
 
 
-def correlation(posterior: np.ndarray, prior: np.ndarray, level: str) -> str:
+def correlation(found: Update, level: str) -> str:
     """Whether strong groups respond more: the correlation of intercept and slope."""
-    low, high = np.quantile(posterior, [0.05, 0.95])
+    after = found.after
     text = (
-        f"Among {level} the correlation of intercept and slope is {number(posterior.mean())} "
-        f"(90% interval {interval(low, high)}). "
+        f"Among {level} the correlation of intercept and slope is {number(after.mean)} "
+        f"(90% interval {interval(after.low, after.high)}). "
     )
-    text += sign(float((posterior > 0).mean()), "it")
-    if mostly_prior(posterior, prior):
+    text += sign(after.positive, "it")
+    if mostly_prior(found.distance):
         text += " The draws lie nearly where the prior has them, so this is mostly the prior."
     return text
 
@@ -161,16 +156,13 @@ def survey_calibration(table: pd.DataFrame) -> str:
     )
 
 
-def by_ou(observed: xr.Dataset, replicated: xr.Dataset) -> str:
-    """Whether OUs are as noisy as the model believes; from ``describe.outcome_by_ou``."""
-    low, high = (replicated["sd"].quantile(q, dim="sample") for q in (0.05, 0.95))
-    outside = int(((observed["sd"] < low) | (observed["sd"] > high)).sum())
-    ous = observed["sd"].size
+def by_ou(found: OutsideBand) -> str:
+    """Whether OUs are as noisy as the model believes."""
     text = (
-        f"For {outside} of {count(ous, 'OU')} the standard deviation of the outcome lies "
-        "outside the 90% band of its replicates"
+        f"For {found.outside} of {count(found.ous, 'OU')} the standard deviation of the outcome "
+        "lies outside the 90% band of its replicates"
     )
-    if binom.sf(outside - 1, ous, 0.1) < 0.01:
+    if found.chance < 0.01:
         return text + (
             ", more than chance explains: OUs differ in how noisy they are, and a model with one "
             "noise scale bends their slopes to say so."

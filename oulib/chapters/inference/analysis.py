@@ -23,6 +23,8 @@ from oulib.model.draws.names import NAMES
 from oulib.model.spec import ModelSpec
 from oulib.model.survey import respondents
 from oulib.panel import Panel
+from oulib.posterior.checks import NAMES
+from oulib.posterior.estimate import SAMPLES
 from oulib.posterior.latent import recover_latent
 from oulib.posterior.predict import quiet
 from oulib.posterior.ranks import by_label
@@ -32,7 +34,6 @@ from oulib.sampling.fit import Fit
 Method = Literal["advi", "fullrank_advi"]
 
 _CODE = (Path(__file__), PACKAGE / "model")
-_SAMPLES = ("chain", "draw")
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +148,7 @@ def _constrained(
     dims = model.named_vars_to_dims
     values = {
         variable.name: (
-            ("chain", "draw", *dims.get(variable.name, _unnamed(variable.name, column))),
+            (*SAMPLES, *dims.get(variable.name, _unnamed(variable.name, column))),
             column[None],
         )
         for variable, column in zip(kept, columns, strict=True)
@@ -186,12 +187,12 @@ def against(approximation: Approximation, fit: Fit, names: Sequence[str] = NAMES
     """
     both = [by_label(tree, names) for tree in (approximation.posterior, fit.posterior)]
     variational, nuts = both
-    low, high = (variational.quantile(q, _SAMPLES) for q in (0.05, 0.95))
-    sd = nuts.std(_SAMPLES)
+    low, high = (variational.quantile(q, SAMPLES) for q in (0.05, 0.95))
+    sd = nuts.std(SAMPLES)
     columns = {
-        "sd_ratio": variational.std(_SAMPLES) / sd,
-        "shift": (variational.mean(_SAMPLES) - nuts.mean(_SAMPLES)) / sd,
-        "held": ((nuts >= low) & (nuts <= high)).mean(_SAMPLES),
+        "sd_ratio": variational.std(SAMPLES) / sd,
+        "shift": (variational.mean(SAMPLES) - nuts.mean(SAMPLES)) / sd,
+        "held": ((nuts >= low) & (nuts <= high)).mean(SAMPLES),
     }
     table = pd.DataFrame(
         {name: values.to_numpy() for name, values in columns.items()},
@@ -200,7 +201,7 @@ def against(approximation: Approximation, fit: Fit, names: Sequence[str] = NAMES
     if fit.panel.truth is not None:
         true = by_label(fit.panel.truth, names).reindex(parameter=table.index)
         for column, draws in (("inside", variational), ("inside_nuts", nuts)):
-            low, high = (draws.quantile(q, _SAMPLES) for q in (0.05, 0.95))
+            low, high = (draws.quantile(q, SAMPLES) for q in (0.05, 0.95))
             table[column] = ((true >= low) & (true <= high)).to_numpy()
     return table
 
@@ -221,8 +222,8 @@ def monte_carlo_error(
     estimate them, equation ``eq-mcse``.
     """
     own, far = by_label(posterior, names), by_label(reference, names)
-    sd = far.std(_SAMPLES)
-    mean, quantile = far.mean(_SAMPLES), far.quantile(prob, _SAMPLES)
+    sd = far.std(SAMPLES)
+    mean, quantile = far.mean(SAMPLES), far.quantile(prob, SAMPLES)
 
     def size(values: xr.DataArray) -> float:
         return float(np.sqrt(((values / sd) ** 2).mean()))
@@ -232,9 +233,9 @@ def monte_carlo_error(
         first = own.isel(draw=slice(None, n))
         tree = first.to_dataset(name="x")
         rows[n * own.sizes["chain"]] = {
-            "mean": size(first.mean(_SAMPLES) - mean),
+            "mean": size(first.mean(SAMPLES) - mean),
             "mean_mcse": size(az.mcse(tree, method="mean")["x"]),
-            "quantile": size(first.quantile(prob, _SAMPLES) - quantile),
+            "quantile": size(first.quantile(prob, SAMPLES) - quantile),
             "quantile_mcse": size(az.mcse(tree, method="quantile", prob=prob)["x"]),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("draws")
@@ -305,3 +306,151 @@ def by_variable(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 def _unnamed(name: str, column: np.ndarray) -> list[str]:
     return [f"{name}_dim_{axis}" for axis in range(column.ndim - 1)]
+
+
+@dataclass(frozen=True)
+class Divergences:
+    """How many of ``transitions`` diverged, where, and what part of a scale a run visited.
+
+    ``below`` is the share of the divergent ones in the lower half of the run's draws of the scale,
+    NaN where there are none; ``visited`` the share of its draws in the lowest tenth of the scale's
+    posterior.
+    """
+
+    transitions: int
+    diverging: int
+    below: float
+    visited: float
+
+
+def divergences(bad: xr.Dataset, good: xr.Dataset) -> Divergences:
+    """Where transitions of ``bad`` diverged; ``good`` is a better form of the same model.
+
+    Both are those of :func:`score_funnel` or :func:`group_funnel`.
+    """
+    diverging = bad["diverging"].to_numpy().ravel().astype(bool)
+    scale, exact = (tree["log_scale"].to_numpy().ravel() for tree in (bad, good))
+    low = float(np.quantile(exact, 0.1))
+    some = diverging.any()
+    return Divergences(
+        transitions=diverging.size,
+        diverging=int(diverging.sum()),
+        below=float(np.mean(scale[diverging] < np.median(scale))) if some else np.nan,
+        visited=float(np.mean(scale < low)),
+    )
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Monte Carlo errors of the means of ``parameters`` parameters, in posterior sds.
+
+    The ``median`` and the largest, ``most``, of the parameter ``where``.
+    """
+
+    parameters: int
+    median: float
+    most: float
+    where: str
+
+
+def precision(table: pd.DataFrame) -> Precision:
+    """How precise posterior means are, from ``checks.summarise``."""
+    share = (table["mcse_mean"] / table["sd"]).dropna()
+    return Precision(len(share), float(share.median()), float(share.max()), str(share.idxmax()))
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """The standard deviations of one variable by an approximation, over those by NUTS.
+
+    By label, with their ``median``.
+    """
+
+    by_label: Mapping[str, float]
+    median: float
+
+
+@dataclass(frozen=True)
+class Sds:
+    """What standard deviations an approximation gets wrong, of ``parameters`` parameters.
+
+    ``groups`` has the ratios to those by NUTS of some variables; ``low`` and ``high`` are how many
+    of all are more than a tenth too small and too large, and the smallest is ``least``, of
+    ``where``.  Its means are off by ``shift`` posterior sds in the median.
+    """
+
+    parameters: int
+    groups: Mapping[str, Ratios]
+    low: int
+    high: int
+    least: float
+    where: str
+    shift: float
+    most_shift: float
+    shifted: str
+
+
+def sds(table: pd.DataFrame, variables: Sequence[str]) -> Sds:
+    """What an approximation gets wrong, from :func:`against`; groups are those of ``variables``."""
+    variable = table.index.str.partition("[").get_level_values(0)
+    ratio, shift = table["sd_ratio"], table["shift"].abs()
+    groups = {}
+    for group in variables:
+        part = ratio[variable == group]
+        if len(part):
+            groups[group] = Ratios(part.to_dict(), float(part.median()))
+    return Sds(
+        parameters=len(table),
+        groups=groups,
+        low=int((ratio < 0.9).sum()),
+        high=int((ratio > 1.1).sum()),
+        least=float(ratio.min()),
+        where=str(ratio.idxmin()),
+        shift=float(shift.median()),
+        most_shift=float(shift.max()),
+        shifted=str(shift.idxmax()),
+    )
+
+
+@dataclass(frozen=True)
+class Inside:
+    """How many of ``of`` true values lie inside intervals by an approximation, and by NUTS."""
+
+    of: int
+    approximate: int
+    nuts: int
+
+
+@dataclass(frozen=True)
+class Held:
+    """What an approximation's nominal 90% intervals hold of the posterior, from 0 to 1.
+
+    The ``mean`` over all parameters, that over ``slopes``, and the ``least``, of ``where``; and how
+    many true values they hold, of slopes and of all, None where no truth is known.
+    """
+
+    mean: float
+    slopes: float
+    least: float
+    where: str
+    true_slopes: Inside | None
+    true: Inside | None
+
+
+def held(table: pd.DataFrame) -> Held:
+    """What an approximation's intervals hold, from :func:`against`."""
+    of_slopes = table.index.str.partition("[").get_level_values(0) == "beta"
+
+    def inside(part: pd.DataFrame) -> Inside | None:
+        if "inside" not in part:
+            return None
+        return Inside(len(part), int(part["inside"].sum()), int(part["inside_nuts"].sum()))
+
+    return Held(
+        mean=float(table["held"].mean()),
+        slopes=float(table.loc[of_slopes, "held"].mean()),
+        least=float(table["held"].min()),
+        where=str(table["held"].idxmin()),
+        true_slopes=inside(table[of_slopes]),
+        true=inside(table),
+    )

@@ -11,6 +11,7 @@ import seaborn as sns
 import xarray as xr
 from matplotlib.figure import Figure
 
+from oulib.posterior.estimate import SAMPLES
 from oulib.report.style import COLOURS, plain
 
 _MARKERS = ("o", "s", "^", "D")
@@ -76,7 +77,7 @@ def funnels(
     bottom, top = np.quantile(everything, [0.002, 1.0])  # the logarithm runs off below
     for ax, (form, tree) in zip(axes[0], trees.items(), strict=True):
         gap, noise, bad = (
-            tree[name].transpose("chain", "draw").to_numpy().ravel()
+            tree[name].transpose(*SAMPLES).to_numpy().ravel()
             for name in ("gap", "log_scale", "diverging")
         )
         bad = bad.astype(bool)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
-import xarray as xr
 
+from oulib.chapters.inference.analysis import Divergences, Held, Precision, Sds
 from oulib.posterior.checks import Verdict
 from oulib.report.sentences import CHECK_NAMES
 from oulib.report.text import count, name, number, percent, told_apart
@@ -56,35 +55,27 @@ def ranks(outside: Mapping[str, float]) -> str:
     )
 
 
-def divergences(bad: xr.Dataset, good: xr.Dataset) -> str:
-    """Where the transitions diverged, and what part of the posterior was hardly visited.
-
-    Both are those of ``inference.score_funnel`` or ``group_funnel``, of two forms of one model.
-    """
-    diverging = bad["diverging"].to_numpy().ravel().astype(bool)
-    scale, exact = (tree["log_scale"].to_numpy().ravel() for tree in (bad, good))
-    low = float(np.quantile(exact, 0.1))
-    visited = float(np.mean(scale < low))
-    if not diverging.any():
+def divergences(found: Divergences) -> str:
+    """Where the transitions diverged, and what part of the posterior was hardly visited."""
+    if not found.diverging:
         text = "No transition diverged in this run."
     else:
-        below = float(np.mean(scale[diverging] < np.median(scale)))
         text = (
-            f"{count(int(diverging.sum()), 'transition')} of {diverging.size:,} diverged, "
-            f"{percent(below)} of them in the lower half of the run's draws of the scale"
+            f"{count(found.diverging, 'transition')} of {found.transitions:,} diverged, "
+            f"{percent(found.below)} of them in the lower half of the run's draws of the scale"
         )
         text += (
             ", where the funnel is narrow."
-            if below > 0.6
+            if found.below > 0.6
             else ": they do not sit in the neck alone."
         )
     text += (
         f" The lowest tenth of the scale's posterior, by the better form, received "
-        f"{percent(visited)} of this run's draws"
+        f"{percent(found.visited)} of this run's draws"
     )
-    if visited < 0.07:
+    if found.visited < 0.07:
         return text + ": part of the posterior is missing from it."
-    if visited > 0.13:
+    if found.visited > 0.13:
         return text + ": too many, for the run was stuck there."
     return text + ", about its share."
 
@@ -118,76 +109,68 @@ def falling(errors: pd.DataFrame, powers: Mapping[str, float]) -> str:
     )
 
 
-def precision(table: pd.DataFrame) -> str:
+def precision(found: Precision) -> str:
     """The Monte Carlo error of posterior means beside the posterior's own width."""
-    share = (table["mcse_mean"] / table["sd"]).dropna()
     text = (
-        f"Over {count(len(share), 'parameter')} the Monte Carlo standard error of the mean is "
-        f"{percent(float(share.median()))} of the posterior standard deviation in the median and "
-        f"{percent(float(share.max()))} at most (for {name(share.idxmax())}): "
+        f"Over {count(found.parameters, 'parameter')} the Monte Carlo standard error of the mean "
+        f"is {percent(found.median)} of the posterior standard deviation in the median and "
+        f"{percent(found.most)} at most (for {name(found.where)}): "
     )
-    if share.max() < 0.05:
+    if found.most < 0.05:
         return text + "two digits of every mean mean something."
     return text + "the first digit of some means is still moving; more draws would settle it."
 
 
-def sds(table: pd.DataFrame, form: str) -> str:
-    """Which standard deviations a variational fit gets wrong, from ``inference.against``."""
-    variable = table.index.str.partition("[").get_level_values(0)
+def sds(found: Sds, form: str) -> str:
+    """Which standard deviations a variational fit gets wrong, those of :data:`GROUPS` in words."""
     parts = []
     for group, what in GROUPS.items():
-        ratio = table["sd_ratio"][variable == group]
-        if ratio.empty:
+        if group not in found.groups:
             continue
-        if len(ratio) == 1:
-            parts.append(f"{what} {number(float(ratio.iloc[0]))}")
-        elif len(ratio) == 2:
+        ratio = found.groups[group].by_label
+        values = list(ratio.values())
+        if len(values) == 1:
+            parts.append(f"{what} {number(values[0])}")
+        elif len(values) == 2:
             pair = [f"{number(v)} for {name(p)}" for p, v in ratio.items()]
             parts.append(f"{what} {' and '.join(pair)}")
         else:
             parts.append(
-                f"{what} {number(float(ratio.median()))} in the median "
-                f"({number(float(ratio.min()))} to {number(float(ratio.max()))})"
+                f"{what} {number(found.groups[group].median)} in the median "
+                f"({number(min(values))} to {number(max(values))})"
             )
-    low = int((table["sd_ratio"] < 0.9).sum())
-    high = int((table["sd_ratio"] > 1.1).sum())
     text = (
         f"The {form} fit's standard deviations, as a share of those by NUTS, are: "
         f"{'; '.join(parts)}. "
-        f"Of {count(len(table), 'parameter')}, {low} have a standard deviation more than a tenth "
-        f"too small and {high} one more than a tenth too large; the smallest share is "
-        f"{number(float(table['sd_ratio'].min()))}, for {name(table['sd_ratio'].idxmin())}. "
+        f"Of {count(found.parameters, 'parameter')}, {found.low} have a standard deviation more "
+        f"than a tenth too small and {found.high} one more than a tenth too large; the smallest "
+        f"share is {number(found.least)}, for {name(found.where)}. "
     )
-    worst = table["shift"].abs().idxmax()
     return text + (
-        f"Its means are off by {number(float(table['shift'].abs().median()))} standard deviations "
-        f"in the median and by {number(float(table['shift'].abs().max()))} at most, for "
-        f"{name(worst)}."
+        f"Its means are off by {number(found.shift)} standard deviations "
+        f"in the median and by {number(found.most_shift)} at most, for {name(found.shifted)}."
     )
 
 
-def held(table: pd.DataFrame, form: str) -> str:
+def held(found: Held, form: str) -> str:
     """What the approximation's nominal 90% intervals hold: of the posterior, and of the truth."""
-    variable = table.index.str.partition("[").get_level_values(0)
-    least = table["held"].idxmin()
     text = (
-        f"The {form} fit's 90% intervals hold {percent(float(table['held'].mean()))} of the "
-        f"posterior on average over all parameters, {percent(float(table.loc[least, 'held']))} for "
-        f"{name(least)}, where it is worst"
+        f"The {form} fit's 90% intervals hold {percent(found.mean)} of the "
+        f"posterior on average over all parameters, {percent(found.least)} for "
+        f"{name(found.where)}, where it is worst, and {percent(found.slopes)} for the slopes of "
+        "the OUs. "
     )
-    slopes = table["held"][variable == "beta"]
-    text += f", and {percent(float(slopes.mean()))} for the slopes of the OUs. "
-    if float(table.loc[least, "held"]) < 0.8:
+    if found.least < 0.8:
         text += "An interval that calls itself 90% and is not is worse than none. "
     else:
         text += "None of them is far from what it claims. "
-    if "inside" not in table:
+    of, every = found.true_slopes, found.true
+    if of is None or every is None:
         return text.strip()
-    of = table[variable == "beta"]
     return text + (
-        f"Of the {len(of)} true slopes {int(of['inside'].sum())} lie inside its intervals and "
-        f"{int(of['inside_nuts'].sum())} inside those by NUTS; of all {len(table)} true values "
-        f"{int(table['inside'].sum())} and {int(table['inside_nuts'].sum())}. One panel cannot "
+        f"Of the {of.of} true slopes {of.approximate} lie inside its intervals and "
+        f"{of.nuts} inside those by NUTS; of all {every.of} true values "
+        f"{every.approximate} and {every.nuts}. One panel cannot "
         "tell a coverage of 90% from one of 80% by counting; the share of the posterior can."
     )
 

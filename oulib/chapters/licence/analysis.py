@@ -6,7 +6,7 @@ The table is made by ``benchmarks/licence.py`` and comes with the book; it takes
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -84,6 +84,11 @@ def published() -> list[Made]:
     return read(source_root() / "data" / FILE)
 
 
+def models(fits: Sequence[Made]) -> list[str]:
+    """The models of the fits, in the order in which they are asked."""
+    return list(dict.fromkeys(one.model for one in fits))
+
+
 def conclusions(fits: Sequence[Made]) -> list[Made]:
     """Of each panel, the first fit that holds the licence, in the order of the fits, if any."""
     found: dict[tuple[str, int], Made] = {}
@@ -130,3 +135,30 @@ def told(fits: Sequence[Made]) -> dict[str, float]:
         "strong": sum(one.strong for one in fits),
         "strong_wrong": sum(one.strong_wrong for one in fits),
     }
+
+
+@dataclass(frozen=True)
+class Signs:
+    """What fits told of signs: ``alone`` by the chains of the ``first`` model, ``said`` concluded.
+
+    Each is that of :func:`told`.
+    """
+
+    first: str
+    alone: Mapping[str, float]
+    said: Mapping[str, float]
+
+
+def signs(fits: Sequence[Made]) -> Signs:
+    """What fits of all kinds told of signs, by the chains alone and of conclusions."""
+    first = fits[0].model
+    alone = [one for one in fits if one.model == first and one.sampled]
+    return Signs(first, told(alone), told(conclusions(fits)))
+
+
+def typical_error(table: pd.DataFrame) -> float:
+    """Standard error of a kind's coverage, the mean over kinds; NaN where none has one.
+
+    From :func:`summary`.
+    """
+    return float(table["error"].mean())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
-from oulib.chapters.licence.analysis import Made, conclusions, summary, told
+from oulib.chapters.licence.analysis import Signs
 from oulib.report.text import count, names, percent
 
 INGREDIENTS = {
@@ -38,10 +39,12 @@ def kind(name: str) -> str:
     return f"{found}, {strength}" if strength else found
 
 
-def measured(fits: Sequence[Made]) -> str:
-    """What was made: kinds, panels of each, models and their order."""
-    models = list(dict.fromkeys(one.model for one in fits))
-    number = summary(fits)["panels"]
+def measured(table: pd.DataFrame, models: Sequence[str]) -> str:
+    """What was made: kinds, panels of each, models in the order in which they are asked.
+
+    ``table`` is that of ``licence.summary``, here and below.
+    """
+    number = table["panels"]
     each = count(int(number.min()), "panel")
     if number.min() < number.max():
         each = f"{number.min()} to {number.max()} panels"
@@ -52,9 +55,9 @@ def measured(fits: Sequence[Made]) -> str:
     )
 
 
-def following(fits: Sequence[Made]) -> str:
+def following(table: pd.DataFrame) -> str:
     """Of panels that follow the model: how often nothing is concluded."""
-    row = summary(fits).loc[FOLLOWING]
+    row = table.loc[FOLLOWING]
     none = int(row["panels"] - row["concluded"])
     return (
         f"Of {count(int(row['panels']), 'panel')} that follow the model, {none} "
@@ -63,28 +66,28 @@ def following(fits: Sequence[Made]) -> str:
     )
 
 
-def overall(fits: Sequence[Made]) -> str:
+def overall(found: Signs) -> str:
     """Wrong signs over all kinds, by the chains alone and of conclusions."""
-    first = fits[0].model
-    alone = told([one for one in fits if one.model == first and one.sampled])
-    said = told(conclusions(fits))
+    alone, said = found.alone, found.said
     strong = _share(said, "strong", "strong_wrong")
     return (
-        f"By the chains alone, {alone['wrong']:,} of {alone['stated']:,} signs that {first} would "
-        f"have stated with a probability above 0.95 are wrong ({_share(alone)}); of those that are "
-        f"concluded, {said['wrong']:,} of {said['stated']:,} ({_share(said)}), where their own "
-        f"probabilities let expect {said['expected']:.0f}. With a probability above 0.99 it is "
-        f"{said['strong_wrong']:,} of {said['strong']:,} ({strong})."
+        f"By the chains alone, {alone['wrong']:,} of {alone['stated']:,} signs that {found.first} "
+        f"would have stated with a probability above 0.95 are wrong ({_share(alone)}); of those "
+        f"that are concluded, {said['wrong']:,} of {said['stated']:,} ({_share(said)}), where "
+        f"their own probabilities let expect {said['expected']:.0f}. With a probability above "
+        f"0.99 it is {said['strong_wrong']:,} of {said['strong']:,} ({strong})."
     )
 
 
-def _share(found: dict[str, float], of: str = "stated", wrong: str = "wrong") -> str:
+def _share(found: Mapping[str, float], of: str = "stated", wrong: str = "wrong") -> str:
     return f"{100 * found[wrong] / found[of]:.1f}%" if found[of] else "none"
 
 
-def short(fits: Sequence[Made]) -> str:
-    """The kinds of which conclusions cover too little, or of which there are none."""
-    table = summary(fits)
+def short(table: pd.DataFrame, error: float) -> str:
+    """The kinds of which conclusions cover too little, or of which there are none.
+
+    ``error`` is the standard error of a kind's coverage, NaN where it is not known.
+    """
     low = table.index[table["coverage_concluded"] < LOW]
     none = table.index[table["concluded"] == 0]
     parts = []
@@ -97,16 +100,15 @@ def short(fits: Sequence[Made]) -> str:
             f"kinds: {'; '.join(each)}."
         )
     else:
-        least = float(np.nanmin(table["coverage_concluded"]))
+        least = float(table["coverage_concluded"].min())
         parts.append(
             f"In no kind do intervals of conclusions hold less than {percent(LOW)} of the true "
             f"slopes (the least is {percent(least)})."
         )
-    if np.isfinite(table["error"]).any():
-        error = percent(table["error"].mean())
+    if np.isfinite(error):
         parts.append(
-            f"With so few panels of a kind, such a share is known to {error} (its standard error, "
-            "the mean over kinds)."
+            f"With so few panels of a kind, such a share is known to {percent(error)} (its "
+            "standard error, the mean over kinds)."
         )
     if none.size:
         parts.append(f"Nothing is ever concluded from these: {names([kind(n) for n in none], 9)}.")

@@ -14,6 +14,7 @@ from scipy import stats
 from oulib.model.draws.density import CHUNK, all_rows, row_density, thinned
 from oulib.model.survey import respondents
 from oulib.panel import Panel
+from oulib.posterior.estimate import SAMPLES
 from oulib.posterior.latent import common_movement, conditional, own_grid, recover_latent
 from oulib.sampling.fit import Fit
 
@@ -29,7 +30,6 @@ WITH, WITHOUT, OU_MEAN, LAST, LINE = (
 """Forecasts of a hidden survey: the model's two, and the rules of thumb that it has to beat."""
 RULES = (OU_MEAN, LAST, LINE)
 
-_SAMPLES = ("chain", "draw")
 _NODES = 161
 _FAR = 4  # distances from here on are one group
 
@@ -138,8 +138,8 @@ def closed_forms(fit: Fit, *, seed: int = 0) -> pd.DataFrame:
     its first term; and ``plug_in``, :func:`known_sd` at the posterior means of the parameters.
     """
     given = conditional(fit)
-    within = (given["sd"] ** 2).mean(_SAMPLES)
-    mean = fit.posterior[["sigma_x", "sigma_meas", "sigma_y", "beta"]].mean(_SAMPLES)
+    within = (given["sd"] ** 2).mean(SAMPLES)
+    mean = fit.posterior[["sigma_x", "sigma_meas", "sigma_y", "beta"]].mean(SAMPLES)
     n = respondents(fit.panel)
     ou = fit.panel.rows["ou_idx"].to_numpy()
     beta = mean["beta"].to_numpy()[ou]
@@ -147,10 +147,10 @@ def closed_forms(fit: Fit, *, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "n": n,
-            "drawn": recover_latent(fit, seed=seed).std(_SAMPLES).to_numpy(),
-            "total": np.sqrt((within + given["mean"].var(_SAMPLES)).to_numpy()),
-            "within": np.sqrt(within.to_numpy()),
-            "plug_in": known_sd(sigma_x, sigma_meas, n, float(mean["sigma_y"]), beta),
+            "drawn": recover_latent(fit, seed=seed).std(SAMPLES).to_numpy(),
+            "total": np.sqrt(within + given["mean"].var(SAMPLES)).to_numpy(),
+            "within": np.sqrt(within).to_numpy(),
+            "plug_in": known_sd(*scales, n, float(mean["sigma_y"]), beta),
         }
     ).rename_axis("row")
 
@@ -176,7 +176,7 @@ def moments(fit: Fit, *, rows: np.ndarray | None = None, draws: int = 400) -> xr
         parts.append(
             xr.Dataset({"mean": r.mean + np.sqrt(r.var) * z, "sd": np.sqrt(r.var * spread)})
         )
-    return xr.concat(parts, dim="row").transpose(*_SAMPLES, "row")
+    return xr.concat(parts, dim="row").transpose(*SAMPLES, "row")
 
 
 def known(fit: Fit, *, draws: int = 400) -> pd.DataFrame:
@@ -192,11 +192,11 @@ def known(fit: Fit, *, draws: int = 400) -> pd.DataFrame:
     table["n"] = respondents(fit.panel)
     given = {"": moments(fit, draws=draws), "_alone": conditional(fit, outcome=False, draws=draws)}
     for suffix, one in given.items():
-        within = (one["sd"] ** 2).mean(_SAMPLES)
-        table[f"mean{suffix}"] = one["mean"].mean(_SAMPLES).to_numpy()
-        table[f"sd{suffix}"] = np.sqrt((within + one["mean"].var(_SAMPLES)).to_numpy())
-        table[f"within{suffix}"] = np.sqrt(within.to_numpy())
-    common = common_movement(fit).std(_SAMPLES).to_numpy()
+        within = (one["sd"] ** 2).mean(SAMPLES)
+        table[f"mean{suffix}"] = one["mean"].mean(SAMPLES).to_numpy()
+        table[f"sd{suffix}"] = np.sqrt(within + one["mean"].var(SAMPLES)).to_numpy()
+        table[f"within{suffix}"] = np.sqrt(within).to_numpy()
+    common = common_movement(fit).std(SAMPLES).to_numpy()
     table["common"] = common[fit.panel.rows["month_idx"].to_numpy()]
     return table
 
@@ -287,7 +287,7 @@ def feedback(fit: Fit, table: pd.DataFrame) -> pd.DataFrame:
     if "nu" in p:
         noise = noise * np.sqrt((p["nu"] + 3) / (p["nu"] + 1))
     var = p["sigma_x"] ** 2
-    closed = (outcome_share(p["beta"], noise, var) * var).mean(_SAMPLES) / var.mean()
+    closed = (outcome_share(p["beta"], noise, var) * var).mean(SAMPLES) / var.mean()
     unseen = table[table["kind"] != KINDS[0]]
     parts = pd.DataFrame(
         {
@@ -299,7 +299,7 @@ def feedback(fit: Fit, table: pd.DataFrame) -> pd.DataFrame:
     mean = parts.groupby(unseen["ou"]).mean()
     return pd.DataFrame(
         {
-            "beta": np.sqrt((p["beta"] ** 2).mean(_SAMPLES).to_numpy())[mean.index],
+            "beta": np.sqrt((p["beta"] ** 2).mean(SAMPLES)).to_numpy()[mean.index],
             "taken": 1 - mean["after"] / mean["before"],
             "closed": closed.to_numpy()[mean.index],
             "shift": np.sqrt(mean["shift"]),
@@ -317,12 +317,11 @@ def covered(fit: Fit, *, prob: float = 0.9, draws: int = 500, seed: int = 0) -> 
     """
     x = recover_latent(fit, draws=draws, seed=seed)
     tail = (1 - prob) / 2
-    low, high = (x.quantile(q, _SAMPLES).to_numpy() for q in (tail, 1 - tail))
-    assert fit.panel.truth is not None  # as of any simulated panel
+    low, high = (x.quantile(q, SAMPLES).to_numpy() for q in (tail, 1 - tail))
     truth = fit.panel.truth["x_star"].to_numpy()
     rows = distances(fit.panel).assign(
         inside=(low <= truth) & (truth <= high),
-        error=(x.mean(_SAMPLES).to_numpy() - truth) ** 2,
+        error=(x.mean(SAMPLES).to_numpy() - truth) ** 2,
     )
     rows["to_wave"] = rows["to_wave"].clip(upper=_FAR).astype(int)
     group = rows.groupby(["kind", "to_wave"])
@@ -379,8 +378,8 @@ def predict_surveys(
         score = recover_latent(refit, rows=rows, draws=draws, seed=seed)
     else:
         given = conditional(refit, outcome=False, rows=rows, draws=draws)
-        score = given["mean"] + given["sd"] * rng.standard_normal(given["mean"].shape)
-    x = score.transpose(*_SAMPLES, "row").to_numpy()
+        x = given["mean"] + given["sd"] * rng.standard_normal(given["mean"].shape)
+    x = x.transpose(*SAMPLES, "row").to_numpy()
     sigma = thinned(refit.posterior, draws)["sigma_meas"].to_numpy()[..., None]
     noise = sigma / np.sqrt(respondents(panel)[rows])
     return (x + noise * rng.standard_normal(x.shape)).reshape(-1, len(rows))
@@ -607,8 +606,8 @@ def persistence(fit: Fit, *, draws: int = 400, seed: int = 0) -> xr.Dataset:
     expected = p["mu_x_ou"].isel(ou=place["ou"]) + (gamma * p["tau"]).isel(month=place["month"])
     x = xr.DataArray(fit.panel.rows["x"].to_numpy()[rows], dims="row")
     n = xr.DataArray(respondents(fit.panel)[rows], dims="row")
-    away = (x - expected) / np.sqrt(p["sigma_x"] ** 2 + p["sigma_meas"] ** 2 / n)
-    z = away.transpose(*_SAMPLES, "row").to_numpy().reshape(-1, rows.size)
+    z = (x - expected) / np.sqrt(p["sigma_x"] ** 2 + p["sigma_meas"] ** 2 / n)
+    z = z.transpose(*SAMPLES, "row").to_numpy().reshape(-1, rows.size)
     fresh = np.random.default_rng(seed).standard_normal(z.shape)
     return xr.Dataset(
         {
@@ -635,9 +634,9 @@ def bends(fit: Fit, *, draws: int = 400, seed: int = 0, most: int = 8) -> xr.Dat
     rng, rows = np.random.default_rng(seed), fit.panel.survey_rows
     posterior = thinned(fit.posterior, draws)
     r = row_density(fit, posterior, rows)
-    centre = r.mean.transpose(*_SAMPLES, "row")
-    own = posterior["mu_x_ou"].mean(_SAMPLES).to_numpy()
-    away = centre.mean(_SAMPLES).to_numpy() - own[fit.panel.rows["ou_idx"].to_numpy()[rows]]
+    centre = r.mean.transpose(*SAMPLES, "row")
+    own = posterior["mu_x_ou"].mean(SAMPLES).to_numpy()
+    away = centre.mean(SAMPLES).to_numpy() - own[fit.panel.rows["ou_idx"].to_numpy()[rows]]
 
     def normal() -> xr.DataArray:
         return centre.copy(data=rng.standard_normal(centre.shape))
@@ -647,7 +646,7 @@ def bends(fit: Fit, *, draws: int = 400, seed: int = 0, most: int = 8) -> xr.Dat
         noise = centre.copy(data=rng.standard_t(posterior["nu"].to_numpy()[..., None], noise.shape))
     fresh = r.loading * np.sqrt(r.var) * normal() + r.sigma * noise
     stacked = [
-        part.transpose(*_SAMPLES, "row").to_numpy().reshape(-1, rows.size)
+        part.transpose(*SAMPLES, "row").to_numpy().reshape(-1, rows.size)
         for part in (r.residual, fresh)
     ]
     bins = np.array_split(np.argsort(away, kind="stable"), max(min(most, rows.size // 10), 1))
@@ -677,7 +676,7 @@ def levels(fit: Fit, *, draws: int = 1000, seed: int = 0) -> xr.Dataset:
     """
     p = thinned(fit.posterior, draws)
     pair = [
-        p[name].transpose(*_SAMPLES, "ou").to_numpy().reshape(-1, p.sizes["ou"])
+        p[name].transpose(*SAMPLES, "ou").to_numpy().reshape(-1, p.sizes["ou"])
         for name in ("alpha", "mu_x_ou")
     ]
     fresh = np.random.default_rng(seed).standard_normal((2, *pair[0].shape))

@@ -15,9 +15,9 @@ from oulib.model.spec import BASELINE, ROBUST, ModelSpec
 from oulib.panel import Panel
 from oulib.posterior.adequacy import FACTOR, NOISE, PERSISTENCE, held, two_way
 from oulib.posterior.checks import hyperparameters, read, summarise
+from oulib.posterior.estimate import SAMPLES, Estimate, estimate
 from oulib.sampling.fit import Fit
 
-_SAMPLES = ("chain", "draw")
 INGREDIENTS = (NOISE, FACTOR, PERSISTENCE)
 """What real panels have and the specification's models do not, as :func:`ingredients` names it."""
 
@@ -245,6 +245,16 @@ class Outcome:
     truth: float
     ous: int
 
+    @property
+    def too_few(self) -> bool:
+        """Whether chance explains so few slopes inside less than one time in twenty."""
+        return too_few(self.coverage, self.ous)
+
+
+def too_few(coverage: float, ous: int) -> bool:
+    """Whether chance explains so few slopes inside 90% intervals less than one time in twenty."""
+    return bool(stats.binom.cdf(round(coverage * ous), ous, 0.9) < 0.05)
+
 
 def outcome(fit: Fit) -> Outcome:
     """Hold a fit against the truth of its panel; without a truth what needs it is NaN."""
@@ -295,7 +305,7 @@ def fingerprint(fit: Fit) -> pd.DataFrame:
     A row an OU and chain: ``chain``, ``ou``, ``slope`` (the chain's posterior mean), ``size`` (the
     chain's root mean square), ``true``, and where the panel has them ``noise_ou`` and ``loading``.
     """
-    beta = fit.posterior["beta"].transpose("chain", "draw", "ou")
+    beta = fit.posterior["beta"].transpose(*SAMPLES, "ou")
     slope = beta.mean("draw").to_numpy()
     size = np.sqrt((beta**2).mean("draw").to_numpy())
     chains, ous = slope.shape
@@ -365,3 +375,111 @@ def composition(
         table[label] = found
     frame = pd.DataFrame.from_dict(table, orient="index").rename_axis("switch")
     return frame, {upgrade: why for upgrade, why in reasons.items() if why}
+
+
+def by_chain(beta: xr.DataArray) -> list[float]:
+    """The average slope over OUs by chain, from draws (chain, draw, ou)."""
+    return [float(mean) for mean in beta.mean(("draw", "ou")).to_numpy()]
+
+
+@dataclass(frozen=True)
+class VariancePath:
+    """Rank correlations over OUs of the size of a slope.
+
+    With how noisy the OU is (``noise``, which chance would make so large with probability
+    ``chance``) and with the size of its true slope (``true``).
+    """
+
+    noise: float
+    chance: float
+    true: float
+
+
+def variance_path(table: pd.DataFrame) -> VariancePath:
+    """Whether the size of slopes follows the OUs' noise, from :func:`fingerprint`."""
+    by_ou = table.groupby("ou").mean()
+    found = stats.spearmanr(by_ou["size"], by_ou["noise_ou"])
+    own = stats.spearmanr(by_ou["size"], by_ou["true"].abs())
+    return VariancePath(float(found.statistic), float(found.pvalue), float(own.statistic))
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """Off which models slopes of a ``panel`` may be read (``sound``), and off which not.
+
+    ``few`` are those of the former whose 90% intervals hold too few true slopes, with the share.
+    """
+
+    panel: str
+    sound: tuple[str, ...]
+    failed: tuple[str, ...]
+    few: tuple[tuple[str, float], ...]
+
+
+def repaired(table: pd.DataFrame) -> list[Repaired]:
+    """Which models came through on which panel, from :func:`ledger`."""
+    found = []
+    for panel, part in table.groupby(level="panel", sort=False):
+        part = part.droplevel("panel")
+        sound = tuple(part.index[part["sound"]])
+        few = [
+            (model, float(part.loc[model, "coverage"]))
+            for model in sound
+            if too_few(part.loc[model, "coverage"], int(part.loc[model, "ous"]))
+        ]
+        failed = tuple(model for model in part.index if model not in sound)
+        found.append(Repaired(str(panel), sound, failed, tuple(few)))
+    return found
+
+
+@dataclass(frozen=True)
+class Together:
+    """Fits of one model to several ``panels``: means of their outcomes, as in :class:`Outcome`.
+
+    ``error`` is the root of the mean square; ``stuck`` fits did not pass, and ``too_few`` is of all
+    OUs together.
+    """
+
+    panels: int
+    coverage: float
+    error: float
+    width: float
+    stuck: int
+    too_few: bool
+
+
+def together(results: Sequence[Outcome]) -> Together:
+    """What fits of one model to several panels came to."""
+    coverage = float(np.mean([one.coverage for one in results]))
+    return Together(
+        panels=len(results),
+        coverage=coverage,
+        error=float(np.sqrt(np.mean([one.error**2 for one in results]))),
+        width=float(np.mean([one.width for one in results])),
+        stuck=sum(not one.sound for one in results),
+        too_few=too_few(coverage, sum(one.ous for one in results)),
+    )
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What the robust model learned of a panel.
+
+    ``share`` is that of deviations in the variance of what score, OU and month leave of an outcome,
+    the posterior mean; ``phi`` carries a deviation over from month to month; ``noise`` is the sd of
+    the logarithms of the OUs' scales; ``between`` the coefficient of an OU's mean score.
+    """
+
+    share: float
+    phi: Estimate
+    noise: Estimate
+    between: Estimate
+
+
+def learned(posterior: xr.Dataset) -> Learned:
+    """What the robust model learned of the three ingredients, from its draws."""
+    stray = posterior["sigma_u"] / np.sqrt(1 - posterior["phi_u"] ** 2)
+    return Learned(
+        float((stray**2 / (stray**2 + posterior["sigma_y"] ** 2)).mean()),
+        *(estimate(posterior[name]) for name in ("phi_u", "sigma_noise_ou", "beta_between")),
+    )

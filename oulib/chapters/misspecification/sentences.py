@@ -6,10 +6,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import xarray as xr
-from scipy import stats
 
-from oulib.chapters.misspecification.analysis import FACTOR, NOISE, PERSISTENCE, Outcome, switches
+from oulib.chapters.misspecification.analysis import (
+    FACTOR,
+    NOISE,
+    PERSISTENCE,
+    Learned,
+    Outcome,
+    Repaired,
+    Together,
+    VariancePath,
+    switches,
+)
 from oulib.model.spec import BASELINE, ModelSpec, Priors
 from oulib.report.text import count, interval, number, percent
 
@@ -92,9 +100,8 @@ def checked(table: pd.DataFrame) -> str:
     return text.strip()
 
 
-def signs(result: Outcome, beta: xr.DataArray) -> str:
-    """Whether chains disagree on the slopes' signs, from a fit's outcome and its draws."""
-    chains = beta.mean(("draw", "ou")).to_numpy()
+def signs(result: Outcome, chains: Sequence[float]) -> str:
+    """Whether chains disagree on the slopes' signs, from a fit's outcome and its slope by chain."""
     text = (
         f"The worst R-hat of a hyperparameter is {number(result.r_hat)}, that of "
         f"{_code(result.where)}, with {count(result.divergences, 'divergence')}. "
@@ -113,22 +120,19 @@ def signs(result: Outcome, beta: xr.DataArray) -> str:
     return text + "The chains agree, signs included."
 
 
-def variance_path(table: pd.DataFrame) -> str:
-    """Whether the size of slopes follows the OUs' noise, from ``hijacks.fingerprint``."""
-    by_ou = table.groupby("ou").mean()
-    found = stats.spearmanr(by_ou["size"], by_ou["noise_ou"])
-    own = stats.spearmanr(by_ou["size"], by_ou["true"].abs())
+def variance_path(found: VariancePath) -> str:
+    """Whether the size of slopes follows the OUs' noise."""
     text = (
-        f"Over OUs the rank correlation of the size of a slope is {number(found.statistic)} with "
-        f"how noisy the OU is, and {number(own.statistic)} with the size of its true slope. "
+        f"Over OUs the rank correlation of the size of a slope is {number(found.noise)} with "
+        f"how noisy the OU is, and {number(found.true)} with the size of its true slope. "
     )
-    if found.statistic > 0 and found.pvalue < 0.01:
-        chance = max(float(found.pvalue), 1e-4)
+    if found.noise > 0 and found.chance < 0.01:
+        chance = max(found.chance, 1e-4)
         return text + (
             f"Chance alone would give a correlation like the first with probability {chance:.1g} "
             "or less: the size of slopes follows the noise."
         )
-    if found.statistic <= 0:
+    if found.noise <= 0:
         return text + "The size of slopes does not follow the noise."
     return text + "The first may be chance."
 
@@ -156,67 +160,50 @@ def factor_path(follows: np.ndarray, true: np.ndarray) -> str:
     return text + "The slopes follow neither closely."
 
 
-def repairs(table: pd.DataFrame) -> str:
-    """Which models came through on which panel, from ``hijacks.ledger``."""
+def repairs(found: Sequence[Repaired]) -> str:
+    """Which models came through on which panel."""
     sentences = []
-    for panel, part in table.groupby(level="panel", sort=False):
-        part = part.droplevel("panel")
-        sound = list(part.index[part["sound"]])
-        failed = [model for model in part.index if model not in sound]
-        text = f"On the panel *{panel}* "
-        if sound:
-            text += f"slopes may be read off {_list([_code(m) for m in sound])}"
-            text += f", and not off {_list([_code(m) for m in failed])}" if failed else ""
+    for one in found:
+        text = f"On the panel *{one.panel}* "
+        if one.sound:
+            text += f"slopes may be read off {_list([_code(m) for m in one.sound])}"
+            text += f", and not off {_list([_code(m) for m in one.failed])}" if one.failed else ""
         else:
             text += "slopes may be read off no model"
-        few = [
-            f"{_code(model)} ({percent(part.loc[model, 'coverage'])})"
-            for model in sound
-            if _too_few(part.loc[model, "coverage"], int(part.loc[model, "ous"]))
-        ]
+        few = [f"{_code(model)} ({percent(share)})" for model, share in one.few]
         if few:
             text += f"; but too few true slopes lie in the 90% intervals of {_list(few)}"
         sentences.append(text + ".")
     return " ".join(sentences)
 
 
-def _too_few(coverage: float, ous: int) -> bool:
-    """Whether chance explains so few slopes inside 90% intervals less than one time in twenty."""
-    return bool(stats.binom.cdf(round(coverage * ous), ous, 0.9) < 0.05)
-
-
-def independent_months(lower: Sequence[Outcome], upper: Sequence[Outcome]) -> str:
+def independent_months(lower: Together, upper: Together) -> str:
     """Whether leaving deviations out misjudges slopes, from fits of two models to some panels.
 
     ``lower`` takes months for independent, ``upper`` has deviations.
     """
-    ous = sum(result.ous for result in lower)
-    coverage = [float(np.mean([r.coverage for r in results])) for results in (lower, upper)]
-    error = [float(np.sqrt(np.mean([r.error**2 for r in results]))) for results in (lower, upper)]
-    width = [float(np.mean([r.width for r in results])) for results in (lower, upper)]
     text = (
-        f"Over {count(len(lower), 'such panel')} {percent(coverage[0])} of the true slopes lie "
-        f"inside their 90% intervals with independent months and {percent(coverage[1])} with "
-        f"deviations; the errors of the posterior means are {number(error[0])} and "
-        f"{number(error[1])} (root mean square), the intervals {number(width[0])} and "
-        f"{number(width[1])} wide. "
+        f"Over {count(lower.panels, 'such panel')} {percent(lower.coverage)} of the true slopes "
+        f"lie inside their 90% intervals with independent months and {percent(upper.coverage)} "
+        f"with deviations; the errors of the posterior means are {number(lower.error)} and "
+        f"{number(upper.error)} (root mean square), the intervals {number(lower.width)} and "
+        f"{number(upper.width)} wide. "
     )
-    one, other = (_too_few(c, ous) for c in coverage)
+    one, other = lower.too_few, upper.too_few
     if one and not other:
         text += "The months counted as independent were not, and the intervals say too much."
     elif one:
         text += "Too few lie inside with either model."
     elif other:
         text += "Too few lie inside with deviations, which is not what they are for."
-    elif error[1] < 0.9 * error[0]:
+    elif upper.error < 0.9 * lower.error:
         text += "Coverage does not tell the two apart here; errors do."
     else:
         text += "Chance could explain the difference."
-    stuck = sum(not result.sound for result in lower)
-    if stuck:
+    if lower.stuck:
         text += (
-            f" On {stuck} of the panels the model with independent months did not even pass its "
-            "gate: what lasts looks like noise of the OU, or like a second movement."
+            f" On {lower.stuck} of the panels the model with independent months did not even pass "
+            "its gate: what lasts looks like noise of the OU, or like a second movement."
         )
     return text
 
@@ -298,7 +285,7 @@ def cost(robust_: Outcome, other: Outcome, model: str) -> str:
     text += ". "
     if not np.isfinite(other.coverage):
         return text
-    if _too_few(robust_.coverage, robust_.ous):
+    if robust_.too_few:
         return text + "Too few slopes lie inside: here robustness was not free of bias."
     if robust_.error > 1.1 * other.error:
         return text + "That is the premium of the insurance."
@@ -307,19 +294,9 @@ def cost(robust_: Outcome, other: Outcome, model: str) -> str:
     return text + "The premium is small here."
 
 
-def own(posterior: xr.Dataset) -> str:
-    """What the robust model learned of the three ingredients on a panel, from its draws."""
-
-    def middle(name: str) -> tuple[float, str]:
-        draws = posterior[name]
-        low, high = (float(draws.quantile(q)) for q in (0.05, 0.95))
-        return float(draws.mean()), interval(low, high)
-
-    phi, sigma_u = posterior["phi_u"], posterior["sigma_u"]
-    stray = sigma_u / np.sqrt(1 - phi**2)
-    share = float((stray**2 / (stray**2 + posterior["sigma_y"] ** 2)).mean())
-    noise, noise_range = middle("sigma_noise_ou")
-    persistent, range_ = middle("phi_u")
+def own(found: Learned) -> str:
+    """What the robust model learned of the three ingredients on a panel."""
+    share, phi, noise, between = found.share, found.phi, found.noise, found.between
     text = (
         f"Deviations make up {percent(share)} of the variance of what score, OU and month leave "
         "of an outcome. "
@@ -332,21 +309,21 @@ def own(posterior: xr.Dataset) -> str:
         text += "Hardly any of what the specification calls noise lasts"
     if share > 0.1:
         text += (
-            f": a deviation carries over from month to month by {number(persistent)} (90% "
-            f"interval {range_}). "
+            f": a deviation carries over from month to month by {number(phi.mean)} (90% "
+            f"interval {interval(phi.low, phi.high)}). "
         )
     else:
         text += ", and how such deviations carry over is left to the prior. "
-    factor = np.exp(2 * 1.645 * noise)
+    factor = np.exp(2 * 1.645 * noise.mean)
     text += (
-        f"The logarithms of the OUs' scales have a standard deviation of {number(noise)} "
-        f"({noise_range}): nine OUs in ten lie within a factor of {number(factor, 1)} of one "
-        "another in how noisy they are. "
+        f"The logarithms of the OUs' scales have a standard deviation of {number(noise.mean)} "
+        f"({interval(noise.low, noise.high)}): nine OUs in ten lie within a factor of "
+        f"{number(factor, 1)} of one another in how noisy they are. "
     )
-    between, low_high = middle("beta_between")
     return text + (
         f"Between OUs, a mean score higher by one standard deviation goes with an outcome that "
-        f"differs by {number(between)} ({low_high}), whatever happens within them."
+        f"differs by {number(between.mean)} ({interval(between.low, between.high)}), whatever "
+        "happens within them."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,10 @@ from scipy import special
 
 from oulib.model.draws.density import RowDensity, row_density, thinned
 from oulib.posterior.checks import summarise
+from oulib.posterior.estimate import SAMPLES, Estimate, estimate, prior_distance
+from oulib.sampling.density import RowDensity, row_density, thinned
 from oulib.sampling.fit import Fit
 
-_SAMPLES = ("chain", "draw")
 _NODES = 801
 _REACH = 9.0  # sds of the score beyond the outermost mean
 
@@ -99,5 +101,150 @@ def two_stories(r: RowDensity, x: xr.DataArray) -> xr.Dataset:
 
 def typical(draws: xr.DataArray) -> int:
     """Position of the row whose posterior mean is the median one; draws (chain, draw, row)."""
-    mean = draws.mean(_SAMPLES).to_numpy()
+    mean = draws.mean(SAMPLES).to_numpy()
     return int(np.argsort(mean)[mean.size // 2])
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """How answering depends on the score.
+
+    ``rho`` is the coefficient of the score, per sd, on the logit of an answer, ``distance`` how far
+    it lies from its prior in sds of that, and ``truth`` its true value, where that is known.  In an
+    average OU and wave a survey is answered with probability ``below`` where the score is one sd
+    under the observed surveys' mean, and ``above`` where it is one over it.
+    """
+
+    rho: Estimate
+    distance: float
+    below: float
+    above: float
+    truth: float | None
+
+
+def dependence(fit: Fit) -> Dependence:
+    """How answering depends on the score, in a model with a response part."""
+    p, truth = fit.posterior, fit.panel.truth
+    prior = fit.spec.priors.rho_x * special.ndtri((np.arange(2000) + 0.5) / 2000)
+    below, above = (
+        float((1 / (1 + np.exp(-(p["rho_0"] + p["rho_x"] * x)))).mean()) for x in (-1.0, 1.0)
+    )
+    return Dependence(
+        rho=estimate(p["rho_x"]),
+        distance=prior_distance(p["rho_x"], prior),
+        below=below,
+        above=above,
+        truth=float(truth["rho_x"]) if truth is not None and "rho_x" in truth else None,
+    )
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of ``rows`` rows under one model, in sds of the score.
+
+    ``average`` is their mean over the rows, ``truth`` the true one; ``error`` is the root mean
+    squared error of the posterior means, row by row.  NaN where no truth is known.
+    """
+
+    rows: int
+    average: Estimate
+    truth: float
+    error: float
+
+
+def scores(draws: xr.DataArray, truth: np.ndarray | None = None) -> Scores:
+    """What draws (chain, draw, row) say of scores; ``truth`` has those of the same rows."""
+    found = draws.sizes["row"], estimate(draws.mean("row"))
+    if truth is None:
+        return Scores(*found, np.nan, np.nan)
+    off = draws.mean(SAMPLES).to_numpy() - truth
+    return Scores(*found, float(truth.mean()), float(np.sqrt(np.mean(off**2))))
+
+
+@dataclass(frozen=True)
+class StoriesApart:
+    """The largest difference of two stories' log densities over ``rows`` rows and ``draws`` draws.
+
+    Of what was observed, in nats.
+    """
+
+    rows: int
+    draws: int
+    most: float
+
+
+def stories_apart(observed: xr.DataArray) -> StoriesApart:
+    """How far two stories' log densities are apart, dims ``story``, samples and ``row``."""
+    gap = abs(observed.sel(story="mnar") - observed.sel(story="mar"))
+    samples = observed.sizes["chain"] * observed.sizes["draw"]
+    return StoriesApart(observed.sizes["row"], samples, float(gap.max()))
+
+
+@dataclass(frozen=True)
+class Twins:
+    """The mean of the unanswered scores under two stories, their difference, and the truth.
+
+    In sds of the score; ``gap`` is that of mnar less that of mar, ``truth`` None where not known.
+    """
+
+    mnar: float
+    mar: float
+    gap: Estimate
+    truth: float | None
+
+
+def twins(mnar: xr.DataArray, mar: xr.DataArray, truth: np.ndarray | None = None) -> Twins:
+    """What two stories say of the unanswered scores; draws (chain, draw, row)."""
+    return Twins(
+        mnar=float(mnar.mean()),
+        mar=float(mar.mean()),
+        gap=estimate(mnar.mean("row") - mar.mean("row")),
+        truth=None if truth is None else float(truth.mean()),
+    )
+
+
+@dataclass(frozen=True)
+class AllPlanned:
+    """The mean score of those who answered, and of all planned rows under two stories.
+
+    In sds of the score; ``silent`` is the share of planned rows without an answer.
+    """
+
+    silent: float
+    answered: Estimate
+    mnar: Estimate
+    mar: Estimate
+
+
+def all_planned(mnar: xr.DataArray, mar: xr.DataArray, answered: xr.DataArray) -> AllPlanned:
+    """The mean score over all planned rows.
+
+    ``mnar`` and ``mar`` are draws in the unanswered rows, ``answered`` in the answered ones, all
+    (chain, draw, row).
+    """
+    n, m = mnar.sizes["row"], answered.sizes["row"]
+    seen = answered.mean("row")
+    whole = [(n * story.mean("row") + m * seen) / (n + m) for story in (mnar, mar)]
+    return AllPlanned(n / (n + m), *(estimate(mean) for mean in (seen, *whole)))
+
+
+@dataclass(frozen=True)
+class ResponseRate:
+    """The response rate, averaged over ``waves`` waves, and its 90% band in replicates.
+
+    The rates of ``inside`` waves lie in their own bands.
+    """
+
+    waves: int
+    rate: float
+    low: float
+    high: float
+    inside: int
+
+
+def response_rate(observed: np.ndarray, replicates: np.ndarray) -> ResponseRate:
+    """Rates of waves (wave) beside the same in replicates (sample, wave)."""
+    low, high = np.quantile(replicates, [0.05, 0.95], axis=0)
+    inside = int(((observed >= low) & (observed <= high)).sum())
+    low, high = map(float, np.quantile(replicates.mean(axis=1), [0.05, 0.95]))
+    return ResponseRate(observed.size, float(observed.mean()), low, high, inside)

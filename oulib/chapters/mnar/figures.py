@@ -11,9 +11,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from oulib.panel import Panel
+from oulib.posterior.estimate import SAMPLES
 from oulib.report.style import COLOURS, plain
-
-_SAMPLES = ("chain", "draw")
 
 
 def response_curve(posterior: xr.Dataset, truth: xr.Dataset | None = None) -> Figure:
@@ -23,7 +22,7 @@ def response_curve(posterior: xr.Dataset, truth: xr.Dataset | None = None) -> Fi
     def chance(p: xr.Dataset) -> xr.DataArray:
         return 1 / (1 + xr.ufuncs.exp(-(p["rho_0"] + p["rho_x"] * x)))
 
-    q = chance(posterior).quantile([0.05, 0.5, 0.95], dim=_SAMPLES).to_numpy()
+    q = chance(posterior).quantile([0.05, 0.5, 0.95], dim=SAMPLES).to_numpy()
     fig, ax = plt.subplots(figsize=(5.6, 3.0))
     ax.fill_between(x, q[0], q[2], color=COLOURS["model"], alpha=0.25, lw=0, label="90%")
     ax.plot(x, q[1], color=COLOURS["model"], label="median")
@@ -42,7 +41,7 @@ def unanswered(
     Draws are (chain, draw, row) of the same rows; ``truth`` are their true scores.
     """
     fig, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.1))
-    one, two = (draws.mean(_SAMPLES).to_numpy() for draws in (without, within))
+    one, two = (draws.mean(SAMPLES).to_numpy() for draws in (without, within))
     ends = [min(one.min(), two.min()) - 0.1, max(one.max(), two.max()) + 0.1]
     left.plot(ends, ends, color=COLOURS["muted"], lw=1)
     left.plot(one, two, ".", ms=4, color=COLOURS["model"], alpha=0.6)

@@ -4,41 +4,39 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import xarray as xr
-from scipy.special import ndtri
 
+from oulib.chapters.mnar.analysis import (
+    AllPlanned,
+    Dependence,
+    ResponseRate,
+    Scores,
+    StoriesApart,
+    Twins,
+)
+from oulib.posterior.estimate import Replicated
 from oulib.posterior.predict import Coverage
 from oulib.report.evidence import evidence, mostly_prior
 from oulib.report.text import count, interval, name, number, percent, probability
-from oulib.sampling.fit import Fit
-
-_SAMPLES = ("chain", "draw")
 
 
-def depends(fit: Fit) -> str:
+def depends(found: Dependence) -> str:
     """Whether answering depends on the score: rho_x, the probability of its sign, the odds."""
-    rho = fit.posterior["rho_x"]
-    low, high = map(float, rho.quantile([0.05, 0.95]))
-    positive = float((rho > 0).mean())
+    rho, positive = found.rho, found.rho.positive
     claim = evidence(
         max(positive, 1 - positive),
         f"that OUs answer {'more' if positive >= 0.5 else 'less'} often where their score is high",
         "that nonresponse depends on the score",
     )
-    p = fit.posterior
-    at = [(1 / (1 + np.exp(-(p["rho_0"] + rho * x)))).mean() for x in (-1.0, 1.0)]
     text = (
-        rf"The coefficient of the score, $\rho_x$, is {number(float(rho.mean()))} (90% interval "
-        f"{interval(low, high)}). {claim}: the probability of a positive coefficient is "
+        rf"The coefficient of the score, $\rho_x$, is {number(rho.mean)} (90% interval "
+        f"{interval(rho.low, rho.high)}). {claim}: the probability of a positive coefficient is "
         f"{probability(positive)}. In an average OU and wave a survey is answered with probability "
-        f"{probability(float(at[0]))} where the score is one standard deviation below the "
-        f"observed surveys' mean, and {probability(float(at[1]))} where it is one above."
+        f"{probability(found.below)} where the score is one standard deviation below the "
+        f"observed surveys' mean, and {probability(found.above)} where it is one above."
     )
-    truth = fit.panel.truth
-    if truth is not None and "rho_x" in truth:
-        text += f" The coefficient's truth is {number(float(truth['rho_x']))}."
-    prior = fit.spec.priors.rho_x * ndtri((np.arange(2000) + 0.5) / 2000)
-    if mostly_prior(rho, prior):
+    if found.truth is not None:
+        text += f" The coefficient's truth is {number(found.truth)}."
+    if mostly_prior(found.distance):
         text += " The posterior lies nearly where the prior does: this is mostly the prior."
     return text
 
@@ -47,23 +45,17 @@ SAME = 0.1
 """Sds of the score within which two averages are said to hardly differ: all of the interval."""
 
 
-def unanswered(without: xr.DataArray, within: xr.DataArray, truth: np.ndarray | None = None) -> str:
-    """The scores of the planned surveys that nobody answered, under both models.
-
-    ``without`` and ``within`` a response part are draws of the scores, (chain, draw, row), and
-    ``truth`` are the true scores of the same rows.
-    """
-    means = [draws.mean("row") for draws in (without, within)]
-    (low, high), (low_1, high_1) = (map(float, mean.quantile([0.05, 0.95])) for mean in means)
-    rows = without.sizes["row"]
+def unanswered(without: Scores, within: Scores) -> str:
+    """The scores of the planned surveys that nobody answered, without a response part and with."""
+    one, other = without.average, within.average
     text = (
-        f"In the {count(rows, 'planned row')} without an answer the score averages "
-        f"{number(float(means[0].mean()))} (90% interval {interval(low, high)}) if nonresponse is "
-        f"ignored, and {number(float(means[1].mean()))} ({interval(low_1, high_1)}) if it is "
+        f"In the {count(without.rows, 'planned row')} without an answer the score averages "
+        f"{number(one.mean)} (90% interval {interval(one.low, one.high)}) if nonresponse is "
+        f"ignored, and {number(other.mean)} ({interval(other.low, other.high)}) if it is "
         "modelled."
     )
-    shift = float(means[1].mean() - means[0].mean())
-    if max(abs(low_1 - low), abs(high_1 - high)) < SAME:
+    shift = other.mean - one.mean
+    if max(abs(other.low - one.low), abs(other.high - one.high)) < SAME:
         text += " The response part hardly moves them."
     elif abs(shift) < SAME / 2:
         text += (
@@ -75,17 +67,13 @@ def unanswered(without: xr.DataArray, within: xr.DataArray, truth: np.ndarray | 
             f" The response part moves them {'down' if shift < 0 else 'up'} by "
             f"{number(abs(shift))}."
         )
-    if truth is None:
+    if not np.isfinite(without.truth):
         return text
-    bias, bias_1 = (float(mean.mean() - truth.mean()) for mean in means)
-    error, error_1 = (
-        float(np.sqrt(np.mean((draws.mean(_SAMPLES).to_numpy() - truth) ** 2)))
-        for draws in (without, within)
-    )
     return text + (
-        f" The truth is {number(float(truth.mean()))}: the average is off by {number(bias)} if "
-        f"nonresponse is ignored, and by {number(bias_1)} if it is modelled. Row by row the root "
-        f"mean squared error is {number(error)} and {number(error_1)}."
+        f" The truth is {number(without.truth)}: the average is off by "
+        f"{number(one.mean - without.truth)} if nonresponse is ignored, and by "
+        f"{number(other.mean - within.truth)} if it is modelled. Row by row the root "
+        f"mean squared error is {number(without.error)} and {number(within.error)}."
     )
 
 
@@ -125,28 +113,25 @@ def errors(table: pd.DataFrame) -> str:
     return " ".join(sentences)
 
 
-def same_fit(observed: xr.DataArray) -> str:
-    """How far the two stories' densities of what was observed are apart; dim ``story``."""
-    gap = float(abs(observed.sel(story="mnar") - observed.sel(story="mar")).max())
-    rows, draws = observed.sizes["row"], observed.sizes["chain"] * observed.sizes["draw"]
+def same_fit(found: StoriesApart) -> str:
+    """How far the two stories' densities of what was observed are apart."""
     text = (
-        f"Over {count(rows, 'unanswered row')} and {count(draws, 'posterior draw')} the log "
-        f"densities of what was observed differ between the two stories by {gap:.0e} at most"
+        f"Over {count(found.rows, 'unanswered row')} and {count(found.draws, 'posterior draw')} "
+        "the log densities of what was observed differ between the two stories by "
+        f"{found.most:.0e} at most"
     )
-    if gap < 1e-8:
+    if found.most < 1e-8:
         return text + ": rounding, and nothing else."
     return text + ", which is more than rounding: the sum is too coarse."
 
 
-def twins(mnar: xr.DataArray, mar: xr.DataArray, truth: np.ndarray | None = None) -> str:
-    """What the two stories say of the unanswered scores; draws (chain, draw, row)."""
-    gap = mnar.mean("row") - mar.mean("row")
-    low, high = map(float, gap.quantile([0.05, 0.95]))
+def twins(found: Twins) -> str:
+    """What the two stories say of the unanswered scores."""
+    low, high = found.gap.low, found.gap.high
     text = (
         f"If it is the score that keeps a row silent, the unanswered scores average "
-        f"{number(float(mnar.mean()))}; if only what was observed does, "
-        f"{number(float(mar.mean()))}. The difference is {number(float(gap.mean()))} (90% interval "
-        f"{interval(low, high)})"
+        f"{number(found.mnar)}; if only what was observed does, {number(found.mar)}. The "
+        f"difference is {number(found.gap.mean)} (90% interval {interval(low, high)})"
     )
     if max(abs(low), abs(high)) < SAME:
         text += f": within {number(SAME, 1)} of a standard deviation, so the two hardly differ."
@@ -157,68 +142,51 @@ def twins(mnar: xr.DataArray, mar: xr.DataArray, truth: np.ndarray | None = None
         )
     else:
         text += ", and no observation can decide between the two: it is the price of an assumption."
-    if truth is not None:
-        near = (
-            "first"
-            if abs(mnar.mean() - truth.mean()) < abs(mar.mean() - truth.mean())
-            else ("second")
-        )
+    if found.truth is not None:
+        first = abs(found.mnar - found.truth) < abs(found.mar - found.truth)
         text += (
             f" The panel was simulated, so for once we know: the truth is "
-            f"{number(float(truth.mean()))}, nearer to the {near}."
+            f"{number(found.truth)}, nearer to the {'first' if first else 'second'}."
         )
     return text
 
 
-def all_planned(mnar: xr.DataArray, mar: xr.DataArray, answered: xr.DataArray) -> str:
-    """The mean score over all planned rows: those who answered alone, and under both stories.
-
-    ``mnar`` and ``mar`` are draws in the unanswered rows, ``answered`` in the answered ones.
-    """
-    n, m = mnar.sizes["row"], answered.sizes["row"]
-    seen = answered.mean("row")
-    whole = [(n * story.mean("row") + m * seen) / (n + m) for story in (mnar, mar)]
-    parts = []
-    for mean in (seen, *whole):
-        low, high = (float(q) for q in mean.quantile([0.05, 0.95]))
-        parts.append(f"{number(float(mean.mean()))} ({interval(low, high)})")
+def all_planned(found: AllPlanned) -> str:
+    """The mean score over all planned rows: those who answered alone, and under both stories."""
+    parts = [
+        f"{number(mean.mean)} ({interval(mean.low, mean.high)})"
+        for mean in (found.answered, found.mnar, found.mar)
+    ]
     return (
         f"The mean score of those who answered is {parts[0]}. That of all planned surveys, "
-        f"answered or not ({percent(n / (n + m))} were not), is {parts[1]} under the first story "
+        f"answered or not ({percent(found.silent)} were not), is {parts[1]} under the first story "
         f"and {parts[2]} under the second."
     )
 
 
-def response_rate(observed: np.ndarray, replicates: np.ndarray) -> str:
-    """Whether the response rates of waves and of the whole are ordinary under the model.
-
-    ``observed`` has the rate of each wave, ``replicates`` (sample, wave) the same in replicates.
-    """
-    low, high = np.quantile(replicates, [0.05, 0.95], axis=0)
-    inside = int(((observed >= low) & (observed <= high)).sum())
-    total, low, high = observed.mean(), *np.quantile(replicates.mean(axis=1), [0.05, 0.95])
+def response_rate(found: ResponseRate) -> str:
+    """Whether the response rates of waves and of the whole are ordinary under the model."""
+    fits = found.low <= found.rate <= found.high
     return (
-        f"The response rate is {percent(total)}, averaged over the waves; in the replicates it is "
-        f"{percent(low)} to {percent(high)} nine times in ten, "
-        f"{'as it should be' if low <= total <= high else 'which the data do not agree with'}. "
-        f"{inside} of {count(observed.size, 'wave')} "
-        f"{'lies' if inside == 1 else 'lie'} inside the 90% band of "
-        f"{'its' if observed.size == 1 else 'their'} replicates."
+        f"The response rate is {percent(found.rate)}, averaged over the waves; in the replicates "
+        f"it is {percent(found.low)} to {percent(found.high)} nine times in ten, "
+        f"{'as it should be' if fits else 'which the data do not agree with'}. "
+        f"{found.inside} of {count(found.waves, 'wave')} "
+        f"{'lies' if found.inside == 1 else 'lie'} inside the 90% band of "
+        f"{'its' if found.waves == 1 else 'their'} replicates."
     )
 
 
-def response_gap(observed: float, replicates: np.ndarray) -> str:
+def response_gap(found: Replicated) -> str:
     """Whether the replicates' answered rows do as much better than the unanswered ones."""
-    if not np.isfinite(observed):
+    if not found.known:
         return "Answered and unanswered rows cannot be compared on this panel."
-    known = replicates[np.isfinite(replicates)]
-    low, high = np.quantile(known, [0.05, 0.95])
     text = (
         f"Less its OU's and month's mean, the outcome of the answered rows exceeds that of the "
-        f"unanswered ones by {number(observed, 3)} (difference of medians); in the replicates by "
-        f"{interval(low, high, 3)} nine times in ten. "
+        f"unanswered ones by {number(found.observed, 3)} (difference of medians); in the "
+        f"replicates by {interval(found.low, found.high, 3)} nine times in ten. "
     )
-    if low <= observed <= high:
+    if found.low <= found.observed <= found.high:
         return text + "What links response and outcome is ordinary under the model."
     return text + "The link between response and outcome surprises the model."
 

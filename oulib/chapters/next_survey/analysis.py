@@ -22,6 +22,7 @@ from oulib.model.survey import given_survey
 from oulib.panel import Panel
 from oulib.posterior import checks
 from oulib.posterior.checks import Verdict
+from oulib.posterior.estimate import SAMPLES
 from oulib.posterior.predict import new_ous, residuals
 from oulib.sampling.fit import Fit, Sampling
 
@@ -51,6 +52,52 @@ class Plan:
     slope: float
     seconds: np.ndarray
     verdicts: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True)
+class Told:
+    """The share of refits that have the sign of the slope ``right``, and how sure they are of it.
+
+    ``probability`` is the mean of the probabilities that refits give the right sign.
+    """
+
+    right: float
+    probability: float
+
+
+def told(plan: Plan) -> Told:
+    """How surely refits tell the sign of the slope that was simulated."""
+    return Told(float(plan.table["right"].mean()), float(plan.table["probability"].mean()))
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds that ``refits`` refits took: ``sampling`` on average, and to set the model up.
+
+    It was compiled anew ``compiled`` times, in ``compiling`` seconds on average; setting it up took
+    ``most`` at most otherwise, NaN where there is no other.
+    """
+
+    refits: int
+    sampling: float
+    compiled: int
+    compiling: float
+    most_of_all: float
+    most: float
+
+
+def spent(plan: Plan) -> Spent:
+    """How often the refits' model was compiled, and what that took."""
+    compiling, sampling = plan.seconds[:, 0], plan.seconds[:, 1]
+    anew = compiling > 0.25 * compiling.max()
+    return Spent(
+        refits=len(plan.seconds),
+        sampling=float(sampling.mean()),
+        compiled=int(anew.sum()),
+        compiling=float(compiling[anew].mean()) if anew.any() else np.nan,
+        most_of_all=float(compiling.max()),
+        most=np.nan if anew.all() else float(compiling[~anew].max()),
+    )
 
 
 def current(panel: Panel) -> Design:
@@ -112,7 +159,7 @@ def assumed(result: Fit, slope: float | None = None) -> xr.Dataset:
     tells as much of a mean: its Fisher information is (nu + 1) / ((nu + 3) sigma^2).
     """
     p = result.posterior
-    mean = p.mean(("chain", "draw"))
+    mean = p.mean(SAMPLES)
     if "nu" in p:
         mean["sigma_y"] = (p["sigma_y"] * np.sqrt((p["nu"] + 3) / (p["nu"] + 1))).mean()
     if slope is not None:
@@ -341,7 +388,7 @@ def formula(result: Fit, design: Design, *, slope: float | None = None) -> dict[
 
 def _root_mean_square(result: Fit, name: str) -> np.ndarray:
     """Of the draws of a scale, (effect): variances are what pooling adds up."""
-    return np.sqrt((result.posterior[name] ** 2).mean(("chain", "draw")).to_numpy())
+    return np.sqrt((result.posterior[name] ** 2).mean(SAMPLES).to_numpy())
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from oulib.panel import Panel
+from oulib.posterior.estimate import SAMPLES
 from oulib.report.style import COLOURS, by_month, month_axis, plain
 
 _LINES = ("model", "other", "third", "accent", "muted")
@@ -98,7 +99,7 @@ def ahead(panel: Panel, found: xr.Dataset, ous: list[str], *, past: int = 24) ->
     at = [panel.months.index(m) for m in old]
     fig, axes = plt.subplots(1, len(ous), figsize=(7.4, 3.1), squeeze=False)
     x_old, x_new = np.arange(len(old)), len(old) + np.arange(len(later))
-    q = found["productivity"].quantile([0.05, 0.25, 0.5, 0.75, 0.95], ("chain", "draw"))
+    q = found["productivity"].quantile([0.05, 0.25, 0.5, 0.75, 0.95], SAMPLES)
     for ax, ou in zip(axes[0], ous, strict=True):
         ax.plot(x_old, grid[panel.ous.index(ou), at], "o-", ms=3, lw=1, color="0.25", label="seen")
         one = q.sel(ou=ou).transpose("quantile", "month").to_numpy()

@@ -19,6 +19,7 @@ from oulib.errors import UserError
 from oulib.model.draws.density import expectations, noise_factor, row_density, thinned
 from oulib.model.groups import time
 from oulib.panel import Panel
+from oulib.posterior.estimate import SAMPLES
 from oulib.posterior.leaveout import LeftOut, ou_folds
 from oulib.posterior.predict import new_ous as draw_new_ous
 from oulib.posterior.predict import residuals
@@ -26,8 +27,7 @@ from oulib.sampling.fit import Fit
 
 PROBS = (0.5, 0.9)
 """Of the central intervals that are checked."""
-_SAMPLES = ("chain", "draw")
-_BY_ROW = (*_SAMPLES, "row")
+_BY_ROW = (*SAMPLES, "row")
 
 
 # --- what comes
@@ -186,7 +186,7 @@ def _extended_posterior(
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
 
     def array(name: str, otherwise: float) -> np.ndarray:
-        values = posterior[name].transpose(*_SAMPLES).to_numpy() if name in posterior else otherwise
+        values = posterior[name].transpose(*SAMPLES).to_numpy() if name in posterior else otherwise
         return values + np.zeros(shape)
 
     phi = {name: array(f"phi_{name}", 0.0) for name in ("lam", "tau")}
@@ -197,11 +197,11 @@ def _extended_posterior(
     }
     paths = {}
     for name in ("lam", "tau"):
-        path = posterior[name].transpose(*_SAMPLES, "month").to_numpy()
+        path = posterior[name].transpose(*SAMPLES, "month").to_numpy()
         new = continued(path, phi[name], sigma[name], more, rng)
         if name == "tau" and fit.spec.movement == "survey_months":
             new = np.zeros_like(new)  # nobody is asked, so the score does not move
-        paths[name] = ((*_SAMPLES, "month"), np.concatenate([path, new], axis=-1))
+        paths[name] = ((*SAMPLES, "month"), np.concatenate([path, new], axis=-1))
     by_month = [name for name in posterior.data_vars if "month" in posterior[name].dims]
     kept = posterior.drop_vars([*by_month, "month"])
     return kept.assign(paths).assign_coords(month=list(panel.months))
@@ -235,7 +235,7 @@ def _residuals_ahead(
     ou, month = (panel.rows[name].to_numpy() for name in ("ou_idx", "month_idx"))
     shape = (p.sizes["chain"], p.sizes["draw"], rows.size)
     if "nu" in p:
-        drawn = rng.standard_t(p["nu"].transpose(*_SAMPLES).to_numpy()[..., None], shape)
+        noise = rng.standard_t(p["nu"].transpose(*SAMPLES).to_numpy()[..., None], shape)
     else:
         drawn = rng.standard_normal(shape)
     noise = xr.DataArray(drawn, dims=_BY_ROW, coords={"row": rows})
@@ -247,11 +247,11 @@ def _residuals_ahead(
     first = np.flatnonzero(month == start)
     plain = row_density(replace(fit, spec=fit.spec.but(deviations=False)), p, first, panel)
     given = row_density(fit, p, first, panel)
-    told = given.intercept - plain.intercept, given.sigma**2 - plain.sigma**2
-    mean, var = (one.transpose(*_BY_ROW).to_numpy() for one in told)
-    kappa = noise_factor(p, xr.DataArray(ou[first], dims="row", coords={"row": first}))
-    scale = (p["sigma_u"] * kappa).broadcast_like(given.intercept).transpose(*_BY_ROW).to_numpy()
-    phi = p["phi_u"].transpose(*_SAMPLES).to_numpy()[..., None]
+    mean, var = given.intercept - plain.intercept, given.sigma**2 - plain.sigma**2
+    mean, var = (one.transpose(*_BY_ROW).to_numpy() for one in (mean, var))
+    scale = noise_factor(p, xr.DataArray(ou[first], dims="row", coords={"row": first}))
+    scale = (p["sigma_u"] * scale).broadcast_like(given.intercept).transpose(*_BY_ROW).to_numpy()
+    phi = p["phi_u"].transpose(*SAMPLES).to_numpy()[..., None]
     path = mean + np.sqrt(np.maximum(var, 0.0)) * rng.standard_normal(mean.shape)
     deviation = np.empty((len(panel.months), *path.shape))
     for t in range(start, len(panel.months)):
@@ -264,7 +264,7 @@ def _residuals_ahead(
 def _by_month(y: xr.DataArray, panel: Panel, start: int, horizon: int) -> xr.Dataset:
     """Rows on the grid of OUs and months, on both scales."""
     values = y.to_numpy().reshape(*y.shape[:2], len(panel.ous), horizon)
-    dims, labels = (*_SAMPLES, "ou", "month"), list(panel.months[start : start + horizon])
+    dims, labels = (*SAMPLES, "ou", "month"), list(panel.months[start : start + horizon])
     coords = {"ou": list(panel.ous), "month": labels}
     found = xr.DataArray(values, dims=dims, coords=coords)
     raw = found.copy(data=panel.scale.productivity(values))
@@ -275,7 +275,7 @@ def table(found: xr.Dataset, ous: Sequence[str] | None = None) -> pd.DataFrame:
     """Quantiles of ``productivity`` by OU and month, from either of the two functions above."""
     raw = found["productivity"] if ous is None else found["productivity"].sel(ou=list(ous))
     probs = [0.05, 0.25, 0.5, 0.75, 0.95]
-    q = raw.quantile(probs, _SAMPLES).transpose("ou", "month", "quantile")
+    q = raw.quantile(probs, SAMPLES).transpose("ou", "month", "quantile")
     frame = pd.DataFrame(
         q.to_numpy().reshape(-1, len(probs)), columns=[f"q{round(100 * p)}" for p in probs]
     )
@@ -291,7 +291,7 @@ def widths(known: xr.Dataset, new: xr.Dataset, prob: float = 0.9) -> pd.DataFram
     tail = (1 - prob) / 2
 
     def width(y: xr.DataArray) -> xr.DataArray:
-        q = y.quantile([tail, 1 - tail], _SAMPLES)
+        q = y.quantile([tail, 1 - tail], SAMPLES)
         return q.isel(quantile=1, drop=True) - q.isel(quantile=0, drop=True)
 
     fresh = width(new["y"]).transpose("month", "ou")
@@ -400,7 +400,7 @@ def check_ahead(full: Fit, ahead: LeftOut, *, draws: int = 500, seed: int = 0) -
         origin = int(month[out].min())
         horizon = int(month[out].max()) - start + 1
         y_ahead = months_ahead(refit, horizon, draws=draws, seed=seed + place)["y"]
-        grid = y_ahead.stack(sample=_SAMPLES).transpose("sample", "ou", "month").to_numpy()
+        grid = y_ahead.stack(sample=SAMPLES).transpose("sample", "ou", "month").to_numpy()
         drawn, observed = grid[:, ou[out], month[out] - start], y[out]
         q = np.quantile(drawn, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0)
         simple = naive(panel, out, start)
@@ -502,3 +502,33 @@ def check_new_ous(
     found = {what: coverage(pairs, seed=seed) for what, pairs in parts.items()}
     ous = pd.DataFrame.from_dict(lines, orient="index").rename_axis("ou")
     return {"coverage": pd.concat(found, names=["what"]), "ous": ous}
+
+
+@dataclass(frozen=True)
+class NewOuWidths:
+    """Widths of 90% intervals of log productivity in ``month``, in sds of the outcome.
+
+    ``own`` is that of an OU with a history, the median; ``new`` that of a new OU by where it is: in
+    a site by its label, or in an unknown one.  ``known`` is the mean over known sites, NaN where
+    there are none, and ``unknown`` that of an unknown site.
+    """
+
+    month: str
+    own: float
+    new: Mapping[str, float]
+    known: float
+    unknown: float
+
+
+def new_ou_widths(table: pd.DataFrame) -> NewOuWidths:
+    """How wide a new OU's interval is in the first month, from :func:`widths`."""
+    row = table.iloc[0]
+    new = row.drop("with history")
+    known = new.drop("unknown site", errors="ignore")
+    return NewOuWidths(
+        month=str(table.index[0]),
+        own=float(row["with history"]),
+        new={str(place): float(width) for place, width in new.items()},
+        known=float(known.mean()),
+        unknown=float(row.get("unknown site", np.nan)),
+    )

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from oulib.chapters.next_survey.analysis import Design, Halving, Plan
+from oulib.chapters.next_survey.analysis import Design, Halving, Plan, Spent, Told
+from oulib.chapters.next_survey.forecast import NewOuWidths
 from oulib.report.text import count, interval, name, number, percent, probability
 
 FEW = 10
@@ -65,7 +66,7 @@ def reliabilities(plan: Plan) -> str:
     )
 
 
-def signs(plan: Plan) -> str:
+def signs(plan: Plan, told: Told) -> str:
     """How surely the designs would tell the sign of the slope that was simulated."""
     table = plan.table
     text = f"The slope put in was {number(plan.slope, 3)}. "
@@ -80,10 +81,9 @@ def signs(plan: Plan) -> str:
             f"; with {_design(last)} it is {probability(last['formula_right'])} and "
             f"{probability(last['formula_probability'])}"
         )
-    right = table["right"].mean()
     text += (
-        f". Of all refits {percent(right)} have the sign right, and the mean probability that they "
-        f"give it is {probability(table['probability'].mean())}."
+        f". Of all refits {percent(told.right)} have the sign right, and the mean probability that "
+        f"they give it is {probability(told.probability)}."
     )
     top = table["formula_probability"].max()
     if top < 0.8:
@@ -135,21 +135,19 @@ def halving(found: Halving) -> str:
     return text.strip()
 
 
-def reused(plan: Plan) -> str:
+def reused(found: Spent) -> str:
     """How often the refits' model was compiled, and what that took."""
-    compiling, sampling = plan.seconds[:, 0], plan.seconds[:, 1]
     text = (
-        f"{count(len(plan.seconds), 'panel')} were simulated and fitted, sampling "
-        f"{number(sampling.mean(), 1)} seconds each. "
+        f"{count(found.refits, 'panel')} were simulated and fitted, sampling "
+        f"{number(found.sampling, 1)} seconds each. "
     )
-    if len(plan.seconds) < 2 or compiling.max() < 2:
+    if found.refits < 2 or found.most_of_all < 2:
         return text.strip()
-    anew = compiling > 0.25 * compiling.max()
-    times = "once" if anew.sum() == 1 else f"{int(anew.sum())} times"
-    text += f"The model was compiled {times}, in {number(compiling[anew].mean(), 1)} seconds"
-    if anew.all():
+    times = "once" if found.compiled == 1 else f"{found.compiled} times"
+    text += f"The model was compiled {times}, in {number(found.compiling, 1)} seconds"
+    if found.compiled == found.refits:
         return text + " each."
-    return text + f"; setting it up took {number(compiling[~anew].max(), 1)} at most otherwise."
+    return text + f"; setting it up took {number(found.most, 1)} at most otherwise."
 
 
 # --- forecasts
@@ -225,28 +223,24 @@ def steps_ahead(label: str, table: pd.DataFrame) -> str:
     return text + "; the model does not gain with distance."
 
 
-def new_ou_width(label: str, widths: pd.DataFrame) -> str:
-    """How wide a new OU's interval is against that of an OU with history, ``forecast.widths``."""
-    month, row = widths.index[0], widths.iloc[0]
-    own = row["with history"]
+def new_ou_width(label: str, found: NewOuWidths) -> str:
+    """How wide a new OU's interval is against that of an OU with history."""
     parts = [
-        f"{number(value / own, 1)} times as wide for {_site(column)}"
-        for column, value in row.drop("with history").items()
+        f"{number(width / found.own, 1)} times as wide for {_site(place)}"
+        for place, width in found.new.items()
     ]
     text = (
-        f"{name(label)}: in {month} the 90% interval of log productivity of an OU with a history "
-        f"is {number(own)} standard deviations wide in the median; that of a new OU is "
-        f"{_and(parts)}."
+        f"{name(label)}: in {found.month} the 90% interval of log productivity of an OU with a "
+        f"history is {number(found.own)} standard deviations wide in the median; that of a new OU "
+        f"is {_and(parts)}."
     )
-    ratio = float(row.drop("with history").min() / own)
-    if ratio < 1.1:
+    if min(found.new.values()) / found.own < 1.1:
         text += (
             " A history is worth next to nothing here, so far as the next month goes: the OUs are "
             "alike, or their past does not last."
         )
     if len(parts) > 1:
-        known = row.drop(["with history", "unknown site"], errors="ignore")
-        if "unknown site" in row and known.mean() < 0.95 * row["unknown site"]:
+        if found.known < 0.95 * found.unknown:
             text += " Knowing the site narrows it."
         else:
             text += " Knowing the site hardly narrows it."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import arviz as az
@@ -19,15 +20,18 @@ from oulib.model.draws.names import HYPERPARAMETERS
 from oulib.model.spec import ModelSpec
 from oulib.model.survey import typical_root
 from oulib.panel import Panel
-from oulib.posterior.predict import in_python, prior_distance, prior_draws, quiet, scalars
+from oulib.posterior.checks import HYPERPARAMETERS
+from oulib.posterior.estimate import SAMPLES, Estimate, estimate, prior_distance
+from oulib.posterior.predict import in_python, prior_draws, quiet, scalars
 from oulib.sampling import cache
 from oulib.sampling.fit import Fit
 
 _CODE = (Path(__file__), PACKAGE / "model")
-_SAMPLES = ("chain", "draw")
-
 THRESHOLD = 0.05
 """A sensitivity that counts (Kallioinen et al., 2024)."""
+
+WIDE = 3.0
+"""A prior sd of the outcome beyond this many times the observed is called implausible."""
 
 ALPHAS = (0.99, 1.01)
 """The powers at which a sensitivity is taken."""
@@ -143,7 +147,7 @@ def overview(fit: Fit, *, seed: int = 0) -> pd.DataFrame:
     """Prior and posterior of every hyperparameter, labelled as in ``summary.csv``.
 
     Columns ``prior_sd``, ``mean``, ``sd``, ``q5``, ``q95``, ``ratio``, posterior sd over prior sd,
-    and ``distance`` (:func:`oulib.posterior.predict.prior_distance`): near 0 where the data said
+    and ``distance`` (:func:`oulib.posterior.estimate.prior_distance`): near 0 where the data said
     nothing.
     """
     posterior = _hyperparameters(fit.posterior)
@@ -197,7 +201,7 @@ def log_densities(fit: Fit, *, draws: int = 4000) -> xr.Dataset:
         by_field = xr.concat(list(fields.values()), dim=pd.Index(list(fields), name="field"))
         total = sum(_summed(values) for values in likelihood.data_vars.values())
         found = xr.Dataset({"prior": by_field, "likelihood": total})
-        found = found.transpose(*_SAMPLES, "field").assign_coords(draw=posterior["draw"])
+        found = found.transpose(*SAMPLES, "field").assign_coords(draw=posterior["draw"])
         return xr.DataTree.from_dict({"log_densities": found})
 
     key = cache.key_of({"fit": fit.key, "draws": draws}, _CODE)
@@ -251,9 +255,9 @@ def shift(values: xr.DataArray, log_density: xr.DataArray) -> xr.DataArray:
 
     log 2 Cov(theta, log density) / sd(theta); equation (13.3) (``eq-power-derivative``).
     """
-    centred = values - values.mean(_SAMPLES)
-    slope = (centred * (log_density - log_density.mean(_SAMPLES))).mean(_SAMPLES)
-    return np.log(2) * slope / centred.std(_SAMPLES)
+    centred = values - values.mean(SAMPLES)
+    slope = (centred * (log_density - log_density.mean(SAMPLES))).mean(SAMPLES)
+    return np.log(2) * slope / centred.std(SAMPLES)
 
 
 def influence(fit: Fit, label: str = "mu_beta", *, draws: int = 4000) -> pd.DataFrame:
@@ -313,7 +317,7 @@ def reweighted_mean(values: xr.DataArray, log_density: xr.DataArray, alpha: floa
     """The mean of draws (chain, draw) with weights density ** (alpha - 1), Pareto-smoothed."""
     if _constant((alpha - 1) * log_density):
         return float(values.mean())
-    log_weights = log_density.azstats.power_scale_lw(alpha=alpha, dim=list(_SAMPLES))
+    log_weights = log_density.azstats.power_scale_lw(alpha=alpha, dim=list(SAMPLES))
     weights = np.exp(log_weights - log_weights.max())
     return float((weights * values).sum() / weights.sum())
 
@@ -361,7 +365,7 @@ def _hyperparameters(posterior: xr.Dataset) -> xr.DataArray:
     flat = {label: found[label] for label in labels}
     return xr.DataArray(
         np.stack([values.reshape(shape) for values in flat.values()], axis=-1),
-        dims=(*_SAMPLES, "parameter"),
+        dims=(*SAMPLES, "parameter"),
         coords={"draw": posterior["draw"], "parameter": list(flat)},
     )
 
@@ -396,12 +400,59 @@ def _log_lkj(fit: Fit, name: str, draw: xr.DataArray) -> xr.DataArray:
     PyMC's is the density of the Cholesky factor, which from three effects on has a Jacobian in
     it that no choice of eta moves.
     """
-    corr = fit.posterior[name].sel(draw=draw).transpose(*_SAMPLES, ...)
+    corr = fit.posterior[name].sel(draw=draw).transpose(*SAMPLES, ...)
     log_det = np.linalg.slogdet(corr.to_numpy())[1]
-    return xr.DataArray((fit.spec.priors.lkj_eta - 1) * log_det, dims=_SAMPLES)
+    return xr.DataArray((fit.spec.priors.lkj_eta - 1) * log_det, dims=SAMPLES)
 
 
 def _summed(values: xr.DataArray) -> xr.DataArray:
     """Log densities summed over all but the sample dims, without coordinates."""
-    rest = [dim for dim in values.dims if dim not in _SAMPLES]
-    return values.sum(rest).transpose(*_SAMPLES).drop_vars(list(values.coords), errors="ignore")
+    rest = [dim for dim in values.dims if dim not in SAMPLES]
+    return values.sum(rest).transpose(*SAMPLES).drop_vars(list(values.coords), errors="ignore")
+
+
+@dataclass(frozen=True)
+class ExpectedData:
+    """Panels that a prior makes beside the one that is there, by what :func:`features` has.
+
+    ``drawn`` has nine in ten of the panels, ``own`` is the panel's; ``wide`` is the share whose sd
+    is more than :data:`WIDE` times the panel's own.
+    """
+
+    drawn: Mapping[str, Estimate]
+    own: Mapping[str, float]
+    wide: float
+
+
+def expected_data(drawn: xr.Dataset, observed: xr.Dataset, prob: float = 0.9) -> ExpectedData:
+    """Panels of a prior, or of a posterior, beside the one that is there; from :func:`features`.
+
+    Between ``low`` and ``high`` lies a share ``prob`` of the panels.
+    """
+    own = {str(name): float(values.item()) for name, values in observed.items()}
+    return ExpectedData(
+        drawn={str(name): estimate(values, prob) for name, values in drawn.items()},
+        own=own,
+        wide=float((drawn["sd"] > WIDE * own["sd"]).mean()),
+    )
+
+
+@dataclass(frozen=True)
+class ExpectedEffect:
+    """What a prior says of a typical move of the score, in per cent of productivity.
+
+    ``beyond`` is the share of OUs in which it more than doubles or halves it.
+    """
+
+    effect: Estimate
+    beyond: float
+
+
+def expected_effect(effect: xr.DataArray) -> ExpectedEffect:
+    """What a prior says of a typical move, from draws of :func:`percent_of_move`."""
+    return ExpectedEffect(estimate(effect), float(((effect > 100) | (effect < -50)).mean()))
+
+
+def typical_ratio(table: pd.DataFrame) -> float:
+    """The median over hyperparameters of posterior sd over prior sd, from :func:`overview`."""
+    return float(table["ratio"].median())

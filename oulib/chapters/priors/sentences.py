@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
+from oulib.chapters.priors.analysis import WIDE, ExpectedData, ExpectedEffect
 from oulib.panel import Panel
 from oulib.report.evidence import PRIOR_MOVE, evidence_of_sign
 from oulib.report.text import count, interval, name, names, number, percent, probability
-
-WIDE = 3.0
-"""A prior sd of the outcome beyond this many times the observed is called implausible."""
 
 FIELDS = {
     "mu_alpha": "the mean intercept",
@@ -49,19 +46,16 @@ def units(panel: Panel) -> str:
     )
 
 
-def expected_data(model: str, drawn: xr.Dataset, observed: xr.Dataset, panel: Panel) -> str:
+def expected_data(model: str, found: ExpectedData, s_y: float) -> str:
     """How panels from the prior of ``model`` compare with the one that is there.
 
-    ``drawn`` and ``observed`` are from :func:`analysis.features`.
+    ``s_y`` is the sd of log productivity, which a standardised outcome is in units of.
     """
-    sd = drawn["sd"].to_numpy()
-    low, middle, high = np.quantile(sd, [0.05, 0.5, 0.95])
-    own = float(observed["sd"].item())
-    wide = float(np.mean(sd > WIDE * own))
+    sd, own, wide = found.drawn["sd"], found.own["sd"], found.wide
     text = (
         f"Panels drawn from the prior of {name(model)} have an outcome with a standard deviation "
-        f"of {number(middle, 1)} in the median and {interval(low, high, 1)} nine times in ten, "
-        f"where the panel has {number(own, 1)}. "
+        f"of {number(sd.median, 1)} in the median and {interval(sd.low, sd.high, 1)} nine times in "
+        f"ten, where the panel has {number(own, 1)}. "
     )
     if wide > 0.05:
         text += (
@@ -69,38 +63,35 @@ def expected_data(model: str, drawn: xr.Dataset, observed: xr.Dataset, panel: Pa
             "which no panel on this scale can: the prior is wider than it need be, and leaves the "
             "data to decide. "
         )
-    elif low > own:
+    elif sd.low > own:
         text += "Hardly any varies as little as the panel does. "
     else:
         text += (
             f"Hardly any vary {number(WIDE, 0)} times as much as it does: the prior is on the "
             "scale of the data. "
         )
-    largest = float(np.quantile(drawn["largest"], 0.95))
-    factor = panel.scale.s_y * largest
+    largest = found.drawn["largest"].high
+    factor = s_y * largest
     times = f"{np.exp(factor):,.0f}" if factor < 20 else f"10^{factor / np.log(10):.0f}^"
     text += (
         f"In one of twenty the most extreme outcome is more than {number(largest, 0)} standard "
         f"deviations out, a factor of {times} in productivity; in the panel it is "
-        f"{number(float(observed['largest'].item()), 1)}. "
+        f"{number(found.own['largest'], 1)}. "
     )
     inside = []
     for key, what in (("between", "OUs"), ("months", "months")):
-        a, b = np.quantile(drawn[key], [0.05, 0.95])
-        value = float(observed[key].item())
-        verdict = "inside" if a <= value <= b else "outside"
+        drawn, value = found.drawn[key], found.own[key]
+        verdict = "inside" if drawn.low <= value <= drawn.high else "outside"
         inside.append(
-            f"the share of the variance that lies between {what} is {percent(a)} to {percent(b)}, "
-            f"and the panel's {percent(value)} lies {verdict}"
+            f"the share of the variance that lies between {what} is {percent(drawn.low)} to "
+            f"{percent(drawn.high)}, and the panel's {percent(value)} lies {verdict}"
         )
     return text + "Nine times in ten " + "; ".join(inside) + "."
 
 
-def expected_effect(model: str, effect: xr.DataArray, move: float) -> str:
-    """What the prior says of a typical move of the score; ``move`` in raw points, effect in %."""
-    values = np.ravel(effect.to_numpy())
-    low, high = np.quantile(values, [0.05, 0.95])
-    beyond = float(np.mean((values > 100) | (values < -50)))
+def expected_effect(model: str, found: ExpectedEffect, move: float) -> str:
+    """What the prior says of a typical move of the score; ``move`` in raw points."""
+    low, high, beyond = found.effect.low, found.effect.high, found.beyond
     text = (
         f"Before any data the model {name(model)} has a typical move of an OU's score "
         f"({number(move)} points) go with a change of productivity of {interval(low, high, 0)}% "
@@ -114,13 +105,16 @@ def expected_effect(model: str, effect: xr.DataArray, move: float) -> str:
     return text + "That it doubles or halves productivity is all but excluded."
 
 
-def overview(table: pd.DataFrame) -> str:
-    """What the data told of, and what not, from :func:`analysis.overview`."""
+def overview(table: pd.DataFrame, ratio: float) -> str:
+    """What the data told of, and what not, from :func:`analysis.overview`.
+
+    ``ratio`` is the median of the posterior sds over those of the prior.
+    """
     led = table.index[table["distance"] < PRIOR_MOVE]
     best = table["ratio"].idxmin()
     text = (
         f"Of {count(len(table), 'hyperparameter')} the posterior standard deviation is "
-        f"{percent(float(table['ratio'].median()))} of the prior's in the median, and least for "
+        f"{percent(ratio)} of the prior's in the median, and least for "
         f"{name(best)}, {percent(float(table.loc[best, 'ratio']))}. "
     )
     if len(led) == 0:
@@ -197,7 +191,7 @@ def influence(table: pd.DataFrame, threshold: float) -> str:
     )
     if row["prior"] < threshold:
         return text + f"Each is below {number(threshold)}."
-    above = int((table["prior"] >= threshold).sum())
+    above = len(table[table["prior"] >= threshold])
     return text + f"{count(above, 'prior')} of {len(table)} reach {number(threshold)}."
 
 
@@ -240,8 +234,11 @@ def refits(table: pd.DataFrame) -> str:
     )
 
 
-def narrowed(prior: xr.Dataset, posterior: xr.Dataset, observed: xr.Dataset) -> str:
-    """Whether the fitted model makes panels like this one, where the prior made any."""
+def narrowed(prior: ExpectedData, posterior: ExpectedData) -> str:
+    """Whether the fitted model makes panels like this one, where the prior made any.
+
+    Both with the ranges of 95 in 100 panels.
+    """
     labels = {
         "sd": "standard deviation",
         "between": "share between OUs",
@@ -250,10 +247,9 @@ def narrowed(prior: xr.Dataset, posterior: xr.Dataset, observed: xr.Dataset) -> 
     }
     odd, widths = [], []
     for key in labels:
-        low, high = np.quantile(posterior[key], [0.025, 0.975])
-        a, b = np.quantile(prior[key], [0.025, 0.975])
-        widths.append((high - low) / (b - a))
-        if not low <= float(observed[key].item()) <= high:
+        after, before = posterior.drawn[key], prior.drawn[key]
+        widths.append((after.high - after.low) / (before.high - before.low))
+        if not after.low <= posterior.own[key] <= after.high:
             odd.append(labels[key])
     text = (
         "The 95% ranges of the four statistics in panels made by the fitted model are "

@@ -16,6 +16,7 @@ from oulib.model.survey import given_survey, respondents, scores
 from oulib.panel import Panel
 from oulib.panel.simulate import simulate
 from oulib.posterior.effects import raw_effect, typical_move
+from oulib.posterior.estimate import SAMPLES
 from oulib.posterior.latent import conditional
 from oulib.sampling.fit import Fit
 
@@ -33,8 +34,6 @@ COMPLETE, CALIBRATED, OU_MEAN, LAST = (
     "last survey, carried forward",
 )
 """Estimators of a slope from scores, in the order of :func:`estimates`."""
-
-_SAMPLES = ("chain", "draw")
 
 
 # --- refits with one thing changed
@@ -307,7 +306,7 @@ def expected_scores(fit: Fit, *, draws: int = 400) -> np.ndarray:
     """Posterior mean of E[x* | x'] of every row, which looks at no outcome of the row, (row)."""
     plain = replace(fit, spec=fit.spec.but(deviations=False))
     mean = conditional(plain, outcome=False, draws=draws)["mean"]
-    return mean.mean(_SAMPLES).to_numpy()
+    return mean.mean(SAMPLES).to_numpy()
 
 
 def true_expected_scores(panel: Panel) -> np.ndarray:
@@ -407,3 +406,17 @@ def attenuation_by_respondents(
             "calibrated_se": se[2],
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("respondents")
+
+
+@dataclass(frozen=True)
+class Span:
+    """By how much the mean slope moves over a grid: standardised, and in its posterior sds."""
+
+    moved: float
+    sds: float
+
+
+def span(table: pd.DataFrame) -> Span:
+    """How far the mean slope moves, from a table with ``mean`` and ``sd`` a row a value."""
+    moved = float(table["mean"].max() - table["mean"].min())
+    return Span(moved, moved / float(table["sd"].mean()))

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from oulib.chapters.sensitivity.analysis import (
     CALIBRATED,
@@ -16,9 +15,12 @@ from oulib.chapters.sensitivity.analysis import (
     OU_MEAN,
     SURE,
     TRUE,
+    Span,
     Tipping,
 )
+from oulib.chapters.sensitivity.silence import Compared
 from oulib.posterior.checks import Verdict
+from oulib.posterior.estimate import Estimate
 from oulib.report.evidence import PRIOR_MOVE, evidence, evidence_of_sign
 from oulib.report.text import count, interval, name, names, number, percent, probability
 
@@ -63,26 +65,23 @@ def no_shift(planned: int, unanswered: int, *, schedule: bool) -> str:
     )
 
 
-def silent(planned: int, unanswered: int, found: xr.Dataset) -> str:
-    """How many rows a shift moves, and what is known of them, from ``silence.silence``."""
+def silent(planned: int, unanswered: int, found: Compared) -> str:
+    """How many rows a shift moves, and what is known of them."""
     text = (
         f"Of {count(planned, 'planned survey')} {count(unanswered, 'was', 'were')} not answered. "
     )
-    if not bool((found["rarity"] > 0).any()) or not bool((found["outcome"] != 0).any()):
+    if not found.possible:
         return text + (
             "Whole OUs or whole months are silent, so that no answered month is there to compare "
             "them with, and a shift changes nothing within OUs and months."
         )
-    outcome = found["outcome"]
-    low, high = outcome.quantile([0.05, 0.95]).to_numpy()
-    mean, score = float(outcome.mean()), float(found["score"].mean())
-    differ = evidence_of_sign(
-        float((outcome > 0).mean()), "that the difference is {}", "the difference"
-    )
+    outcome, score = found.outcome, found.score
+    differ = evidence_of_sign(outcome.positive, "that the difference is {}", "the difference")
     text += (
-        f"Within OUs and months, outcomes of silent months lie {number(abs(mean))} standard "
-        f"deviations {'above' if mean > 0 else 'below'} those of answered ones (90% interval of "
-        f"the difference {interval(low, high)}). {differ}. So much is in the data. "
+        f"Within OUs and months, outcomes of silent months lie {number(abs(outcome.mean))} "
+        f"standard deviations {'above' if outcome.mean > 0 else 'below'} those of answered ones "
+        f"(90% interval of the difference {interval(outcome.low, outcome.high)}). {differ}. "
+        "So much is in the data. "
     )
     return text + (
         f"By that the model takes silent scores to lie {number(abs(score))} standard deviations "
@@ -142,13 +141,12 @@ def tipping(point: Tipping, table: pd.DataFrame, what: str) -> str:
     )
 
 
-def span(table: pd.DataFrame) -> str:
+def span(found: Span) -> str:
     """How far the mean slope moves over a grid, against its own uncertainty."""
-    moved = float(table["mean"].max() - table["mean"].min())
-    share = moved / float(table["sd"].mean())
+    share = found.sds
     text = (
-        f"Over the grid the mean slope moves by {number(moved, 3)}, {number(share, 1)} of its "
-        "posterior standard deviations: "
+        f"Over the grid the mean slope moves by {number(found.moved, 3)}, {number(share, 1)} of "
+        "its posterior standard deviations: "
     )
     if share < 0.25:
         return text + "what cannot be checked here hardly matters for it."
@@ -280,15 +278,15 @@ def placebo(before: pd.Series, after: pd.Series, share: float, surveys: int) -> 
     return text + "That is inside the interval, and the slope before is not: the placebo is passed."
 
 
-def estimators(table: pd.DataFrame, attenuation: float | xr.DataArray) -> str:
+def estimators(table: pd.DataFrame, attenuation: float | Estimate) -> str:
     """What each estimator makes of the slope, from ``sensitivity.estimates``.
 
-    ``attenuation`` is the share that noise is expected to leave, a number or draws of it.
+    ``attenuation`` is the share that noise is expected to leave, as known as the noise is.
     """
-    draws = np.ravel(np.asarray(attenuation))
-    left = number(float(draws.mean()))
-    if draws.size > 1:
-        left += f" ({interval(*np.quantile(draws, [0.05, 0.95]))})"
+    if isinstance(attenuation, Estimate):
+        left = f"{number(attenuation.mean)} ({interval(attenuation.low, attenuation.high)})"
+    else:
+        left = number(attenuation)
     raw, fixed = table.loc[COMPLETE], table.loc[CALIBRATED]
     text = (
         f"A regression on the {count(int(raw['rows']), 'survey')} as they are finds "
@@ -354,10 +352,10 @@ def conclusion(table: pd.DataFrame, model: str) -> str:
         return text + "Nothing could be varied on this panel."
     prob = others["positive"] if positive >= 0.5 else 1 - others["positive"]
     if max(positive, 1 - positive) < SURE:
-        known = int((np.maximum(others["positive"], 1 - others["positive"]) >= SURE).sum())
+        known = others[np.maximum(others["positive"], 1 - others["positive"]) >= SURE]
         return text + (
-            f"Of {count(len(others), 'variant')}, {known} would know a sign. A sign that only a "
-            "variant knows is that variant's."
+            f"Of {count(len(others), 'variant')}, {len(known)} would know a sign. A sign that only "
+            "a variant knows is that variant's."
         )
     lost = list(prob.index[prob < SURE])
     if not lost:

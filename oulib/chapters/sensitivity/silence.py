@@ -9,7 +9,7 @@ the slope over all planned months together, answered or not.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from oulib.model.draws.density import expectations, thinned
 from oulib.panel import Panel
 from oulib.panel.describe import unanswered_rows
 from oulib.posterior.adequacy import two_way
+from oulib.posterior.estimate import SAMPLES, Estimate, estimate
 from oulib.posterior.latent import recover_latent
 from oulib.sampling.fit import Fit
 
@@ -70,14 +71,14 @@ def silence(fit: Fit, *, draws: int = 1000, seed: int = 0) -> xr.Dataset:
         """Mean over rows of silence, less its means, times ``values``."""
         product = np.broadcast_to(own * _plain(values), (*samples, rows.size))
         summed = (by_ou @ product.reshape(-1, rows.size).T).T.reshape(weight.shape)
-        return xr.DataArray((weight * summed).sum(axis=-1) / total, dims=("chain", "draw"))
+        return xr.DataArray((weight * summed).sum(axis=-1) / total, dims=SAMPLES)
 
     rarity = mean(own)
     found = {
         name: (mean(values) / rarity).where(rarity > _NONE, 0.0)
         for name, values in (("outcome", departure), ("score", moved))
     }
-    labels = {dim: posterior[dim] for dim in ("chain", "draw")}
+    labels = {dim: posterior[dim] for dim in SAMPLES}
     movement = max(1 - (means + 1) / max(rows.size, 1), 0.0)
     return xr.Dataset(found | {"rarity": rarity, "movement": movement}).assign_coords(labels)
 
@@ -92,7 +93,7 @@ def _at(rows: np.ndarray, values: np.ndarray, panel: Panel) -> np.ndarray:
 def _plain(values: xr.DataArray | float) -> np.ndarray:
     if not isinstance(values, xr.DataArray):
         return np.asarray(values)
-    return values.transpose("chain", "draw", "row").to_numpy()
+    return values.transpose(*SAMPLES, "row").to_numpy()
 
 
 def given_shift(fit: Fit, found: xr.Dataset, delta: float) -> xr.DataArray:
@@ -113,3 +114,25 @@ def shifted(fit: Fit, found: xr.Dataset, shifts: Sequence[float]) -> pd.DataFram
     """:func:`analysis.standing` of :func:`given_shift`, a row a shift, in order."""
     rows = {float(d): standing(fit, given_shift(fit, found, d)) for d in sorted(shifts)}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("delta")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """How silent months lie beside answered ones within OUs and months.
+
+    By how much outcomes are higher, in sds of the outcome, and scores in sds of the score (the
+    posterior mean).  Not ``possible`` where whole OUs or whole months are silent.
+    """
+
+    possible: bool
+    outcome: Estimate
+    score: float
+
+
+def compared(found: xr.Dataset) -> Compared:
+    """Silent months beside answered ones, from :func:`silence`."""
+    return Compared(
+        possible=bool((found["rarity"] > 0).any()) and bool((found["outcome"] != 0).any()),
+        outcome=estimate(found["outcome"]),
+        score=float(found["score"].mean()),
+    )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from oulib.model.groups import EFFECTS
+from oulib.posterior.estimate import SAMPLES, Update, update
 from oulib.posterior.predict import new_ous
 from oulib.sampling.fit import Fit
 
@@ -14,7 +17,8 @@ NEW_SITE = "(another site)"
 NO_SITES = "(one level)"
 """Rows of :func:`newcomers` that are no site of the panel."""
 
-_SAMPLES = ("chain", "draw")
+RELEVANT = 0.1
+"""A share of the variance below which sites are said to hardly differ."""
 
 
 def between_sites(tree: xr.Dataset) -> xr.DataArray:
@@ -43,11 +47,11 @@ def estimates(one: Fit, two: Fit) -> pd.DataFrame:
     """
     panel = two.panel
     table = pd.DataFrame({"site": [panel.sites[s] for s in panel.site_idx]}, index=list(panel.ous))
-    means = site_means(two).mean(_SAMPLES)
+    means = site_means(two).mean(SAMPLES)
     for name in EFFECTS:
         for which, fit in (("one", one), ("two", two)):
-            table[f"{name}_{which}"] = fit.posterior[name].mean(_SAMPLES).to_numpy()
-            table[f"{name}_sd_{which}"] = fit.posterior[name].std(_SAMPLES).to_numpy()
+            table[f"{name}_{which}"] = fit.posterior[name].mean(SAMPLES).to_numpy()
+            table[f"{name}_sd_{which}"] = fit.posterior[name].std(SAMPLES).to_numpy()
         table[f"{name}_site"] = means[name].to_numpy()[panel.site_idx]
         table[f"{name}_mean"] = float(one.posterior[f"mu_{name}"].mean())
         if panel.truth is not None and name in panel.truth:
@@ -89,8 +93,53 @@ def newcomers(one: Fit, two: Fit, *, seed: int = 0) -> pd.DataFrame:
     table = {}
     for name in EFFECTS:
         draws = xr.concat([known[name], any_ou[name]], dim="ou")
-        table[f"{name}_mean"] = draws.mean(_SAMPLES).to_numpy()
-        table[f"{name}_sd"] = draws.std(_SAMPLES).to_numpy()
+        table[f"{name}_mean"] = draws.mean(SAMPLES).to_numpy()
+        table[f"{name}_sd"] = draws.std(SAMPLES).to_numpy()
         for q in (5, 95):
-            table[f"{name}_q{q}"] = draws.quantile(q / 100, _SAMPLES).to_numpy()
+            table[f"{name}_q{q}"] = draws.quantile(q / 100, SAMPLES).to_numpy()
     return pd.DataFrame(table, index=pd.Index([*two.panel.sites, NEW_SITE, NO_SITES], name="site"))
+
+
+@dataclass(frozen=True)
+class ShareBetween:
+    """The share of the variance between OUs that lies between sites, from 0 to 1.
+
+    ``relevant`` is the probability that it is above :data:`RELEVANT`, ``relevant_before`` the same
+    before the data.
+    """
+
+    share: Update
+    relevant: float
+    relevant_before: float
+
+
+def share_between(posterior: xr.DataArray, prior: xr.DataArray) -> ShareBetween:
+    """The share between sites of one effect, from draws of :func:`between_sites`."""
+    after, before = (float((draws > RELEVANT).mean()) for draws in (posterior, prior))
+    return ShareBetween(update(posterior, prior), after, before)
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """Predictive sds of an effect of an OU without a history, in units of the effect.
+
+    In a site of the panel (``known``, the mean over sites), in the model with one level
+    (``one_level``), and in a site that the panel does not have (``elsewhere``).
+    """
+
+    known: float
+    one_level: float
+    elsewhere: float
+
+
+def newcomer(table: pd.DataFrame) -> dict[str, Newcomer]:
+    """How much the site says of an OU without a history, by effect, from :func:`newcomers`."""
+    sites = table.drop(index=[NEW_SITE, NO_SITES])
+    return {
+        name: Newcomer(
+            known=float(sites[f"{name}_sd"].mean()),
+            one_level=float(table.loc[NO_SITES, f"{name}_sd"]),
+            elsewhere=float(table.loc[NEW_SITE, f"{name}_sd"]),
+        )
+        for name in EFFECTS
+    }

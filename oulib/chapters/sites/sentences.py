@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
-from oulib.chapters.sites.analysis import NEW_SITE, NO_SITES
+from oulib.chapters.sites.analysis import RELEVANT, Newcomer, ShareBetween
+from oulib.posterior.estimate import Replicated, UnderTwo
 from oulib.report.evidence import evidence, mostly_prior
 from oulib.report.text import interval, number, percent, probability
 
 NOUNS = {"alpha": "intercepts", "beta": "slopes"}
-RELEVANT = 0.1
-"""A share of the variance below which sites are said to hardly differ."""
 
 
 def where_to(table: pd.DataFrame) -> str:
@@ -46,25 +44,23 @@ def where_to(table: pd.DataFrame) -> str:
     return "\n\n".join(sentences)
 
 
-def between(name: str, posterior: xr.DataArray, prior: xr.DataArray) -> str:
+def between(name: str, found: ShareBetween) -> str:
     """How much of the OUs' variance lies between sites, and what the data had to do with it.
 
-    ``name`` is ``alpha`` or ``beta``; the draws are those of ``pooling.between_sites``.
+    ``name`` is ``alpha`` or ``beta``.
     """
-    share, before = (np.ravel(draws.sel(effect=name).to_numpy()) for draws in (posterior, prior))
-    low, high = np.quantile(share, [0.05, 0.95])
-    low_0, high_0 = np.quantile(before, [0.05, 0.95])
-    p, p_0 = float(np.mean(share > RELEVANT)), float(np.mean(before > RELEVANT))
+    after, before = found.share.after, found.share.before
+    p, p_0 = found.relevant, found.relevant_before
     noun = NOUNS[name]
     text = (
-        f"Of the variance of the OUs' {noun} about {percent(float(np.median(share)))} lies between "
-        f"sites (posterior median; 90% interval {percent(low)} to {percent(high)}). "
-        f"Before the data that interval was {percent(low_0)} to {percent(high_0)}"
+        f"Of the variance of the OUs' {noun} about {percent(after.median)} lies between "
+        f"sites (posterior median; 90% interval {percent(after.low)} to {percent(after.high)}). "
+        f"Before the data that interval was {percent(before.low)} to {percent(before.high)}"
     )
-    narrower = (high - low) / (high_0 - low_0)
+    narrower = (after.high - after.low) / (before.high - before.low)
     text += (
         ": what is said here is mostly the prior. "
-        if mostly_prior(share, before)
+        if mostly_prior(found.share.distance)
         else f", {percent(narrower)} of whose width is left. "
     )
     if p < 0.05:
@@ -78,13 +74,11 @@ def between(name: str, posterior: xr.DataArray, prior: xr.DataArray) -> str:
     )
 
 
-def newcomer(table: pd.DataFrame) -> str:
-    """How much the site says about an OU without a history, from ``pooling.newcomers``."""
-    sites = table.drop(index=[NEW_SITE, NO_SITES])
+def newcomer(found: Mapping[str, Newcomer]) -> str:
+    """How much the site says about an OU without a history, by effect."""
     sentences = []
     for name, noun in (("alpha", "intercept"), ("beta", "slope")):
-        column = f"{name}_sd"
-        known, without = sites[column].mean(), table.loc[NO_SITES, column]
+        known, without = found[name].known, found[name].one_level
         change = known / without - 1
         if change < -0.05:
             gain = f"knowing the site takes {percent(-change)} of the uncertainty away"
@@ -99,12 +93,12 @@ def newcomer(table: pd.DataFrame) -> str:
             f"The predictive standard deviation of the {noun} of an OU without a history is "
             f"{number(known)} in a known site, on average, and {number(without)} in the model with "
             f"one level: {gain}. In a site that the panel does not have it is "
-            f"{number(table.loc[NEW_SITE, column])}."
+            f"{number(found[name].elsewhere)}."
         )
     return "\n\n".join(sentences)
 
 
-def site_check(observed: float, replicated: Mapping[str, Sequence[float]]) -> str:
+def site_check(observed: float, replicated: Mapping[str, Replicated]) -> str:
     """Whether sites as different as the panel's are ordinary under each model.
 
     ``observed`` is the share of the variance between OUs' mean outcomes that lies between sites,
@@ -113,50 +107,42 @@ def site_check(observed: float, replicated: Mapping[str, Sequence[float]]) -> st
     if not np.isfinite(observed):
         return "The panel has too few OUs a site for this check."
     text = f"Between sites lies {percent(observed)} of the variance of the OUs' mean outcomes. "
-    for model, shares in replicated.items():
-        values = np.asarray(shares)
-        # Both tails hold the replicates that equal the panel: a share of 0 is quite common.
-        p, p_low = (float(np.mean(side)) for side in (values >= observed, values <= observed))
-        low, high = np.quantile(values, [0.05, 0.95])
+    for model, found in replicated.items():
+        p = found.as_high
         text += (
-            f"In panels of other OUs made by the model with {model} it is {percent(low)} to "
-            f"{percent(high)} nine times in ten; "
+            f"In panels of other OUs made by the model with {model} it is {percent(found.low)} "
+            f"to {percent(found.high)} nine times in ten; "
         )
         if p < 0.05:
             text += (
                 f"sites as different as these come up with probability {probability(p)}: they "
                 "surprise it. "
             )
-        elif p_low < 0.05:
+        elif found.as_low < 0.05:
             text += "sites as alike as these surprise it. "
         else:
             text += f"sites like these are ordinary (probability {probability(p)} of more). "
     return text.strip()
 
 
-def scale_priors(posterior: Mapping[str, xr.Dataset]) -> str:
-    """What another family of priors does to the site scales; posteriors by the prior's name."""
+def scale_priors(found: UnderTwo) -> str:
+    """What another family of priors does to the site scales."""
     sentences = []
     for effect, noun in NOUNS.items():
-        parts = []
-        for prior, tree in posterior.items():
-            scale = tree["sigma_site"].sel(effect=effect)
-            low, high = map(float, scale.quantile([0.05, 0.95]))
-            parts.append(
-                f"{number(float(scale.mean()))} (90% interval {interval(low, high)}) under the "
-                f"{prior} prior"
-            )
+        parts = [
+            f"{number(scale.mean)} (90% interval {interval(scale.low, scale.high)}) under the "
+            f"{prior} prior"
+            for prior, scale in found.estimates[effect].items()
+        ]
         sentences.append(f"The site scale of the {noun} is " + " and ".join(parts) + ".")
-    first, second = (tree["sigma_site"].mean(("chain", "draw")) for tree in posterior.values())
-    sd = next(iter(posterior.values()))["sigma_site"].std(("chain", "draw"))
-    worst = float((abs(first - second) / sd).max())
     claim = (
         "the choice of the prior does not matter here"
-        if worst < 0.25
+        if found.apart < 0.25
         else "the choice of the prior shows, as it does where sites are few"
     )
     return " ".join(sentences) + (
-        f" The means differ by {number(worst)} posterior standard deviations at most: {claim}."
+        f" The means differ by {number(found.apart)} posterior standard deviations at most: "
+        f"{claim}."
     )
 
 

@@ -11,9 +11,9 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from oulib.panel.munnell import Thinned
+from oulib.posterior.estimate import SAMPLES
 from oulib.report.style import COLOURS, month_axis, plain
 
-_SAMPLES = ("chain", "draw")
 _MARKS = ("o", "s", "^", "D", "v", "P")
 
 
@@ -22,8 +22,8 @@ def scales(noise: xr.DataArray, division: Mapping[str, str]) -> Figure:
 
     ``noise`` are draws of ``noise_ou``; ``division`` is the OUs' site by label.
     """
-    mean = noise.mean(_SAMPLES).to_series()
-    low, high = (noise.quantile(q, _SAMPLES).to_series() for q in (0.05, 0.95))
+    mean = noise.mean(SAMPLES).to_series()
+    low, high = (noise.quantile(q, SAMPLES).to_series() for q in (0.05, 0.95))
     table = pd.DataFrame({"mean": mean, "low": low, "high": high})
     table["division"] = [division[str(ou)] for ou in table.index]
     table = table.sort_values(["division", "mean"])

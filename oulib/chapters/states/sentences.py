@@ -9,32 +9,36 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import xarray as xr
-from scipy.stats import beta
 
 from oulib.chapters.missing.analysis import RULES
+from oulib.chapters.states.analysis import (
+    BetweenStates,
+    Departures,
+    Lasting,
+    PathBetween,
+    Rates,
+    Scales,
+    ScoreShare,
+    SlopeOfStates,
+)
 from oulib.panel.munnell import Thinned
 from oulib.report.evidence import PRIOR_SHARE, evidence, evidence_of_sign, surprise
 from oulib.report.text import count, interval, name, names, number, percent, probability
-from oulib.sampling.fit import Fit
-
-_SAMPLES = ("chain", "draw")
 
 
-def thinning(data: Thinned) -> str:
+def thinning(data: Thinned, rates: Rates) -> str:
     """What the panel is, and how many of its unemployment rates were taken away."""
-    panel, whole = data.panel, data.whole
-    rate = whole.rows["survey"].to_numpy()
+    panel = data.panel
     planned = panel.scheduled_rows.size
     kept = panel.survey_rows.size
     return (
         f"The panel has {count(len(panel.ous), 'state')} in {len(panel.sites)} census divisions "
         f"and {count(len(panel.months), 'year')}, {panel.months[0][:4]} to {panel.months[-1][:4]}. "
-        f"Its {rate.size:,} unemployment rates run from {number(rate.min(), 1)}% to "
-        f"{number(rate.max(), 1)}% with a mean of {number(rate.mean(), 1)}%. "
+        f"Its {rates.number:,} unemployment rates run from {number(rates.low, 1)}% to "
+        f"{number(rates.high, 1)}% with a mean of {number(rates.mean, 1)}%. "
         f"Of them {planned:,} lie in years that were planned as waves, and of these "
         f"{planned - kept:,} were taken away at random: the model sees {kept:,} rates "
-        f"({percent(kept / rate.size)}), and {data.hidden.size:,} are hidden from it."
+        f"({percent(kept / rates.number)}), and {data.hidden.size:,} are hidden from it."
     )
 
 
@@ -55,31 +59,27 @@ def between_and_within(found: pd.Series) -> str:
     return text + "Comparing states and following them give answers that are much alike."
 
 
-def within_states(fit: Fit) -> str:
+def within_states(found: SlopeOfStates) -> str:
     """The average slope within states, in per cent of output per job for a percentage point."""
-    slope = fit.posterior["mu_beta"]
-    low, high = _percent(fit, slope.quantile([0.05, 0.95])).to_numpy()
-    positive = float((slope > 0).mean())
+    positive = found.positive
     claim = evidence_of_sign(positive, "that the association is {}", "the association")
     return (
         f"In a year in which unemployment stands one percentage point above what the state and "
         f"the year let one expect, output per job differs by "
-        f"{number(float(_percent(fit, slope).mean()))}% in the average state (90% interval "
-        f"{interval(low, high)}%). {claim} (probability of a positive one {probability(positive)})."
+        f"{number(found.percent)}% in the average state (90% interval "
+        f"{interval(found.low, found.high)}%). {claim} (probability of a positive one "
+        f"{probability(positive)})."
     )
 
 
-def between_states(fit: Fit) -> str:
+def between_states(found: BetweenStates) -> str:
     """The slope on the states' mean scores, and whether it is another one than that within."""
-    between, within = fit.posterior["beta_between"], fit.posterior["mu_beta"]
-    low, high = _percent(fit, between.quantile([0.05, 0.95])).to_numpy()
-    positive = float((between > 0).mean())
-    larger = float((between > within).mean())
+    slope, larger, positive = found.slope, found.larger, found.slope.positive
     claim = evidence_of_sign(positive, "that this association is {}", "this association")
     apart = evidence(max(larger, 1 - larger), "that the two slopes differ")
     text = (
         f"Between states, one point more of mean unemployment goes with "
-        f"{number(float(_percent(fit, between).mean()))}% (90% interval {interval(low, high)}%). "
+        f"{number(slope.percent)}% (90% interval {interval(slope.low, slope.high)}%). "
         f"{claim} (probability of a positive one {probability(positive)}). {apart}: "
         f"that between states is the larger one with probability {probability(larger)}. "
     )
@@ -88,47 +88,41 @@ def between_states(fit: Fit) -> str:
     return (
         text
         + "That does not make them one: the interval between states rests on as many "
-        + (f"points as there are states, {fit.posterior.sizes['ou']}.")
+        + (f"points as there are states, {found.states}.")
     )
 
 
-def departures(fit: Fit) -> str:
+def departures(found: Departures) -> str:
     """How long a state's outcome stays away from what is expected of it."""
-    p = fit.posterior
-    phi = p["phi_u"]
-    low, high = (float(phi.quantile(q)) for q in (0.05, 0.95))
-    lasting = p["sigma_u"] ** 2 / (1 - phi**2)
-    share = float((lasting / (lasting + p["sigma_y"] ** 2)).mean())
+    phi, years = found.phi, found.years
     text = (
         f"A state's departures from its expected outcome have an autocorrelation of "
-        f"{number(float(phi.mean()))} from year to year (90% interval "
-        f"{interval(low, high, 3)}), and they make up {percent(share)} of the residual variance. "
+        f"{number(phi.mean)} from year to year (90% interval "
+        f"{interval(phi.low, phi.high, 3)}), and they make up {percent(found.share)} of the "
+        "residual variance. "
     )
-    years = len(fit.panel.months)
-    half_life = float(np.log(0.5) / np.log(phi.mean()))
+    half_life = float(np.log(0.5) / np.log(phi.mean))
     if half_life > years / 2:
         return text + (
             f"That is so close to 1 that in {years} years a departure hardly comes back: the years "
             "of a state are far fewer than as many independent observations."
         )
-    if float(phi.mean()) > 0.5:
+    if phi.mean > 0.5:
         return text + f"Half of a departure is gone after {number(half_life, 1)} years."
     return text + "They do not last long."
 
 
-def reliability(fit: Fit) -> str:
+def reliability(found: ScoreShare) -> str:
     """What share of a rate's variance within a state the model calls score, and who says so."""
-    p, a = fit.posterior, fit.spec.priors.noise_share
-    share = p["sigma_x"] ** 2 / (p["sigma_x"] ** 2 + p["sigma_meas"] ** 2)
-    low, high = (float(share.quantile(q)) for q in (0.05, 0.95))
+    share = found.share
     text = (
         f"Of the variance of a rate within a state and around the common movement, the score is "
-        f"{percent(float(share.mean()))} (90% interval {percent(low)} to {percent(high)}), the "
+        f"{percent(share.mean)} (90% interval {percent(share.low)} to {percent(share.high)}), the "
         "rest error of the rate as published. "
     )
-    tails = [percent(float(q)) for q in beta.ppf([0.05, 0.95], a, a)]
+    tails = [percent(found.prior_low), percent(found.prior_high)]
     text += f"Its prior says {percent(0.5)} ({tails[0]} to {tails[1]}). "
-    if float(share.std()) > PRIOR_SHARE / np.sqrt(4 * (2 * a + 1)):
+    if found.sd > PRIOR_SHARE * found.prior_sd:
         return text + (
             "That is hardly wider: with one figure a year and no sample sizes the data know the "
             "sum of the two variances and not the parts."
@@ -139,35 +133,25 @@ def reliability(fit: Fit) -> str:
     )
 
 
-def scales(noise: xr.DataArray, division: Mapping[str, str]) -> str:
-    """Which states and divisions are the unruliest, from draws of ``noise_ou``."""
-    mean = noise.mean(_SAMPLES)
-    order = mean["ou"].to_numpy()[np.argsort(mean.to_numpy())]
-    calm, wild = order[0], order[-1]
-    ratio = noise.sel(ou=wild) / noise.sel(ou=calm)
-    low, high = (float(ratio.quantile(q)) for q in (0.05, 0.95))
-    wilder, calmer = (noise.quantile(q, _SAMPLES).to_series() for q in (0.05, 0.95))
-    wilder, calmer = wilder[order[::-1]], calmer[order]
-    below, above = calmer[calmer < 1].index, wilder[wilder > 1].index
-    divisions = [division[str(o)] for o in noise["ou"].data]
-    log = xr.ufuncs.log(noise).assign_coords(division=("ou", divisions))
-    by = np.exp(log.groupby("division").mean("ou").mean(_SAMPLES).to_series())
-    top, bottom = by.idxmax(), by.idxmin()
+def scales(found: Scales) -> str:
+    """Which states and divisions are the unruliest."""
+    (calm, least), (wild, most), ratio = found.calmest, found.wildest, found.ratio
     text = (
-        f"Residual scales run from {number(float(mean.sel(ou=calm)))} times that of a typical "
-        f"state in {name(calm)} to {number(float(mean.sel(ou=wild)))} times in {name(wild)}; the "
-        f"ratio of the two is {number(float(ratio.mean()), 1)} (90% interval "
-        f"{interval(low, high, 1)}). "
+        f"Residual scales run from {number(least)} times that of a typical "
+        f"state in {name(calm)} to {number(most)} times in {name(wild)}; the "
+        f"ratio of the two is {number(ratio.mean, 1)} (90% interval "
+        f"{interval(ratio.low, ratio.high, 1)}). "
     )
-    for found, side in ((above, "above"), (below, "below")):
-        if len(found):
-            text += f"The 90% interval lies {side} 1 for {names(found, 4)}. "
-    if not len(below) + len(above):
+    for states, side in ((found.above, "above"), (found.below, "below")):
+        if states:
+            text += f"The 90% interval lies {side} 1 for {names(states, 4)}. "
+    if not found.above and not found.below:
         text += "No state's interval leaves out 1. "
+    (top, largest), (bottom, smallest) = found.largest, found.smallest
     return text + (
         f"By division the geometric mean is largest in {name(top)} "
-        f"({number(by[top])}) and smallest in {name(bottom)} "
-        f"({number(by[bottom])})."
+        f"({number(largest)}) and smallest in {name(bottom)} "
+        f"({number(smallest)})."
     )
 
 
@@ -227,18 +211,16 @@ def movement(table: pd.DataFrame, other: str) -> str:
     )
 
 
-def path_between(fit: Fit) -> str:
+def path_between(found: PathBetween) -> str:
     """Whether waves some years apart settle the sign of the common movement's autocorrelation."""
-    p = float((fit.posterior["phi_tau"] > 0).mean())
-    months = list(fit.panel.months)
-    steps = np.diff([months.index(wave) for wave in fit.panel.waves])
+    p, steps = found.positive, found.steps
     text = (
         f"The autocorrelation of the common movement from year to year is positive with "
         f"probability {probability(p)}. "
     )
     if max(p, 1 - p) > 0.95:
         return text + "So its sign is settled."
-    if steps.size and (steps % 2 == 0).all():
+    if steps and all(step % 2 == 0 for step in steps):
         return text + (
             "Waves two years apart see its square, so a path that goes on and one that swings to "
             "and fro fit them equally well, and the forecast of a year between is a mixture of the "
@@ -247,38 +229,34 @@ def path_between(fit: Fit) -> str:
     return text + "So its sign is open."
 
 
-def lasting(found: xr.Dataset) -> str:
-    """Whether a state's departures in the score last, from ``missing.persistence``."""
-    one, other = found["observed"].to_numpy(), found["replicated"].to_numpy()
-    p = float(np.mean(other >= one))
+def lasting(found: Lasting) -> str:
+    """Whether a state's departures in the score last."""
+    one, other = found.correlation.observed, found.correlation.replicated
     text = (
-        f"A state's departures at successive kept rates, {number(found.attrs['steps'], 1)} years "
-        f"apart on average, have a correlation of {number(one.mean())} "
-        f"(90% interval {interval(*np.quantile(one, [0.05, 0.95]))}); drawn anew each year, as in "
-        f"the model, they would have {interval(*np.quantile(other, [0.05, 0.95]))}. "
+        f"A state's departures at successive kept rates, {number(found.years, 1)} years "
+        f"apart on average, have a correlation of {number(one.mean)} "
+        f"(90% interval {interval(one.low, one.high)}); drawn anew each year, as in "
+        f"the model, they would have {interval(other.low, other.high)}. "
     )
     return text + surprise(
-        p,
+        found.correlation.as_high,
         "They last, and the model does not know it.",
         "They swing back, and the model does not know it.",
         "There is little evidence that they last.",
     )
 
 
-def why(
-    tables: Mapping[str, pd.DataFrame], rule: str, found: xr.Dataset, blind: Sequence[str]
-) -> str:
+def why(tables: Mapping[str, pd.DataFrame], rule: str, found: Lasting, blind: Sequence[str]) -> str:
     """Where the model loses to ``rule``, and why it may.
 
-    ``blind`` are the places in ``tables`` where no state was seen in the hidden years; ``found`` is
-    that of ``missing.persistence``.
+    ``blind`` are the places in ``tables`` where no state was seen in the hidden years.
     """
     lost = [
         where
         for where, table in tables.items()
         if table.loc[rule, "lead"] < -2 * table.loc[rule, "lead_se"]
     ]
-    lasts = float(np.mean(found["replicated"].to_numpy() >= found["observed"].to_numpy())) < 0.025
+    lasts = found.correlation.as_high < 0.025
     ignored = (
         "A state's departure lasts, as the check above says, and the rule reads it off the "
         "neighbouring rates, while the model draws it anew each year. "
@@ -310,8 +288,3 @@ def examples(chosen: Mapping[str, str]) -> str:
 _RULE = dict(
     zip(RULES, ("state's mean", "last value carried forward", "straight line in time"), strict=True)
 )
-
-
-def _percent(fit: Fit, slope: xr.DataArray) -> xr.DataArray:
-    """Per cent of raw productivity for one point of the raw score, at standardised slopes."""
-    return 100 * xr.ufuncs.expm1(fit.panel.scale.s_y / fit.panel.scale.s_x * slope)

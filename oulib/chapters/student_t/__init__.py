@@ -1,4 +1,4 @@
 # ruff: noqa: F401 - what the package offers
 """Chapter 03: heavy tails."""
 
-from oulib.chapters.student_t import figures, sentences
+from oulib.chapters.student_t import analysis, figures, sentences
