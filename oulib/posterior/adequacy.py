@@ -219,7 +219,8 @@ def _replicates(
         mean = (density.intercept + density.beta * density.mean).transpose(*SAMPLES, "row")
         if made is None:
             noise = predict.residuals(fit, part, rng).to_numpy()
-            scores = (np.sqrt(density.var) * density.loading).transpose(*SAMPLES, "row")
+            scores = xr.ufuncs.sqrt(density.var) * density.loading
+            scores = scores.transpose(*SAMPLES, "row")
             new = mean + noise + scores * rng.standard_normal(scores.shape)
             new = new.to_numpy().reshape(shape)
         else:

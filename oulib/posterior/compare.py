@@ -188,7 +188,7 @@ def waic_of(values: xr.DataArray) -> pd.Series:
     """
     size = values.sizes["chain"] * values.sizes["draw"]
     top = values.max(SAMPLES)
-    mean = top + np.log(np.exp(values - top).sum(SAMPLES)) - np.log(size)
+    mean = top + np.log(xr.ufuncs.exp(values - top).sum(SAMPLES)) - np.log(size)
     spread = values.var(SAMPLES, ddof=1)
     row = (mean - spread).to_numpy()
     return pd.Series(

@@ -11,7 +11,6 @@ import xarray as xr
 from oulib.model.draws.density import CHUNK, RowDensity, all_rows, row_density, thinned
 from oulib.model.survey import given_survey
 from oulib.posterior.estimate import SAMPLES, Estimate, estimate
-from oulib.sampling.density import CHUNK, RowDensity, all_rows, row_density, thinned
 from oulib.sampling.fit import Fit
 
 _NODES = 225
@@ -234,7 +233,8 @@ def collapse_curve(fit: Fit, n: np.ndarray) -> xr.Dataset:
 
 def closed_form_sd(fit: Fit, rows: np.ndarray) -> np.ndarray:
     """Root mean conditional variance of x* over the posterior draws, for the given rows."""
-    return np.sqrt((conditional(fit, rows=rows)["sd"] ** 2).mean(SAMPLES)).to_numpy()
+    var = (conditional(fit, rows=rows)["sd"] ** 2).mean(SAMPLES)
+    return np.sqrt(var.to_numpy())
 
 
 @dataclass(frozen=True)

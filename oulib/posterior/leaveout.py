@@ -22,7 +22,6 @@ from oulib.posterior import checks
 from oulib.posterior.checks import Verdict
 from oulib.posterior.compare import log_likelihood, loo, outcome_density
 from oulib.posterior.estimate import SAMPLES
-from oulib.sampling.density import row_density
 from oulib.sampling.fit import Fit, Sampling
 
 
@@ -251,4 +250,4 @@ def _place(values: xr.DataArray, index: np.ndarray, name: str) -> xr.DataArray:
 def _log_mean(density: xr.DataArray) -> xr.DataArray:
     """The log of the mean density over the draws, dim (row)."""
     top = density.max(SAMPLES)
-    return top + np.log(np.exp(density - top).mean(SAMPLES))
+    return top + xr.ufuncs.log(xr.ufuncs.exp(density - top).mean(SAMPLES))

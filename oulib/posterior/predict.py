@@ -19,7 +19,6 @@ from scipy import special, stats
 from oulib.model.draws.density import all_rows, expectations, noise_factor, row_density, thinned
 from oulib.model.survey import respondents
 from oulib.posterior.estimate import SAMPLES
-from oulib.sampling.density import all_rows, expectations, noise_factor, row_density, thinned
 from oulib.sampling.fit import Fit
 
 

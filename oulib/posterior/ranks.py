@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
+from oulib.model.draws.names import NAMES, REDUNDANT
 from oulib.posterior.estimate import SAMPLES
-from oulib.sampling.diagnostics import NAMES, REDUNDANT
 
 
 def by_label(tree: xr.Dataset, names: Sequence[str] = NAMES) -> xr.DataArray:

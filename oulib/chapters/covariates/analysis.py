@@ -15,7 +15,6 @@ from oulib.model.spec import ModelSpec, Priors
 from oulib.panel import Panel
 from oulib.posterior.compare import loo
 from oulib.posterior.estimate import SAMPLES
-from oulib.sampling.density import all_rows, row_density, thinned
 from oulib.sampling.fit import Fit
 
 

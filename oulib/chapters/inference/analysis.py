@@ -23,7 +23,6 @@ from oulib.model.draws.names import NAMES
 from oulib.model.spec import ModelSpec
 from oulib.model.survey import respondents
 from oulib.panel import Panel
-from oulib.posterior.checks import NAMES
 from oulib.posterior.estimate import SAMPLES
 from oulib.posterior.latent import recover_latent
 from oulib.posterior.predict import quiet

@@ -148,9 +148,9 @@ def closed_forms(fit: Fit, *, seed: int = 0) -> pd.DataFrame:
         {
             "n": n,
             "drawn": recover_latent(fit, seed=seed).std(SAMPLES).to_numpy(),
-            "total": np.sqrt(within + given["mean"].var(SAMPLES)).to_numpy(),
-            "within": np.sqrt(within).to_numpy(),
-            "plug_in": known_sd(*scales, n, float(mean["sigma_y"]), beta),
+            "total": np.sqrt((within + given["mean"].var(SAMPLES)).to_numpy()),
+            "within": np.sqrt(within.to_numpy()),
+            "plug_in": known_sd(sigma_x, sigma_meas, n, float(mean["sigma_y"]), beta),
         }
     ).rename_axis("row")
 
@@ -194,8 +194,8 @@ def known(fit: Fit, *, draws: int = 400) -> pd.DataFrame:
     for suffix, one in given.items():
         within = (one["sd"] ** 2).mean(SAMPLES)
         table[f"mean{suffix}"] = one["mean"].mean(SAMPLES).to_numpy()
-        table[f"sd{suffix}"] = np.sqrt(within + one["mean"].var(SAMPLES)).to_numpy()
-        table[f"within{suffix}"] = np.sqrt(within).to_numpy()
+        table[f"sd{suffix}"] = np.sqrt((within + one["mean"].var(SAMPLES)).to_numpy())
+        table[f"within{suffix}"] = np.sqrt(within.to_numpy())
     common = common_movement(fit).std(SAMPLES).to_numpy()
     table["common"] = common[fit.panel.rows["month_idx"].to_numpy()]
     return table
@@ -299,7 +299,7 @@ def feedback(fit: Fit, table: pd.DataFrame) -> pd.DataFrame:
     mean = parts.groupby(unseen["ou"]).mean()
     return pd.DataFrame(
         {
-            "beta": np.sqrt((p["beta"] ** 2).mean(SAMPLES)).to_numpy()[mean.index],
+            "beta": np.sqrt((p["beta"] ** 2).mean(SAMPLES).to_numpy())[mean.index],
             "taken": 1 - mean["after"] / mean["before"],
             "closed": closed.to_numpy()[mean.index],
             "shift": np.sqrt(mean["shift"]),
@@ -318,6 +318,7 @@ def covered(fit: Fit, *, prob: float = 0.9, draws: int = 500, seed: int = 0) -> 
     x = recover_latent(fit, draws=draws, seed=seed)
     tail = (1 - prob) / 2
     low, high = (x.quantile(q, SAMPLES).to_numpy() for q in (tail, 1 - tail))
+    assert fit.panel.truth is not None  # as of any simulated panel
     truth = fit.panel.truth["x_star"].to_numpy()
     rows = distances(fit.panel).assign(
         inside=(low <= truth) & (truth <= high),
@@ -378,8 +379,8 @@ def predict_surveys(
         score = recover_latent(refit, rows=rows, draws=draws, seed=seed)
     else:
         given = conditional(refit, outcome=False, rows=rows, draws=draws)
-        x = given["mean"] + given["sd"] * rng.standard_normal(given["mean"].shape)
-    x = x.transpose(*SAMPLES, "row").to_numpy()
+        score = given["mean"] + given["sd"] * rng.standard_normal(given["mean"].shape)
+    x = score.transpose(*SAMPLES, "row").to_numpy()
     sigma = thinned(refit.posterior, draws)["sigma_meas"].to_numpy()[..., None]
     noise = sigma / np.sqrt(respondents(panel)[rows])
     return (x + noise * rng.standard_normal(x.shape)).reshape(-1, len(rows))
@@ -606,8 +607,8 @@ def persistence(fit: Fit, *, draws: int = 400, seed: int = 0) -> xr.Dataset:
     expected = p["mu_x_ou"].isel(ou=place["ou"]) + (gamma * p["tau"]).isel(month=place["month"])
     x = xr.DataArray(fit.panel.rows["x"].to_numpy()[rows], dims="row")
     n = xr.DataArray(respondents(fit.panel)[rows], dims="row")
-    z = (x - expected) / np.sqrt(p["sigma_x"] ** 2 + p["sigma_meas"] ** 2 / n)
-    z = z.transpose(*SAMPLES, "row").to_numpy().reshape(-1, rows.size)
+    away = (x - expected) / np.sqrt(p["sigma_x"] ** 2 + p["sigma_meas"] ** 2 / n)
+    z = away.transpose(*SAMPLES, "row").to_numpy().reshape(-1, rows.size)
     fresh = np.random.default_rng(seed).standard_normal(z.shape)
     return xr.Dataset(
         {

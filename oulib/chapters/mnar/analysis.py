@@ -13,7 +13,6 @@ from scipy import special
 from oulib.model.draws.density import RowDensity, row_density, thinned
 from oulib.posterior.checks import summarise
 from oulib.posterior.estimate import SAMPLES, Estimate, estimate, prior_distance
-from oulib.sampling.density import RowDensity, row_density, thinned
 from oulib.sampling.fit import Fit
 
 _NODES = 801

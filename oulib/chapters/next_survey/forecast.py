@@ -235,7 +235,7 @@ def _residuals_ahead(
     ou, month = (panel.rows[name].to_numpy() for name in ("ou_idx", "month_idx"))
     shape = (p.sizes["chain"], p.sizes["draw"], rows.size)
     if "nu" in p:
-        noise = rng.standard_t(p["nu"].transpose(*SAMPLES).to_numpy()[..., None], shape)
+        drawn = rng.standard_t(p["nu"].transpose(*SAMPLES).to_numpy()[..., None], shape)
     else:
         drawn = rng.standard_normal(shape)
     noise = xr.DataArray(drawn, dims=_BY_ROW, coords={"row": rows})
@@ -247,10 +247,10 @@ def _residuals_ahead(
     first = np.flatnonzero(month == start)
     plain = row_density(replace(fit, spec=fit.spec.but(deviations=False)), p, first, panel)
     given = row_density(fit, p, first, panel)
-    mean, var = given.intercept - plain.intercept, given.sigma**2 - plain.sigma**2
-    mean, var = (one.transpose(*_BY_ROW).to_numpy() for one in (mean, var))
-    scale = noise_factor(p, xr.DataArray(ou[first], dims="row", coords={"row": first}))
-    scale = (p["sigma_u"] * scale).broadcast_like(given.intercept).transpose(*_BY_ROW).to_numpy()
+    told = given.intercept - plain.intercept, given.sigma**2 - plain.sigma**2
+    mean, var = (one.transpose(*_BY_ROW).to_numpy() for one in told)
+    kappa = noise_factor(p, xr.DataArray(ou[first], dims="row", coords={"row": first}))
+    scale = (p["sigma_u"] * kappa).broadcast_like(given.intercept).transpose(*_BY_ROW).to_numpy()
     phi = p["phi_u"].transpose(*SAMPLES).to_numpy()[..., None]
     path = mean + np.sqrt(np.maximum(var, 0.0)) * rng.standard_normal(mean.shape)
     deviation = np.empty((len(panel.months), *path.shape))

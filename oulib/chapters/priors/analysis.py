@@ -20,7 +20,6 @@ from oulib.model.draws.names import HYPERPARAMETERS
 from oulib.model.spec import ModelSpec
 from oulib.model.survey import typical_root
 from oulib.panel import Panel
-from oulib.posterior.checks import HYPERPARAMETERS
 from oulib.posterior.estimate import SAMPLES, Estimate, estimate, prior_distance
 from oulib.posterior.predict import in_python, prior_draws, quiet, scalars
 from oulib.sampling import cache

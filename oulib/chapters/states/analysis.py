@@ -153,7 +153,8 @@ def scales(noise: xr.DataArray, division: Mapping[str, str]) -> Scales:
     calm, wild = order[0], order[-1]
     wilder, calmer = (noise.quantile(q, SAMPLES).to_series() for q in (0.05, 0.95))
     wilder, calmer = wilder[order[::-1]], calmer[order]
-    log = np.log(noise).assign_coords(division=("ou", [division[str(o)] for o in noise["ou"].data]))
+    of_ou = ("ou", [division[str(ou)] for ou in noise["ou"].to_numpy()])
+    log = xr.ufuncs.log(noise).assign_coords(division=of_ou)
     by = np.exp(log.groupby("division").mean("ou").mean(SAMPLES).to_series())
     top, bottom = by.idxmax(), by.idxmin()
     return Scales(
