@@ -30,6 +30,7 @@ from oulib import (
 from oulib.chapters.missing import analysis as missing
 from oulib.model.draws.density import RowDensity, row_density, thinned
 from oulib.model.survey import respondents
+from oulib.posterior.estimate import DrawByDraw, draw_by_draw
 from oulib.posterior.latent import _draw_from_grid, conditional, own_grid, recover_latent
 
 
@@ -144,10 +145,12 @@ def test_law_of_total_variance_is_what_is_drawn(fitted: Fit) -> None:
     parts = [float(p[name]) for name in ("sigma_x", "sigma_meas", "sigma_y")]
     sd = missing.known_sd(*parts[:2], table["n"], parts[2], p["beta"].to_numpy()[ou])
     np.testing.assert_allclose(given["sd"].isel(chain=0, draw=7), sd)
-    text = chapters.missing.sentences.collapse(table)
+    text = chapters.missing.sentences.collapse(missing.closed(table))
     assert "with a survey" in text
     assert "without one" in text
-    assert "without one" not in chapters.missing.sentences.collapse(table[table["n"] > 0])
+    assert "without one" not in chapters.missing.sentences.collapse(
+        missing.closed(table[table["n"] > 0])
+    )
     assert len(chapters.missing.figures.collapse(table).axes) == 2
     plt.close("all")
 
@@ -202,9 +205,9 @@ def test_what_is_known_of_rows(fitted: Fit) -> None:
     )
     for share, text in ((0.7, "most of what"), (0.3, "the rest"), (0.02, "hardly anything")):
         assert text in chapters.missing.sentences.sources(pd.Series({**found, "share": share}))
-    assert "differ by" in chapters.missing.sentences.feedback(own, exact=True)
-    assert "Fisher" in chapters.missing.sentences.feedback(own, exact=False)
-    assert "No OU" in chapters.missing.sentences.feedback(own.iloc[:0], exact=True)
+    assert "differ by" in chapters.missing.sentences.feedback(missing.fed(own), exact=True)
+    assert "Fisher" in chapters.missing.sentences.feedback(missing.fed(own), exact=False)
+    assert "No OU" in chapters.missing.sentences.feedback(missing.fed(own.iloc[:0]), exact=True)
 
 
 @pytest.mark.filterwarnings("ignore:Numba will use object mode")
@@ -224,14 +227,20 @@ def test_bridges_hold_in_the_prior(spaced: Panel) -> None:
     np.testing.assert_allclose(table["rest"], table["bridge"], rtol=0.06, atol=1e-9)
     assert (table["bridge"].iloc[[3, 7, 11]] == 0).all()
     assert (table["bridge"] <= table["stationary"] + 1e-12).all()
-    text = chapters.missing.sentences.bridges(table)
+    text = chapters.missing.sentences.bridges(missing.bridged(table))
     assert "next to nothing beyond" in text
-    assert "on top of the bridge" in chapters.missing.sentences.bridges(table.assign(sd=1.0))
-    assert "had a say" in chapters.missing.sentences.bridges(table.assign(sd=0.01))
+    assert "on top of the bridge" in chapters.missing.sentences.bridges(
+        missing.bridged(table.assign(sd=1.0))
+    )
+    assert "had a say" in chapters.missing.sentences.bridges(missing.bridged(table.assign(sd=0.01)))
     told = table.assign(rest=0.5 * table["rest"])
-    assert "outcomes told 75%" in chapters.missing.sentences.bridges(told)
-    assert "it is more" in chapters.missing.sentences.bridges(table.assign(rest=2 * table["rest"]))
-    assert "no gap" in chapters.missing.sentences.bridges(table[table["distance"] == 0])
+    assert "outcomes told 75%" in chapters.missing.sentences.bridges(missing.bridged(told))
+    assert "it is more" in chapters.missing.sentences.bridges(
+        missing.bridged(table.assign(rest=2 * table["rest"]))
+    )
+    assert "no gap" in chapters.missing.sentences.bridges(
+        missing.bridged(table[table["distance"] == 0])
+    )
     labels = [t.get_text() for t in chapters.missing.figures.bridges(table).legends[0].get_texts()]
     assert "wave" in labels
     plt.close("all")
@@ -243,10 +252,12 @@ def test_coverage_of_a_simulated_panel(fitted: Fit) -> None:
     total = (table["coverage"] * table["rows"]).sum() / table["rows"].sum()
     assert 0.8 < total < 0.98
     calm = table.assign(expected_low=0.0, expected_high=1.0)
-    assert "No group" in chapters.missing.sentences.coverage(calm, "it")
-    assert "less often" in chapters.missing.sentences.coverage(table.assign(coverage=0.1), "it")
+    assert "No group" in chapters.missing.sentences.coverage(calm, 0.9, "it")
+    assert "less often" in chapters.missing.sentences.coverage(
+        table.assign(coverage=0.1), 0.9, "it"
+    )
     high = table.assign(coverage=1.0, expected_high=0.95)
-    assert "more often" in chapters.missing.sentences.coverage(high, "it")
+    assert "more often" in chapters.missing.sentences.coverage(high, 0.9, "it")
     fig = chapters.missing.figures.coverage({"a": table, "b": table.iloc[:1]})
     assert len(fig.axes[0].get_yticklabels()) == len(table)
     plt.close("all")
@@ -359,37 +370,71 @@ def test_hidden_scores_in_words() -> None:
             coords={"forecast": [missing.WITH, missing.WITHOUT]},
         )
 
-    assert "found better" in chapters.missing.sentences.outcome_helps(pair(0.1))
-    assert "misleads" in chapters.missing.sentences.outcome_helps(pair(-0.1))
-    assert "little evidence" in chapters.missing.sentences.outcome_helps(pair(0.0))
-    assert "too few" in chapters.missing.sentences.outcome_helps(pair(0.1, rows=3))
+    assert "found better" in chapters.missing.sentences.outcome_helps(
+        missing.outcome_gain(pair(0.1))
+    )
+    assert "misleads" in chapters.missing.sentences.outcome_helps(missing.outcome_gain(pair(-0.1)))
+    assert "little evidence" in chapters.missing.sentences.outcome_helps(
+        missing.outcome_gain(pair(0.0))
+    )
+    assert "too few" in chapters.missing.sentences.outcome_helps(
+        missing.outcome_gain(pair(0.1, rows=3))
+    )
 
 
 def test_rows_and_distances_in_words(spaced: Panel) -> None:
     table = missing.distances(spaced)
-    text = chapters.missing.sentences.inventory(table)
+    text = chapters.missing.sentences.inventory(missing.inventory(table))
     assert "72 rows" in text
     assert "54 have none" in text
     seen = table[table["kind"] == missing.KINDS[0]]
-    assert "no missing score" in chapters.missing.sentences.inventory(seen)
-    assert "never had a survey" in chapters.missing.sentences.inventory(table.assign(to_own=np.inf))
+    assert "no missing score" in chapters.missing.sentences.inventory(missing.inventory(seen))
+    assert "never had a survey" in chapters.missing.sentences.inventory(
+        missing.inventory(table.assign(to_own=np.inf))
+    )
 
     by = pd.DataFrame(
         {"sd": 0.6, "sd_alone": [0.7, 0.9], "common": [0.2, 0.3], "rows": [10, 20]},
         index=[0.0, 2.0],
     )
-    text = chapters.missing.sentences.by_distance(by, 0.65)
+    alone = missing.unseen(by)
+    text = chapters.missing.sentences.by_distance(by, 0.65, alone)
     assert "distance adds 50%" in text
     assert "known to 0.839" in text  # the root of (10 * 0.49 + 20 * 0.81) / 30
     assert "60% of the variance" in text
-    assert "little evidence" in chapters.missing.sentences.by_distance(by.assign(common=0.2), 0.65)
-    assert "little evidence" not in chapters.missing.sentences.by_distance(by.iloc[:1], 0.65)
-    assert "Every row" in chapters.missing.sentences.by_distance(by.iloc[:0], 0.65)
+    assert "little evidence" in chapters.missing.sentences.by_distance(
+        by.assign(common=0.2), 0.65, alone
+    )
+    assert "little evidence" not in chapters.missing.sentences.by_distance(by.iloc[:1], 0.65, alone)
+    assert "Every row" in chapters.missing.sentences.by_distance(by.iloc[:0], 0.65, alone)
     fig = chapters.missing.figures.by_distance({"a": by, "b": by}, {"a": 0.6, "b": 0.6})
     assert [ax.get_title() for ax in fig.axes] == ["a", "b"]
     frame = pd.DataFrame({"beta": [0.1, 0.5], "closed": [0.1, 0.3], "taken": [0.1, 0.3]})
     assert len(chapters.missing.figures.feedback({"a": frame, "b": frame}).axes) == 2
     plt.close("all")
+
+
+def test_facts_of_unseen_scores(spaced: Panel) -> None:
+    table = missing.distances(spaced)
+    found = missing.inventory(table)
+    unseen = table[table["kind"] != missing.KINDS[0]]
+    assert (found.rows, sum(found.kinds.values())) == (72, 72)
+    assert found.wave == pytest.approx(unseen["to_wave"].mean())
+    assert found.farthest == unseen["to_wave"].max()
+    assert missing.inventory(table.assign(to_own=np.inf)).own is None
+    by = pd.DataFrame({"sd_alone": [0.7, 0.9], "rows": [10, 20]})
+    alone = missing.unseen(by)
+    assert alone.variance == pytest.approx((10 * 0.49 + 20 * 0.81) / 30)
+    assert alone.sd == pytest.approx(np.sqrt(alone.variance))
+    frame = pd.DataFrame(
+        {"beta": [0.1, 0.5], "closed": [0.1, 0.3], "taken": [0.2, 0.3], "shift": [0.3, 0.4]}
+    )
+    fed = missing.fed(frame)
+    assert (fed.flattest, fed.steepest) == (0.2, 0.3)
+    assert (fed.shift, fed.off, fed.most) == pytest.approx((np.sqrt(0.125), 0.05, 0.1))
+    assert missing.fed(frame.iloc[:0]) is None
+    both = pd.DataFrame({"coverage": [0.8, 1.0], "rows": [30, 10]})
+    assert missing.share_covered(both) == pytest.approx(0.85)
 
 
 # --- the line
@@ -398,7 +443,9 @@ def test_rows_and_distances_in_words(spaced: Panel) -> None:
 def test_a_bend_is_found(fitted: Fit) -> None:
     """The panel's own outcomes follow a line; with a parabola added they do not."""
     straight = missing.bends(fitted, draws=200)
-    assert "little evidence against" in chapters.missing.sentences.straight(straight)
+    assert "little evidence against" in chapters.missing.sentences.straight(
+        missing.curvature(straight)
+    )
     panel = fitted.panel
     seen = panel.rows["observed"].to_numpy()
     own = fitted.posterior["mu_x_ou"].mean(("chain", "draw")).to_numpy()
@@ -413,11 +460,17 @@ def test_a_bend_is_found(fitted: Fit) -> None:
             "by hand",
         )
         found = missing.bends(other, draws=200)
-        assert text in chapters.missing.sentences.straight(found)
+        assert text in chapters.missing.sentences.straight(missing.curvature(found))
     assert found["rows"].sum() == panel.survey_rows.size
     assert chapters.missing.figures.bends(found).axes[0].get_ylabel().startswith("median")
     plt.close("all")
-    assert "too few" in chapters.missing.sentences.straight(missing.bends(fitted, draws=50, most=3))
+    assert "too few" in chapters.missing.sentences.straight(
+        missing.curvature(missing.bends(fitted, draws=50, most=3))
+    )
+
+
+def correlations(found: xr.Dataset) -> DrawByDraw:
+    return draw_by_draw(found["observed"], found["replicated"])
 
 
 def test_levels_and_scores(fitted: Fit) -> None:
@@ -428,11 +481,15 @@ def test_levels_and_scores(fitted: Fit) -> None:
     wide = missing.levels(fitted, draws=8000)["replicated"]
     assert float(wide.std()) == pytest.approx(1 / np.sqrt(len(fitted.panel.ous) - 1), rel=0.05)
     chance = found["replicated"]
-    assert "little evidence" in chapters.missing.sentences.levels(found.assign(observed=0 * chance))
-    assert "do better" in chapters.missing.sentences.levels(
-        found.assign(observed=0 * chance + 0.99)
+    assert "little evidence" in chapters.missing.sentences.levels(
+        correlations(found.assign(observed=0 * chance))
     )
-    assert "do worse" in chapters.missing.sentences.levels(found.assign(observed=0 * chance - 0.99))
+    assert "do better" in chapters.missing.sentences.levels(
+        correlations(found.assign(observed=0 * chance + 0.99))
+    )
+    assert "do worse" in chapters.missing.sentences.levels(
+        correlations(found.assign(observed=0 * chance - 0.99))
+    )
 
 
 @pytest.mark.parametrize("told", [0.5, 20.0, 40.0, 1000.0])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from scipy import stats
 from oulib.model.draws.density import CHUNK, all_rows, row_density, thinned
 from oulib.model.survey import respondents
 from oulib.panel import Panel
-from oulib.posterior.estimate import SAMPLES
+from oulib.posterior.estimate import SAMPLES, DrawByDraw, Estimate, draw_by_draw, estimate
 from oulib.posterior.latent import common_movement, conditional, own_grid, recover_latent
 from oulib.sampling.fit import Fit
 
@@ -693,3 +693,185 @@ def _row_correlations(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """The correlation of each row of ``one`` with that of ``other``."""
     one, other = (z - z.mean(axis=1, keepdims=True) for z in (one, other))
     return (one * other).sum(axis=1) / np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
+
+
+# --- facts for sentences
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """How many ``rows`` a panel has, by kind, and how far those without a survey are from one.
+
+    In steps of the calendar: ``wave`` on average and ``farthest`` at most to a month in which any
+    OU had a survey, ``own`` on average to one of its own OU, None where no such row has any.
+    ``never`` rows belong to OUs that never had a survey.
+    """
+
+    rows: int
+    kinds: Mapping[str, int]
+    wave: float
+    farthest: float
+    own: float | None
+    never: int
+
+
+def inventory(table: pd.DataFrame) -> Inventory:
+    """How many rows of each kind there are, and how far from a survey, from :func:`distances`."""
+    unseen = table[table["kind"] != KINDS[0]]
+    own = unseen["to_own"][np.isfinite(unseen["to_own"])]
+    return Inventory(
+        rows=len(table),
+        kinds={str(kind): int(rows) for kind, rows in table["kind"].value_counts().items()},
+        wave=float(unseen["to_wave"].mean()),
+        farthest=float(unseen["to_wave"].max()),
+        own=float(own.mean()) if len(own) else None,
+        never=int(np.isinf(unseen["to_own"]).sum()),
+    )
+
+
+@dataclass(frozen=True)
+class Closed:
+    """How closed forms of the sd of x* compare with draws over some rows.
+
+    ``drawn`` is the mean of the drawn sds, in sds of the score; ``exact`` and ``plug_in`` are their
+    ratios to the exact form and to the one with posterior means put in; ``parameters`` is the share
+    of the variance that is uncertainty of the parameters.
+    """
+
+    drawn: float
+    exact: Estimate
+    plug_in: Estimate
+    parameters: float
+
+
+def closed(table: pd.DataFrame) -> dict[bool, Closed]:
+    """Closed forms beside draws in rows with a survey (True) and without, where there are any.
+
+    From :func:`closed_forms`.
+    """
+    found = {}
+    for seen in (True, False):
+        part = table[(table["n"] > 0) == seen]
+        if part.empty:
+            continue
+        found[seen] = Closed(
+            drawn=float(part["drawn"].mean()),
+            exact=estimate(part["drawn"] / part["total"]),
+            plug_in=estimate(part["drawn"] / part["plug_in"]),
+            parameters=float(1 - (part["within"] ** 2).sum() / (part["total"] ** 2).sum()),
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Bridged:
+    """How far waves bridge the ``months`` between them.
+
+    Two waves known without error would tell a share ``known`` of the common movement's variance,
+    and outcomes ``told`` of what they leave.  In sds of the score, as roots of mean squares: what
+    they leave in closed form, ``bridge``, and in the posterior, ``rest``, and the movement's own
+    posterior ``sd``.
+    """
+
+    months: int
+    known: float
+    told: float
+    bridge: float
+    rest: float
+    sd: float
+
+
+def bridged(table: pd.DataFrame) -> Bridged | None:
+    """How far waves bridge the months between them, from :func:`bridges`; None without any."""
+    gap = table[table["distance"] > 0]
+    if gap.empty:
+        return None
+    return Bridged(
+        months=len(gap),
+        known=float(1 - (gap["bridge"] ** 2).mean() / (gap["stationary"] ** 2).mean()),
+        told=float(1 - (gap["rest"] ** 2).mean() / (gap["bridge"] ** 2).mean()),
+        bridge=_rms(gap["bridge"]),
+        rest=_rms(gap["rest"]),
+        sd=_rms(gap["sd"]),
+    )
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """The sd of an unseen score without its own outcome, over all rows, and its mean variance."""
+
+    sd: float
+    variance: float
+
+
+def unseen(table: pd.DataFrame) -> Unseen:
+    """How well unseen scores are known without their outcomes, from :func:`by_distance`."""
+    variance = (table["rows"] * table["sd_alone"] ** 2).sum() / table["rows"].sum()
+    sd = _rms(np.repeat(table["sd_alone"], table["rows"].astype(int)))
+    return Unseen(sd, float(variance))
+
+
+@dataclass(frozen=True)
+class Fed:
+    """What outcomes take away of the variance of unseen scores, from 0 to 1.
+
+    In the OU with the flattest slope and in the one with the steepest; scores are moved by
+    ``shift`` sds, the root mean square.  The closed form is off by ``off`` on average and by
+    ``most`` at most.
+    """
+
+    flattest: float
+    steepest: float
+    shift: float
+    off: float
+    most: float
+
+
+def fed(table: pd.DataFrame) -> Fed | None:
+    """What outcomes take away, from :func:`feedback`; None where no OU has an unseen month."""
+    if table.empty:
+        return None
+    gap = (table["taken"] - table["closed"]).abs()
+    return Fed(
+        flattest=float(table.loc[table["beta"].idxmin(), "taken"]),
+        steepest=float(table.loc[table["beta"].idxmax(), "taken"]),
+        shift=_rms(table["shift"]),
+        off=float(gap.mean()),
+        most=float(gap.max()),
+    )
+
+
+def share_covered(table: pd.DataFrame) -> float:
+    """The share of all true scores inside their 90% intervals, from :func:`covered`."""
+    return float((table["coverage"] * table["rows"]).sum() / table["rows"].sum())
+
+
+@dataclass(frozen=True)
+class Gain:
+    """By how much looking at the outcome lowers the CRPS of ``rows`` hidden surveys, and its error.
+
+    In units of the standardised score.
+    """
+
+    rows: int
+    mean: float
+    error: float
+
+
+def outcome_gain(found: xr.Dataset) -> Gain:
+    """What the row's outcome adds to a forecast of its survey, from :func:`found_again`."""
+    gain = (found["crps"].sel(forecast=WITHOUT) - found["crps"].sel(forecast=WITH)).to_numpy()
+    if gain.size < 2:
+        return Gain(gain.size, np.nan, np.nan)
+    return Gain(gain.size, float(gain.mean()), float(gain.std(ddof=1) / np.sqrt(gain.size)))
+
+
+def curvature(found: xr.Dataset) -> DrawByDraw | None:
+    """The curvature of the residuals, from :func:`bends`; None where there are too few bins."""
+    if found.sizes["bin"] < 4:
+        return None
+    return draw_by_draw(found["curvature"], found["curvature_replicated"])
+
+
+def _rms(values: pd.Series) -> float:
+    return float(np.sqrt((values**2).mean()))

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
-import xarray as xr
 
-from oulib.chapters.missing.analysis import KINDS, LAST, OU_MEAN, WITH, WITHOUT
+from oulib.chapters.missing.analysis import (
+    KINDS,
+    LAST,
+    OU_MEAN,
+    WITH,
+    WITHOUT,
+    Bridged,
+    Closed,
+    Fed,
+    Gain,
+    Inventory,
+    Unseen,
+)
+from oulib.posterior.estimate import DrawByDraw, Estimate
 from oulib.report.evidence import surprise
 from oulib.report.text import count, interval, name, number, percent, probability
 
@@ -14,9 +28,9 @@ FEW = 10
 """Fewer hidden surveys than this are not judged by."""
 
 
-def inventory(table: pd.DataFrame) -> str:
-    """How many rows of each kind there are, and how far from a survey, from ``distances``."""
-    size = table["kind"].value_counts()
+def inventory(found: Inventory) -> str:
+    """How many rows of each kind there are, and how far from a survey."""
+    size = found.kinds
     parts = []
     for kind, text in zip(
         KINDS,
@@ -25,56 +39,48 @@ def inventory(table: pd.DataFrame) -> str:
     ):
         if kind in size:
             parts.append(f"{size[kind]:,} {text}")
-    unseen = table[table["kind"] != KINDS[0]]
-    text = f"Of {count(len(table), 'row')}, {_and(parts)}. "
-    if unseen.empty:
+    text = f"Of {count(found.rows, 'row')}, {_and(parts)}. "
+    if size.get(KINDS[0], 0) == found.rows:
         return text + "There is no missing score on this panel."
-    never = int(np.isinf(unseen["to_own"]).sum())
-    own = unseen["to_own"][np.isfinite(unseen["to_own"])]
     text += (
-        f"A row without one is {number(unseen['to_wave'].mean(), 1)} steps of the calendar from "
+        f"A row without one is {number(found.wave, 1)} steps of the calendar from "
         f"the nearest month in which any OU had a survey, on average, and at most "
-        f"{number(unseen['to_wave'].max(), 0)}"
+        f"{number(found.farthest, 0)}"
     )
-    if len(own):
-        text += f"; from the nearest survey of its own OU {number(own.mean(), 1)}"
+    if found.own is not None:
+        text += f"; from the nearest survey of its own OU {number(found.own, 1)}"
     text += ". "
-    if never:
-        text += f"{count(never, 'row belongs', 'rows belong')} to OUs that never had a survey."
+    if found.never:
+        text += (
+            f"{count(found.never, 'row belongs', 'rows belong')} to OUs that never had a survey."
+        )
     return text.strip()
 
 
-def collapse(table: pd.DataFrame) -> str:
-    """Closed forms of the sd of x* against draws, from ``closed_forms``, by kind of row."""
-    sentences = []
-    for seen, what in ((True, "with a survey"), (False, "without one")):
-        part = table[(table["n"] > 0) == seen]
-        if part.empty:
-            continue
-        exact, plug = (part["drawn"] / part[column] for column in ("total", "plug_in"))
-        inside = 1 - (part["within"] ** 2).sum() / (part["total"] ** 2).sum()
-        sentences.append(
-            f"In months {what} the drawn standard deviation is "
-            f"{number(part['drawn'].mean(), 3)} on average. "
-            f"Its ratio to the exact one lies in {_range(exact)} for 90% of the rows; "
-            f"to the one with the posterior means put in, in {_range(plug)}. "
-            f"{percent(inside)} of the variance is uncertainty of the parameters."
-        )
+def collapse(found: Mapping[bool, Closed]) -> str:
+    """Closed forms of the sd of x* against draws, by whether a row has a survey."""
+    sentences = [
+        f"In months {'with a survey' if seen else 'without one'} the drawn standard deviation is "
+        f"{number(one.drawn, 3)} on average. "
+        f"Its ratio to the exact one lies in {_range(one.exact)} for 90% of the rows; "
+        f"to the one with the posterior means put in, in {_range(one.plug_in)}. "
+        f"{percent(one.parameters)} of the variance is uncertainty of the parameters."
+        for seen, one in found.items()
+    ]
     return "\n\n".join(sentences)
 
 
-def bridges(table: pd.DataFrame) -> str:
-    """How far neighbouring waves bridge a gap, from ``missing.bridges``."""
-    gap = table[table["distance"] > 0]
-    if gap.empty:
+def bridges(found: Bridged | None) -> str:
+    """How far neighbouring waves bridge a gap."""
+    if found is None:
         return "Every month is a wave: there is no gap to bridge."
-    known = 1 - (gap["bridge"] ** 2).mean() / (gap["stationary"] ** 2).mean()
-    told = 1 - (gap["rest"] ** 2).mean() / (gap["bridge"] ** 2).mean()
+    told = found.told
     text = (
-        f"In the {count(len(gap), 'month')} between waves, two waves known without error would "
-        f"tell {percent(max(known, 0.0))} of the variance of the common movement (equation for "
-        f"the bridge, averaged over the posterior). What they leave has a standard deviation of "
-        f"{_rms(gap['bridge'], 3)} in closed form and of {_rms(gap['rest'], 3)} in the posterior: "
+        f"In the {count(found.months, 'month')} between waves, two waves known without error would "
+        f"tell {percent(max(found.known, 0.0))} of the variance of the common movement (equation "
+        f"for the bridge, averaged over the posterior). What they leave has a standard deviation "
+        f"of {number(found.bridge, 3)} in closed form and of {number(found.rest, 3)} in the "
+        "posterior: "
     )
     if told > 0.1:
         text += f"the months' own outcomes told {percent(told)} of it. "
@@ -82,13 +88,13 @@ def bridges(table: pd.DataFrame) -> str:
         text += "it is more, because outcomes pull months away from what their neighbours expect. "
     else:
         text += "the months' own outcomes tell next to nothing beyond it. "
-    text += f"The movement itself has a posterior standard deviation of {_rms(gap['sd'], 3)} there"
-    if _rms_of(gap["sd"]) > _rms_of(gap["bridge"]):
+    text += f"The movement itself has a posterior standard deviation of {number(found.sd, 3)} there"
+    if found.sd > found.bridge:
         return text + ": the waves are not known without error, which comes on top of the bridge."
     return text + ", less than the bridge leaves: the outcomes and the months' zero sum had a say."
 
 
-def by_distance(table: pd.DataFrame, floor: float) -> str:
+def by_distance(table: pd.DataFrame, floor: float, found: Unseen) -> str:
     """How the sd of an unseen score grows with the distance to a wave, and its floor.
 
     ``table`` is that of ``missing.by_distance``, ``floor`` that of ``missing.floor``.
@@ -108,15 +114,13 @@ def by_distance(table: pd.DataFrame, floor: float) -> str:
         else:
             text += ": there is little evidence that distance matters"
     text += ". "
-    alone = _rms_of(np.repeat(table["sd_alone"], table["rows"].astype(int)))
     text += (
-        f"A whole score without its own outcome is known to {number(alone, 3)} on average; the "
+        f"A whole score without its own outcome is known to {number(found.sd, 3)} on average; the "
         f"floor is {number(floor, 3)}. "
     )
-    share = float((table["rows"] * table["sd_alone"] ** 2).sum() / table["rows"].sum())
     return text + (
-        f"{percent(min(floor**2 / share, 1.0))} of the variance of an unseen score is the OU's own "
-        "deviation in that month, which no other month can tell."
+        f"{percent(min(floor**2 / found.variance, 1.0))} of the variance of an unseen score is the "
+        "OU's own deviation in that month, which no other month can tell."
     )
 
 
@@ -138,31 +142,31 @@ def sources(found: pd.Series) -> str:
     return text + ": hardly anything of what is known of unseen scores comes from the outcome."
 
 
-def feedback(table: pd.DataFrame, *, exact: bool) -> str:
-    """How much outcomes add against the slopes' size, from ``missing.feedback``."""
-    if table.empty:
+def feedback(found: Fed | None, *, exact: bool) -> str:
+    """How much outcomes add against the slopes' size."""
+    if found is None:
         return "No OU has a month without a survey."
-    gap = (table["taken"] - table["closed"]).abs()
-    top, low = table["beta"].idxmax(), table["beta"].idxmin()
     text = (
-        f"The outcome takes away {percent(table.loc[low, 'taken'])} of the variance of an unseen "
-        f"score in the OU with the flattest slope and {percent(table.loc[top, 'taken'])} in the "
-        f"one with the steepest; it moves the score by {number(_rms_of(table['shift']))} standard "
+        f"The outcome takes away {percent(found.flattest)} of the variance of an unseen "
+        f"score in the OU with the flattest slope and {percent(found.steepest)} in the "
+        f"one with the steepest; it moves the score by {number(found.shift)} standard "
         "deviations (root mean square). "
     )
     if exact:
         return text + (
-            f"From the closed form these shares differ by {number(gap.max(), 4)} at most."
+            f"From the closed form these shares differ by {number(found.most, 4)} at most."
         )
     return text + (
         f"The formula that counts a heavy-tailed outcome by its Fisher information is off by "
-        f"{number(gap.mean(), 3)} on average."
+        f"{number(found.off, 3)} on average."
     )
 
 
-def coverage(table: pd.DataFrame, panel: str) -> str:
-    """Whether true scores lie in their intervals, from ``missing.covered``; about ``panel``."""
-    total = float((table["coverage"] * table["rows"]).sum() / table["rows"].sum())
+def coverage(table: pd.DataFrame, total: float, panel: str) -> str:
+    """Whether true scores lie in their intervals, from ``missing.covered``; about ``panel``.
+
+    ``total`` is the share of all of them that do.
+    """
     text = f"In {panel} {percent(total)} of the true scores lie inside their 90% intervals. "
     low = table[table["coverage"] < table["expected_low"]]
     high = table[table["coverage"] > table["expected_high"]]
@@ -199,12 +203,11 @@ def found_again(table: pd.DataFrame, hidden: int) -> str:
     return text + " ".join(sentences)
 
 
-def outcome_helps(found: xr.Dataset) -> str:
+def outcome_helps(found: Gain) -> str:
     """Whether a hidden survey is predicted better when the row's outcome is looked at."""
-    gain = (found["crps"].sel(forecast=WITHOUT) - found["crps"].sel(forecast=WITH)).to_numpy()
-    if gain.size < FEW:
+    if found.rows < FEW:
         return "There are too few hidden surveys to say whether the outcome helps to find them."
-    mean, se = gain.mean(), gain.std(ddof=1) / np.sqrt(gain.size)
+    mean, se = found.mean, found.error
     text = (
         f"Looking at the row's outcome lowers the CRPS by {number(mean, 3)} (standard error "
         f"{number(se, 3)}): "
@@ -216,17 +219,15 @@ def outcome_helps(found: xr.Dataset) -> str:
     return text + "there is little evidence that it helps."
 
 
-def straight(found: xr.Dataset) -> str:
-    """Whether the line that links score and outcome is straight, from ``missing.bends``."""
-    if found.sizes["bin"] < 4:
+def straight(found: DrawByDraw | None) -> str:
+    """Whether the line that links score and outcome is straight, from its curvature."""
+    if found is None:
         return "There are too few surveys to see whether the line is straight."
-    one, other = found["curvature"].to_numpy(), found["curvature_replicated"].to_numpy()
-    p = float(np.mean(other >= one))
-    low, high = np.quantile(other, [0.05, 0.95])
+    one, other, p = found.observed, found.replicated, found.as_high
     text = (
-        f"The curvature of the residuals is {number(one.mean(), 3)} on average, and "
-        f"{interval(low, high, 3)} in 90% of the replicates; a replicate curves more upwards with "
-        f"probability {probability(p)}. "
+        f"The curvature of the residuals is {number(one.mean, 3)} on average, and "
+        f"{interval(other.low, other.high, 3)} in 90% of the replicates; a replicate curves more "
+        f"upwards with probability {probability(p)}. "
     )
     return text + surprise(
         p,
@@ -236,17 +237,16 @@ def straight(found: xr.Dataset) -> str:
     )
 
 
-def levels(found: xr.Dataset) -> str:
-    """Whether OUs with high scores have high intercepts, from ``missing.levels``."""
-    one, other = found["observed"].to_numpy(), found["replicated"].to_numpy()
-    p = float(np.mean(other >= one))
+def levels(found: DrawByDraw) -> str:
+    """Whether OUs with high scores have high intercepts, from the correlation of the two."""
+    one, other = found.observed, found.replicated
     text = (
-        f"Over the OUs, intercepts and mean scores have a correlation of {number(one.mean())} "
-        f"(90% interval {interval(*np.quantile(one, [0.05, 0.95]))}); as many unrelated OUs have "
-        f"{interval(*np.quantile(other, [0.05, 0.95]))} in nine cases of ten. "
+        f"Over the OUs, intercepts and mean scores have a correlation of {number(one.mean)} "
+        f"(90% interval {interval(one.low, one.high)}); as many unrelated OUs have "
+        f"{interval(other.low, other.high)} in nine cases of ten. "
     )
     return text + surprise(
-        p,
+        found.as_high,
         "OUs with higher scores do better than their slopes say.",
         "OUs with higher scores do worse than their slopes say.",
         "There is little evidence that the two are related.",
@@ -264,16 +264,8 @@ def _distance(distance: int) -> str:
     return f"{distance} or more" if distance >= 4 else f"{distance}"
 
 
-def _rms_of(values: pd.Series | np.ndarray) -> float:
-    return float(np.sqrt((values**2).mean()))
-
-
-def _rms(values: pd.Series, digits: int) -> str:
-    return number(_rms_of(values), digits)
-
-
-def _range(values: pd.Series) -> str:
-    return interval(*np.quantile(values, [0.05, 0.95]))
+def _range(ratio: Estimate) -> str:
+    return interval(ratio.low, ratio.high)
 
 
 def _and(parts: list[str]) -> str:
