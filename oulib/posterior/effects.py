@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -149,9 +150,9 @@ def by_model(tried: Mapping[str, tuple[object, Verdict]], *, points: float = 1.0
     for name, (fit, verdict) in tried.items():
         found: dict[str, object] = {"sampled": verdict.sampled, "adequate": verdict.passed}
         if verdict.sampled:
-            assert isinstance(fit, Fit)  # what stands in the place of one was not sampled
-            beta = fit.posterior["mu_beta"]
-            percent = raw_effect(fit, points * beta)
+            drawn = cast("Fit", fit)  # what stands in the place of a fit was not sampled
+            beta = drawn.posterior["mu_beta"]
+            percent = raw_effect(drawn, points * beta)
             found |= {"beta": float(beta.mean()), "percent": float(percent.mean())}
             found |= {f"percent_q{q}": float(percent.quantile(q / 100)) for q in (5, 95)}
             found |= {"prob_positive": float((beta > 0).mean())}
