@@ -46,4 +46,4 @@ def test_sds_beside_the_closed_form() -> None:
     found = analysis.ratio(np.linspace(1.0, 2.0, 101), np.ones(101))
     assert (found.median, found.low, found.high) == pytest.approx((1.5, 1.05, 1.95))
     text = sentences.collapse("recovered", found)
-    assert "has a median of 1.50 and lies between 1.05 to 1.95 for 90% of the rows" in text
+    assert "has a median of 1.50 and lies from 1.05 to 1.95 for 90% of the rows" in text

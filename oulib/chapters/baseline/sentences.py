@@ -40,7 +40,7 @@ def collapse(form: str, ratio: Estimate) -> str:
     """How well sampled posterior sds of x* follow the closed form, as a ratio over the rows."""
     return (
         f"For the {form} scores the ratio of the sampled standard deviation to the closed form "
-        f"has a median of {number(ratio.median)} and lies between "
+        f"has a median of {number(ratio.median)} and lies from "
         f"{interval(ratio.low, ratio.high)} for 90% of the rows; what exceeds one is "
         "the uncertainty of the parameters."
     )
