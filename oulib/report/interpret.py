@@ -7,8 +7,8 @@
 runs if the fit behind ``verdict`` was sampled, and shows the value of every expression in it, in
 the branches of an ``if``, too: figures, tables, sentences as paragraphs.  Otherwise it says why
 nothing is shown.  ``%%conclude`` wants the whole licence, and is for what is said of slopes.  What
-follows the name of the magic is any Python expression.  The names that a cell defines stay, as
-those of any cell do.
+follows the name of the magic is any Python expression; where it is None there is no fit to speak
+of, and the cell does nothing.  The names that a cell defines stay, as those of any cell do.
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ def _magic(
         if not line.strip():
             raise UsageError(f"%%{name} needs the verdict that it depends on: %%{name} verdict")
         verdict = eval(line, shell.user_ns)
+        if verdict is None:  # nothing was fitted, and the page has said so
+            return
         if not isinstance(verdict, Verdict):
             raise UsageError(f"%%{name} needs a verdict, and {line.strip()} is none.")
         if may_speak(verdict, of_slopes):

@@ -96,6 +96,11 @@ def test_slopes_want_the_whole_licence(notebook: Notebook) -> None:
     assert notebook.shown[2] == ["claimed"]
 
 
+def test_where_nothing_was_fitted_nothing_is_said(notebook: Notebook) -> None:
+    notebook.run("%%interpret None\nraise RuntimeError")
+    assert notebook.shown == []
+
+
 @pytest.mark.parametrize(
     ("cell", "said"),
     [("%%interpret\n1", "needs the verdict"), ("%%conclude 3\n1", "3 is none")],
