@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import inspect
 import re
 import subprocess
@@ -98,6 +100,40 @@ def test_cells_under_a_magic_are_checked_as_others_are(path: Path, tmp_path: Pat
             text=True,
         )
         assert made.returncode == 0, made.stdout + made.stderr
+
+
+def _always_bound(statements: list[ast.stmt]) -> set[str]:
+    """Names that statements bind whichever way their conditions go."""
+    bound: set[str] = set()
+    for statement in statements:
+        if isinstance(statement, ast.If):
+            bound |= _always_bound(statement.body) & _always_bound(statement.orelse)
+        elif isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            bound.add(statement.name)
+        elif isinstance(statement, ast.Import | ast.ImportFrom):
+            bound |= {alias.asname or alias.name for alias in statement.names}
+        elif not isinstance(statement, ast.For | ast.While | ast.Try):
+            nodes = ast.walk(statement)
+            names = [node for node in nodes if isinstance(node, ast.Name)]
+            bound |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    return bound
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+def test_a_gate_is_there_on_every_panel(path: Path) -> None:
+    """What a cell waits for is defined whatever the panel has, by a cell that does not wait."""
+    bound = set(dir(builtins))
+    for cell in nbformat.read(path, 4).cells:
+        if cell.cell_type != "code":
+            continue
+        body = ast.parse(plain_code(cell.source)).body
+        if cell.source.startswith("%%"):
+            nodes = list(ast.walk(body[0]))
+            own = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+            used = {n.id for n in nodes if isinstance(n, ast.Name)} - own
+            assert used <= bound, f"{cell.source.splitlines()[0]}: {used - bound}"
+        else:
+            bound |= _always_bound(body)
 
 
 def test_a_label_belongs_to_one_place() -> None:
