@@ -198,10 +198,10 @@ def test_a_known_site_narrows_a_new_ou(gappy: Panel) -> None:
         forecast.new_ou(made, 2, sites=("Nowhere",))
     text = chapters.next_survey.sentences.new_ou_width("site", forecast.new_ou_widths(shown))
     assert "Knowing the site narrows it" in text
-    found = forecast.new_ou_widths(shown)
-    assert found.month == shown.index[0]
-    assert (found.own, found.unknown) == tuple(shown.iloc[0, :2])
-    assert found.known == found.new[gappy.sites[1]] == shown.iloc[0, 2]
+    first = forecast.new_ou_widths(shown)
+    assert first.month == shown.index[0]
+    assert (first.own, first.unknown) == tuple(shown.iloc[0, :2])
+    assert first.known == first.new[gappy.sites[1]] == shown.iloc[0, 2]
     flat = shown.assign(**{"unknown site": 1.0, gappy.sites[1]: 1.0, "with history": 1.0})
     text = chapters.next_survey.sentences.new_ou_width("site", forecast.new_ou_widths(flat))
     assert "hardly narrows" in text
