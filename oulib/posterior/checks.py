@@ -48,7 +48,10 @@ __all__ = [
 ]
 
 
-_SUMMARY = (PACKAGE / "sampling" / "diagnostics.py",)
+_SUMMARY = (
+    PACKAGE / "sampling" / "diagnostics.py",
+    PACKAGE / "model" / "draws" / "names.py",
+)
 _OF_DRAWS = (PACKAGE / "model",)
 
 

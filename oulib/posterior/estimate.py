@@ -88,6 +88,27 @@ def update(posterior: np.ndarray | xr.DataArray, prior: np.ndarray | xr.DataArra
 
 
 @dataclass(frozen=True)
+class Above:
+    """A scalar beside its prior, and the probabilities that it is larger than ``at``.
+
+    ``before`` the data and ``after`` them.
+    """
+
+    scalar: Update
+    at: float
+    before: float
+    after: float
+
+
+def above(
+    posterior: np.ndarray | xr.DataArray, prior: np.ndarray | xr.DataArray, at: float
+) -> Above:
+    """How probable it is that a scalar is larger than ``at``, from draws of both distributions."""
+    before, after = (float((np.asarray(draws) > at).mean()) for draws in (prior, posterior))
+    return Above(update(posterior, prior), at, before, after)
+
+
+@dataclass(frozen=True)
 class UnderTwo:
     """Scalars under two priors: ``estimates`` by their label and by the name of the prior.
 

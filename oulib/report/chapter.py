@@ -331,36 +331,35 @@ def same_model(plain: pm.Model, result: Fit | Inapplicable) -> None:
 def scalars(result: Fit | Inapplicable, verdict: Verdict, names: Sequence[str]) -> None:
     """Prior, posterior and truth of the named scalars, the OU scales and correlations beside."""
 
-    def draw() -> Figure:
-        assert not isinstance(result, Inapplicable)  # what was not fitted was not sampled
-        levels = ("sigma_ou", "corr_ou", "sigma_site", "corr_site")
-        extra = [name for name in levels if name in result.posterior]
-        prior = predict.prior_draws(result, [*names, *extra])
-        true = result.panel.truth
-        return report.posterior_against_prior(
-            predict.scalars(result.posterior, names),
-            predict.scalars(prior, names),
-            None if true is None else predict.scalars(true, names),
-        )
-
-    show(verdict, draw)
+    if not may_speak(verdict):
+        return
+    assert not isinstance(result, Inapplicable)  # what was not fitted was not sampled
+    levels = ("sigma_ou", "corr_ou", "sigma_site", "corr_site")
+    extra = [name for name in levels if name in result.posterior]
+    prior = predict.prior_draws(result, [*names, *extra])
+    true = result.panel.truth
+    fig = report.posterior_against_prior(
+        predict.scalars(result.posterior, names),
+        predict.scalars(prior, names),
+        None if true is None else predict.scalars(true, names),
+    )
+    display(fig)
+    plt.close(fig)
 
 
 def against_truth(result: Fit | Inapplicable, verdict: Verdict) -> None:
     """How many true hyperparameters and slopes the intervals hold, where there is a truth."""
     if isinstance(result, Inapplicable) or (true := result.panel.truth) is None:
         return
+    if not may_speak(verdict):
+        return
     # With slopes within OUs an intercept is that of another score, so not the simulator's.
     other = ("mu_alpha", "sigma_ou", "corr_ou") if result.spec.slope == "within" else ()
-    shared = [name for name in HYPERPARAMETERS if name not in other]
-    conclude(
-        verdict,
-        lambda: report.recovered(
-            recovery(hyperparameters(result), report.truth_series(true, shared)), "hyperparameters"
-        ),
-        lambda: report.recovered(
-            recovery(summarise(result), report.truth_series(true, ["beta"])), "slopes"
-        ),
+    shared = report.truth_series(true, [name for name in HYPERPARAMETERS if name not in other])
+    slopes = report.truth_series(true, ["beta"])
+    say(
+        report.recovered(recovery(hyperparameters(result), shared), "hyperparameters"),
+        report.recovered(recovery(summarise(result), slopes), "slopes"),
     )
 
 
@@ -373,29 +372,6 @@ def may_speak(verdict: Verdict, of_slopes: bool = False) -> bool:
         say(report.lesson(verdict))
         return False
     return True
-
-
-def conclude(verdict: Verdict, *sentences: str | Callable[[], str]) -> None:
-    """Say what follows from a fit that was sampled, or that nothing does.
-
-    A sentence given as a function is worked out only if it is said.  What slopes are is for
-    :func:`claim` to say.
-    """
-    if may_speak(verdict):
-        say(*(s() if callable(s) else s for s in sentences))
-
-
-def claim(verdict: Verdict, *sentences: str | Callable[[], str]) -> None:
-    """Say what a fit concludes about slopes, if it has the whole licence, or why nothing."""
-    if may_speak(verdict, of_slopes=True):
-        say(*(s() if callable(s) else s for s in sentences))
-
-
-def show(verdict: Verdict, draw: Callable[[], Figure]) -> None:
-    """Draw a figure of a fit that was sampled, or say that it is withheld."""
-    if may_speak(verdict):
-        display(draw())
-        plt.close("all")
 
 
 def table(frame: pd.DataFrame, *, digits: int = 2, most: int = 15) -> None:

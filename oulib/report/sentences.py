@@ -413,7 +413,7 @@ def settled(label: str, found: Estimate, r_hat: float, truth: float | None = Non
 def same_model(found: Agreement) -> str:
     """Whether a model typed in plain PyMC is the one that was fitted."""
     rows = (
-        f"At {found.points} draws of the posterior, the log densities of "
+        f"At the last draws of {count(found.points, 'chain')} the log densities of "
         f"{count(found.rows, 'row')} under the two models differ by at most "
         f"{power_of_ten(found.density)}"
     )
@@ -421,10 +421,10 @@ def same_model(found: Agreement) -> str:
         f"Among {found.draws:,} draws from either prior, the quantity that differs most is "
         f"`{found.furthest}`, by a Kolmogorov-Smirnov distance of {number(found.distance)}; "
         f"between draws of one prior, chance takes the largest above {number(found.allowed)} "
-        "once in a thousand times"
+        "less than once in a thousand times"
     )
     if found.same:
-        return f"They are the same model. {rows}. {priors}."
+        return f"Nothing tells the two apart. {rows}. {priors}."
     wrong = []
     if not found.density <= found.tolerance:
         wrong.append(f"{rows}, and should by no more than {power_of_ten(found.tolerance)}.")

@@ -34,7 +34,11 @@ from oulib.sampling.looks import AUTO, LENGTHS, Look, Outcome, look
 Sampler = Literal["nutpie", "pymc", "numpyro"]
 _HERE = Path(__file__).parent
 _CODE = (_HERE / "fit.py", _HERE / "compiled.py", *MODEL_CODE)
-_RULE = (_HERE / "looks.py", _HERE / "diagnostics.py")  # what decides on the number of draws
+_RULE = (  # what decides on the number of draws
+    _HERE / "looks.py",
+    _HERE / "diagnostics.py",
+    PACKAGE / "model" / "draws" / "names.py",
+)
 _SIGNS = (  # and on the signs that are sampled as one
     PACKAGE / "model" / "draws",
     _HERE / "diagnostics.py",

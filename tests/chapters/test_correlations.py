@@ -15,7 +15,7 @@ from oulib import BASELINE, Panel, chapters, simulate
 from oulib.chapters.correlations import analysis as correlations
 from oulib.model.groups import time
 from oulib.posterior.checks import Check, Verdict
-from oulib.posterior.estimate import UnderTwo, against_replicates, estimate, under_two
+from oulib.posterior.estimate import UnderTwo, above, against_replicates, estimate, under_two
 
 DRAWS = 20_000
 
@@ -343,7 +343,9 @@ def test_trends_in_words() -> None:
     prior = np.abs(rng.normal(size=4000))
 
     def say(posterior: np.ndarray) -> str:
-        return chapters.correlations.sentences.trends(correlations.trends(posterior, prior))
+        return chapters.correlations.sentences.trends(
+            above(posterior, prior, correlations.RELEVANT)
+        )
 
     there = say(rng.normal(0.3, 0.02, 4000))
     assert "strong evidence that OUs have trends of their own" in there
@@ -368,9 +370,6 @@ def test_trend_check_in_words() -> None:
 
 
 def test_facts_of_trends_and_of_pairs() -> None:
-    found = correlations.trends(np.array([0.05, 0.2, 0.3, 0.4]), np.array([0.05, 0.2]))
-    assert (found.relevant, found.relevant_before) == (0.75, 0.5)
-    assert found.scale.after.median == pytest.approx(0.25)
     table = pd.DataFrame(
         {"sd": 0.2, "prior_sd": 0.4, "distance": [0.1, 0.7], "q5": -0.5, "q95": [0.7, 0.5]},
         index=["alpha, beta", "beta, trend"],

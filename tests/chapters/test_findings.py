@@ -18,10 +18,10 @@ from oulib.panel import describe
 from oulib.posterior import predict
 from oulib.posterior.checks import Verdict
 from oulib.posterior.effects import (
+    SlopesOfOus,
     by_model,
     manager_table,
     readings,
-    slopes_of_ous,
     typical_move,
 )
 from oulib.posterior.estimate import update
@@ -250,20 +250,11 @@ def test_figures_of_the_findings(fitted) -> None:
 
 
 def test_what_is_said_of_ous_says_how_many_of_them_will_be_wrong() -> None:
-    table = pd.DataFrame(
-        {
-            "beta": [0.3, 0.4, 0.2, -0.5, 0.0],
-            "beta_q5": [0.1, 0.2, 0.05, -0.9, -0.2],
-            "beta_q95": [0.5, 0.6, 0.35, -0.1, 0.2],
-            "percent": [3.0, 4.0, 2.0, -5.0, 0.0],
-            "percent_q5": [1.0, 2.0, 0.5, -9.0, -2.0],
-            "percent_q95": [5.0, 6.0, 3.5, -1.0, 2.0],
-            "prob_positive": [0.999, 0.98, 0.96, 0.03, 0.5],
-        },
-        index=["(mean)", "a", "b", "c", "d"],
+    found = SlopesOfOus(
+        ous=4, above=2, below=1, wrong=0.09, largest="c", percent=-5.0, low=-9.0, high=-1.0
     )
-    text = report.ou_slopes(slopes_of_ous(table))
+    text = report.ou_slopes(found)
     assert "above zero for 2 of 4 OUs and below zero for 1." in text
     assert "0.1 of these 3 would have the other sign" in text
     assert "belongs to c" in text
-    assert "By their own" not in report.ou_slopes(slopes_of_ous(table.loc[["(mean)", "a", "d"]]))
+    assert "By their own" not in report.ou_slopes(replace(found, above=1, below=0))

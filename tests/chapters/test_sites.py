@@ -14,17 +14,15 @@ from oulib import SITE, Panel, chapters, simulate
 from oulib.chapters.sites.analysis import (
     NEW_SITE,
     NO_SITES,
-    ShareBetween,
     between_sites,
     estimates,
     newcomer,
     newcomers,
-    share_between,
     shrinkage,
     site_means,
 )
 from oulib.panel.describe import site_share
-from oulib.posterior.estimate import UnderTwo, against_replicates, under_two
+from oulib.posterior.estimate import Above, UnderTwo, above, against_replicates, under_two
 from oulib.posterior.predict import new_ous
 
 
@@ -156,8 +154,8 @@ def shares(low: float, high: float) -> xr.DataArray:
 def test_share_between_sites_in_words() -> None:
     prior = shares(0, 1)
 
-    def facts(name: str, posterior: xr.DataArray) -> ShareBetween:
-        return share_between(posterior.sel(effect=name), prior.sel(effect=name))
+    def facts(name: str, posterior: xr.DataArray) -> Above:
+        return above(posterior.sel(effect=name), prior.sel(effect=name), 0.1)
 
     strong = chapters.sites.sentences.between("alpha", facts("alpha", shares(0.4, 0.7)))
     assert "strong evidence that sites differ in their intercepts" in strong
@@ -170,11 +168,6 @@ def test_share_between_sites_in_words() -> None:
 
 
 def test_facts_of_sites(panel: Panel) -> None:
-    prior, posterior = (shares(*ends).sel(effect="alpha") for ends in ((0, 1), (0.05, 0.15)))
-    found = share_between(posterior, prior)
-    assert found.relevant == float((posterior > 0.1).mean())
-    assert found.relevant_before == float((prior > 0.1).mean())
-    assert found.share.after.median == pytest.approx(0.1, abs=0.01)
     table = newcomers(fake(panel, sites=False), fake(panel, sites=True))
     alone = newcomer(table)["alpha"]
     assert alone.known == pytest.approx(float(table.loc[list(panel.sites), "alpha_sd"].mean()))

@@ -16,7 +16,7 @@ from oulib.chapters.student_t import analysis
 from oulib.panel import describe
 from oulib.posterior import latent, predict
 from oulib.posterior.checks import summarise, worst_place
-from oulib.posterior.estimate import against_replicates, estimate
+from oulib.posterior.estimate import above, against_replicates, estimate
 
 DRAWS = 60
 SAMPLES = ("chain", "draw")
@@ -151,35 +151,31 @@ def test_a_settled_slope() -> None:
 def test_tails_follow_the_degrees_of_freedom() -> None:
     rng = np.random.default_rng(1)
     prior = 2 + rng.exponential(15, 20_000)
-    heavy = chapters.student_t.sentences.heavy_tails(
-        analysis.degrees_of_freedom(rng.normal(4, 0.5, 4000), prior)
-    )
+    heavy = chapters.student_t.sentences.heavy_tails(above(rng.normal(4, 0.5, 4000), prior, at=10))
     assert "strong evidence of tails heavier" in heavy
     assert "was 0.41 before the data and is above 0.99" in heavy
     light = chapters.student_t.sentences.heavy_tails(
-        analysis.degrees_of_freedom(2.4 + rng.exponential(15, 4000), prior)
+        above(2.4 + rng.exponential(15, 4000), prior, at=10)
     )
     assert "little evidence of tails heavier" in light
     assert "mostly the prior" in light
     moved = chapters.student_t.sentences.heavy_tails(
-        analysis.degrees_of_freedom(8 + rng.exponential(15, 4000), prior)
+        above(8 + rng.exponential(15, 4000), prior, at=10)
     )  # as wide, and elsewhere
     assert "mostly the prior" not in moved
     none = chapters.student_t.sentences.heavy_tails(
-        analysis.degrees_of_freedom(12 + rng.exponential(20, 4000), prior)
+        above(12 + rng.exponential(20, 4000), prior, at=10)
     )
     assert "strong evidence against tails much heavier than normal" in none
     assert "prior" not in none
     assert "open" in chapters.student_t.sentences.heavy_tails(
-        analysis.degrees_of_freedom(2 + rng.exponential(13.5, 4000), prior)
+        above(2 + rng.exponential(13.5, 4000), prior, at=10)
     )
-    sharp = chapters.student_t.sentences.heavy_tails(
-        analysis.degrees_of_freedom(rng.normal(30, 2, 4000), prior)
-    )
+    sharp = chapters.student_t.sentences.heavy_tails(above(rng.normal(30, 2, 4000), prior, at=10))
     assert "strong evidence against" in sharp
     assert "prior" not in sharp
     assert "weak indications" in chapters.student_t.sentences.heavy_tails(
-        analysis.degrees_of_freedom(rng.normal(8.8, 1, 4000), prior)
+        above(rng.normal(8.8, 1, 4000), prior, at=10)
     )
 
 
@@ -269,8 +265,6 @@ def test_counts_beyond_are_judged_against_replicates() -> None:
 def test_facts_are_counts_and_averages() -> None:
     found = analysis.signs_by_chain(chains(1, -1, 0))
     assert (found.chains, found.above, found.below) == (3, 1, 1)
-    found = analysis.degrees_of_freedom(np.array([3.0, 5, 20, 30]), np.array([5.0, 50]), at=10)
-    assert (found.before, found.after, found.nu.after.median) == (0.5, 0.5, 12.5)
     found = analysis.slopes_moved(slopes([0.1, 0.9], 0.2), slopes([0.1, 0.2], 0.1))
     assert found.width == pytest.approx(0.5)
     assert (found.ou, found.before, found.after, found.apart) == ("OU_1", 0.9, 0.2, 1)

@@ -13,6 +13,7 @@ from oulib import report
 from oulib.posterior.effects import average_slope, slopes_of_ous
 from oulib.posterior.estimate import (
     SAMPLES,
+    above,
     against_replicates,
     estimate,
     estimates,
@@ -103,6 +104,13 @@ def test_reliability_is_a_share_of_variance(fit: SimpleNamespace) -> None:
     assert found.share.mean == pytest.approx(0.5, abs=0.01)
     text = report.reliability(found)
     assert text.startswith("With the median of 4 respondents a survey's reliability is 0.50 (90%")
+
+
+def test_probabilities_above_a_number_before_and_after() -> None:
+    found = above(np.array([0.05, 0.2, 0.3, 0.4]), np.array([[0.05], [0.2]]), at=0.1)
+    assert (found.at, found.before, found.after) == (0.1, 0.5, 0.75)
+    assert found.scalar.after.median == pytest.approx(0.25)
+    assert found.scalar.before.mean == pytest.approx(0.125)
 
 
 def test_slopes_of_ous_about_zero() -> None:

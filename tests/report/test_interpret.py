@@ -116,7 +116,8 @@ def test_an_error_in_a_cell_is_its_own(notebook: Notebook) -> None:
 
 
 def test_dependencies_are_read_from_gated_cells_too() -> None:
-    assert plain_code("%%interpret first(a, b)\nc\n") == "first(a, b)\nc\n"
+    for magic in interpret.MAGICS:
+        assert plain_code(f"%%{magic} first(a, b)\nc\n") == "first(a, b)\nc\n"
     assert plain_code("%%timeit\nc\n") == "%%timeit\nc\n"
     uses = Package(PACKAGE).used_by(
         "from oulib import report\nfrom oulib.report import chapter",

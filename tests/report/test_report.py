@@ -23,7 +23,7 @@ from oulib.posterior.estimate import (
 )
 from oulib.posterior.predict import Coverage, covered
 from oulib.report.evidence import evidence, evidence_of_sign, mostly_prior
-from oulib.report.text import told_apart
+from oulib.report.text import power_of_ten, told_apart
 
 HOSTILE = "<script>alert(1)</script> $x_1$ *b* `c` [l](u) {d}`e` | # \\ & www.example.org:80"
 
@@ -40,6 +40,11 @@ def test_a_label_stays_text() -> None:
 )
 def test_numbers(value: float, digits: int, text: str) -> None:
     assert report.number(value, digits) == text
+
+
+def test_powers_of_ten() -> None:
+    assert power_of_ten(6.4e-14) == r"$6 \cdot 10^{-14}$"
+    assert power_of_ten(float("nan")) == "nan"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from scipy import stats
 
 from oulib.model.groups import TREND, time
 from oulib.panel import Panel
-from oulib.posterior.estimate import SAMPLES, Update, prior_distance, update
+from oulib.posterior.estimate import SAMPLES, prior_distance
 from oulib.sampling.fit import Fit
 
 RELEVANT = 0.1
@@ -240,25 +240,6 @@ def few(table: pd.DataFrame) -> Few:
 def trend_scale(tree: xr.Dataset) -> np.ndarray:
     """Draws of sigma_ou[trend], flat: the sd of the OUs' trends per sd of time."""
     return np.ravel(tree["sigma_ou"].sel(effect=TREND).to_numpy())
-
-
-@dataclass(frozen=True)
-class Trends:
-    """The ``scale`` of the OUs' own trends per sd of time.
-
-    ``relevant`` is the probability that it is above :data:`RELEVANT`, ``relevant_before`` the same
-    before the data.
-    """
-
-    scale: Update
-    relevant: float
-    relevant_before: float
-
-
-def trends(posterior: np.ndarray, prior: np.ndarray) -> Trends:
-    """How much OUs drift apart, from draws of :func:`trend_scale`."""
-    after, before = (float((draws > RELEVANT).mean()) for draws in (posterior, prior))
-    return Trends(update(posterior, prior), after, before)
 
 
 def trend_spread(panel: Panel, y: np.ndarray) -> np.ndarray:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from oulib.chapters.correlations.analysis import RELEVANT, Few, Trends
+from oulib.chapters.correlations.analysis import Few
 from oulib.posterior.checks import Verdict
-from oulib.posterior.estimate import Estimate, Replicated, UnderTwo
+from oulib.posterior.estimate import Above, Estimate, Replicated, UnderTwo
 from oulib.report.evidence import evidence, evidence_of_sign, mostly_prior
 from oulib.report.sentences import CHECK_NAMES
 from oulib.report.text import count, interval, name, number, percent, probability
@@ -160,9 +160,9 @@ def few(found: Few, ous: int) -> str:
     return text
 
 
-def trends(found: Trends) -> str:
-    """Whether OUs drift apart, by the scale of their trends."""
-    after, before, p = found.scale.after, found.scale.before, found.relevant
+def trends(found: Above) -> str:
+    """Whether OUs drift apart, by the scale of their trends and a size of it that would matter."""
+    after, before, p = found.scalar.after, found.scalar.before, found.after
     text = (
         f"The OUs' own trends have a scale of {number(after.median)} per standard deviation of "
         f"time (posterior median; 90% interval {interval(after.low, after.high)}; before the data "
@@ -174,8 +174,8 @@ def trends(found: Trends) -> str:
         # The prior alone is nine tenths sure: no weak indications for so little more.
         claim = evidence(p if p > 0.95 else 0.0, "that OUs have trends of their own")
     return text + (
-        f"{claim}: the probability of a scale above {number(RELEVANT, 1)} is {probability(p)}, and "
-        f"was {probability(found.relevant_before)} before the data."
+        f"{claim}: the probability of a scale above {number(found.at, 1)} is {probability(p)}, and "
+        f"was {probability(found.before)} before the data."
     )
 
 

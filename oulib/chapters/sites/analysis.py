@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from oulib.model.groups import EFFECTS
-from oulib.posterior.estimate import SAMPLES, Update, update
+from oulib.posterior.estimate import SAMPLES
 from oulib.posterior.predict import new_ous
 from oulib.sampling.fit import Fit
 
@@ -98,25 +98,6 @@ def newcomers(one: Fit, two: Fit, *, seed: int = 0) -> pd.DataFrame:
         for q in (5, 95):
             table[f"{name}_q{q}"] = draws.quantile(q / 100, SAMPLES).to_numpy()
     return pd.DataFrame(table, index=pd.Index([*two.panel.sites, NEW_SITE, NO_SITES], name="site"))
-
-
-@dataclass(frozen=True)
-class ShareBetween:
-    """The share of the variance between OUs that lies between sites, from 0 to 1.
-
-    ``relevant`` is the probability that it is above :data:`RELEVANT`, ``relevant_before`` the same
-    before the data.
-    """
-
-    share: Update
-    relevant: float
-    relevant_before: float
-
-
-def share_between(posterior: xr.DataArray, prior: xr.DataArray) -> ShareBetween:
-    """The share between sites of one effect, from draws of :func:`between_sites`."""
-    after, before = (float((draws > RELEVANT).mean()) for draws in (posterior, prior))
-    return ShareBetween(update(posterior, prior), after, before)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from oulib.chapters.sites.analysis import RELEVANT, Newcomer, ShareBetween
-from oulib.posterior.estimate import Replicated, UnderTwo
+from oulib.chapters.sites.analysis import Newcomer
+from oulib.posterior.estimate import Above, Replicated, UnderTwo
 from oulib.report.evidence import evidence, mostly_prior
 from oulib.report.text import interval, number, percent, probability
 
@@ -44,13 +44,13 @@ def where_to(table: pd.DataFrame) -> str:
     return "\n\n".join(sentences)
 
 
-def between(name: str, found: ShareBetween) -> str:
+def between(name: str, found: Above) -> str:
     """How much of the OUs' variance lies between sites, and what the data had to do with it.
 
     ``name`` is ``alpha`` or ``beta``.
     """
-    after, before = found.share.after, found.share.before
-    p, p_0 = found.relevant, found.relevant_before
+    after, before = found.scalar.after, found.scalar.before
+    p, p_0 = found.after, found.before
     noun = NOUNS[name]
     text = (
         f"Of the variance of the OUs' {noun} about {percent(after.median)} lies between "
@@ -60,7 +60,7 @@ def between(name: str, found: ShareBetween) -> str:
     narrower = (after.high - after.low) / (before.high - before.low)
     text += (
         ": what is said here is mostly the prior. "
-        if mostly_prior(found.share.distance)
+        if mostly_prior(found.scalar.distance)
         else f", {percent(narrower)} of whose width is left. "
     )
     if p < 0.05:
@@ -69,7 +69,7 @@ def between(name: str, found: ShareBetween) -> str:
         # The prior alone is nine tenths sure: no weak indications for so little more.
         claim = evidence(p if p > 0.95 else 0.0, f"that sites differ in their {noun}")
     return text + (
-        f"{claim}: the probability that at least {percent(RELEVANT)} of the variance lies between "
+        f"{claim}: the probability that at least {percent(found.at)} of the variance lies between "
         f"them is {probability(p)}, and was {probability(p_0)} before the data."
     )
 

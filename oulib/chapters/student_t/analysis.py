@@ -10,8 +10,6 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from oulib.posterior.estimate import Update, update
-
 
 @dataclass(frozen=True)
 class SignsByChain:
@@ -26,25 +24,6 @@ def signs_by_chain(draws: xr.DataArray) -> SignsByChain:
     """On which side of zero chains stayed, from draws (chain, draw)."""
     share = (draws > 0).mean("draw").to_numpy()
     return SignsByChain(share.size, int((share > 0.95).sum()), int((share < 0.05).sum()))
-
-
-@dataclass(frozen=True)
-class DegreesOfFreedom:
-    """The degrees of freedom, and the probability that they are less than ``at``.
-
-    ``before`` the data and ``after`` them.
-    """
-
-    nu: Update
-    at: float
-    before: float
-    after: float
-
-
-def degrees_of_freedom(nu: np.ndarray, prior: np.ndarray, at: float = 10.0) -> DegreesOfFreedom:
-    """The degrees of freedom, from draws of the posterior and of the prior."""
-    before, after = (float(np.mean(draws < at)) for draws in (prior, nu))
-    return DegreesOfFreedom(update(nu, prior), at, before, after)
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from oulib.chapters.student_t.analysis import (
-    DegreesOfFreedom,
     LightRows,
     Pull,
     SignsByChain,
     SlopesMoved,
 )
-from oulib.posterior.estimate import Replicated
+from oulib.posterior.estimate import Above, Replicated
 from oulib.report.evidence import evidence, mostly_prior
 from oulib.report.text import count, interval, name, number, percent, probability
 
@@ -46,9 +45,9 @@ def _of_chains(some: int, all_of_them: int) -> str:
     return f"Of {count(all_of_them, 'chain')}, {some} stayed"
 
 
-def heavy_tails(found: DegreesOfFreedom) -> str:
-    """Whether the degrees of freedom speak of heavy tails, against their prior."""
-    nu, before, after = found.nu.after, found.before, found.after
+def heavy_tails(found: Above) -> str:
+    """Whether the degrees of freedom, few or many, speak of heavy tails, against their prior."""
+    nu, before, after = found.scalar.after, 1 - found.before, 1 - found.after
     text = (
         rf"$\nu$ has a posterior median of {number(nu.median, 1)} (90% interval "
         f"{interval(nu.low, nu.high, 1)}). The probability that it lies below "
@@ -60,7 +59,7 @@ def heavy_tails(found: DegreesOfFreedom) -> str:
         return f"{text}{evidence(1 - after, 'against tails much heavier than normal')}."
     if before < after <= 0.85:
         claim = "Whether the tails are heavier than normal stays open"
-    if after <= 0.85 and mostly_prior(found.nu.distance):
+    if after <= 0.85 and mostly_prior(found.scalar.distance):
         claim += r"; what is said about $\nu$ is mostly the prior"
     return f"{text}{claim}."
 
