@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from oulib.model.draws.names import COORDINATES, NAMES
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "oulib"
 FACE = {"__init__", "__main__"}  # what users call; it may import anything and nothing imports it
@@ -103,3 +105,26 @@ def test_sentences_estimate_nothing(module):
     """They put facts into words; a chapter's ``analysis`` makes them, or ``posterior``."""
     found = _estimates(MODULES[module])
     assert not found, f"{module} estimates: {', '.join(sorted(found))}"
+
+
+def _guesses(file: Path) -> set[str]:
+    """Where a module asks whether draws have a variable of the models: ``line 12: nu``."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
+            name, of = node.left, ast.unparse(node.comparators[0])
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".get") and node.args:
+            name, of = node.args[0], ast.unparse(node.func).removesuffix(".get")
+        else:
+            continue
+        known = isinstance(name, ast.Constant) and name.value in {*NAMES, *COORDINATES}
+        if known and not re.search(r"truth|\bt\b", of):  # what a simulated panel was made with
+            found.add(f"line {name.lineno}: {ast.unparse(name)} in {of}")
+    return found
+
+
+def test_models_are_asked_and_not_guessed():
+    """What parts a model has is told by its spec and by ``model/draws``: one switch, one place."""
+    outside = [file for name, file in MODULES.items() if _room(name) not in {"model", "panel"}]
+    wrong = {str(file.relative_to(ROOT)): found for file in outside if (found := _guesses(file))}
+    assert not wrong

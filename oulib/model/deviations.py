@@ -66,7 +66,79 @@ def steps(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
     return first, np.where(first, 1.0, gap)
 
 
-def observe_summed(
+def observe(
+    panel: Panel,
+    line: Line,
+    deviation: tuple[TensorVariable, TensorVariable],
+    sigma_y: TensorVariable,
+    spread: tuple[TensorVariable, TensorVariable] | None,
+    y: TensorVariable,
+    dim: str,
+) -> None:
+    """Add the observed node ``productivity``: p(y_gt | y_g before t), a value a row.
+
+    Args:
+        panel: the panel.
+        line: the expected outcome, at the population's mean effects if these are summed out.
+        deviation: ``phi_u`` and ``sigma_u``, from :func:`parameters`.
+        sigma_y: sd of the independent noise.
+        spread: where OU effects are summed out, their sds (effect) and their correlation.
+        y: the outcomes seen, (row).
+        dim: their dim.
+    """
+    if spread is None:
+        _by_row(panel, line, deviation, sigma_y, y, dim)
+    else:
+        _summed(panel, line, deviation, sigma_y, spread, y, dim)
+
+
+def _by_row(
+    panel: Panel,
+    line: Line,
+    deviation: tuple[TensorVariable, TensorVariable],
+    sigma_y: TensorVariable,
+    y: TensorVariable,
+    dim: str,
+) -> None:
+    """p(y_gt | y_g before t) given the OUs' effects."""
+    mean, loading = line.parts()
+    factor = line.factor[line.score.rows.ou]
+    variance = pt.ones_like(y) * sigma_y**2 + (loading / factor) ** 2
+    first_at, gap_at = steps(panel)
+    first = pm.Data("first_row", first_at, dims=dim)
+    gap = pm.Data("months_since", gap_at, dims=dim)
+
+    def logp(value: TensorVariable, mean: TensorVariable, *params: Any) -> TensorVariable:
+        factor, phi, sigma_u, variance, first, gap = params
+        column = ((value - mean) / factor)[:, None]
+        out, log_f = kalman.whiten(column, first, gap, phi, sigma_u**2, variance)
+        return -0.5 * (np.log(2 * np.pi) + log_f + out[:, 0] ** 2) - pt.log(factor)
+
+    def draw(
+        mean: np.ndarray,
+        factor: np.ndarray,
+        phi: np.ndarray,
+        sigma_u: np.ndarray,
+        variance: np.ndarray,
+        first: np.ndarray,
+        gap: np.ndarray,
+        rng: np.random.Generator,
+        size: tuple[int, ...] | None = None,
+    ) -> np.ndarray:
+        return mean + factor * simulate(rng, first, gap, phi, sigma_u, variance)
+
+    pm.CustomDist(
+        "productivity",
+        mean, factor, *deviation, variance, first, gap,
+        logp=logp,
+        random=draw,
+        signature="(row),(row),(),(),(row),(row),(row)->(row)",
+        observed=y,
+        dims=dim,
+    )  # fmt: skip
+
+
+def _summed(
     panel: Panel,
     line: Line,
     deviation: tuple[TensorVariable, TensorVariable],
@@ -75,17 +147,7 @@ def observe_summed(
     y: TensorVariable,
     dim: str,
 ) -> None:
-    """Add the observed node ``productivity``: p(y_gt | y_g before t) with OU effects summed out.
-
-    Args:
-        panel: the panel.
-        line: the expected outcome at the population's mean effects.
-        deviation: ``phi_u`` and ``sigma_u``, from :func:`parameters`.
-        sigma_y: sd of the independent noise.
-        spread: the OUs' sds of intercept and slope (effect), and their correlation.
-        y: the outcomes seen, (row).
-        dim: their dim.
-    """
+    """p(y_gt | y_g before t) with OU effects summed out, each row its own slot of a history."""
     first_at, gap_at = steps(panel)
     slot_at, before_at, since_at = summed_kernel.slots(first_at, gap_at)
     slot = pm.Data("history", slot_at, dims=dim)
@@ -125,61 +187,6 @@ def observe_summed(
         observed=y,
         dims=dim,
     )
-
-
-def observe(
-    panel: Panel,
-    y: TensorVariable,
-    dim: str,
-    *,
-    mean: TensorVariable,
-    factor: TensorVariable,
-    deviation: tuple[TensorVariable, TensorVariable],
-    variance: TensorVariable,
-) -> None:
-    """Add the observed node ``productivity``: p(y_gt | y_g before t), a value a row.
-
-    Args:
-        panel: the panel.
-        y: the outcomes seen, (row).
-        dim: their dim.
-        mean: the expected outcome of each row.
-        factor: kappa_g of each row.
-        deviation: ``phi_u`` and ``sigma_u``, from :func:`parameters`.
-        variance: of the independent noise, before the factor, (row).
-    """
-    first_at, gap_at = steps(panel)
-    first = pm.Data("first_row", first_at, dims=dim)
-    gap = pm.Data("months_since", gap_at, dims=dim)
-
-    def logp(value: TensorVariable, mean: TensorVariable, *params: Any) -> TensorVariable:
-        factor, phi, sigma_u, variance, first, gap = params
-        column = ((value - mean) / factor)[:, None]
-        out, log_f = kalman.whiten(column, first, gap, phi, sigma_u**2, variance)
-        return -0.5 * (np.log(2 * np.pi) + log_f + out[:, 0] ** 2) - pt.log(factor)
-
-    def draw(
-        mean: np.ndarray,
-        factor: np.ndarray,
-        phi: np.ndarray,
-        sigma_u: np.ndarray,
-        variance: np.ndarray,
-        first: np.ndarray,
-        gap: np.ndarray,
-        rng: np.random.Generator,
-        size: tuple[int, ...] | None = None,
-    ) -> np.ndarray:
-        return mean + factor * simulate(rng, first, gap, phi, sigma_u, variance)
-
-    pm.CustomDist(
-        "productivity",
-        mean, factor, *deviation, variance, first, gap,
-        logp=logp,
-        random=draw,
-        signature="(row),(row),(),(),(row),(row),(row)->(row)",
-        observed=y,
-        dims=dim,
-    )  # fmt: skip
 
 
 def simulate(

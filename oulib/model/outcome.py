@@ -40,12 +40,12 @@ def add(
     lam = _months(panel, spec, score, effects, resemblance)
     noise_ou = noise.add(panel, spec)
     nu = _degrees_of_freedom(spec)
-    values, dim = panel.rows["y"].to_numpy(), "row"
     x_star = None
     if spec.latent != "integrated":
         x_star = _sampled_score(panel, spec, score)
         if response is not None:
             response.observe(response.offset + response.slope * x_star)
+    values, dim = panel.rows["y"].to_numpy(), "row"
     if np.isnan(values).any():  # some outcomes are left out, to be predicted
         seen, dim = np.flatnonzero(~np.isnan(values)), "outcome_row"
         values = values[seen]
@@ -56,38 +56,52 @@ def add(
         response = None if response is None else response.only(at)
         x_star = None if x_star is None else x_star[at]
     y = pm.Data("y", values, dims=dim)
-    ou, month = score.rows.ou, score.rows.month
+    line = _line(score, effects, lam, noise_ou, covariates)
+    own = None if noise_ou is None else noise_ou[score.rows.ou]
+
+    if deviation is not None:
+        deviations.observe(panel, line, deviation, sigma_y, effects.spread, y, dim)
+    elif x_star is not None or spec.score == "expected":
+        given_score(line, x_star, sigma_y if own is None else sigma_y * own, nu, y, dim)
+    elif spec.closed_form:
+        closed_form(line, sigma_y, y, dim)
+    else:
+        by_quadrature(line, sigma_y, own, nu, response, y, dim, step=spec.step)
+
+
+def _line(
+    score: LatentScore,
+    effects: Effects,
+    lam: TensorVariable,
+    noise_ou: TensorVariable | None,
+    covariates: TensorVariable | None,
+) -> Line:
+    """What the outcome of each row in ``score`` is expected to be."""
     within = effects.between is not None  # beta acts on x* less what is expected of it
     level = effects.alpha + effects.between * score.mu_x_ou if within else effects.alpha
     extra = covariates
     if effects.trend is not None:
         assert effects.time is not None  # the two come together
-        trend = effects.trend[ou] * effects.time[month]
+        trend = effects.trend[score.rows.ou] * effects.time[score.rows.month]
         extra = trend if extra is None else extra + trend
     factor = pt.ones_like(level) if noise_ou is None else noise_ou
-    line = Line(score, level, effects.beta, lam, within, extra, factor)
+    return Line(score, level, effects.beta, lam, within, extra, factor)
 
-    if deviation is not None and effects.spread is not None:
-        deviations.observe_summed(panel, line, deviation, sigma_y, effects.spread, y, dim)
-    elif deviation is not None:
-        mean, loading = line.parts()
-        factor = factor[ou]
-        variance = pt.ones_like(y) * sigma_y**2 + (loading / factor) ** 2
-        deviations.observe(
-            panel, y, dim, mean=mean, factor=factor, deviation=deviation, variance=variance
-        )
-    elif x_star is not None or spec.score == "expected":
-        mean = line.parts()[0] if x_star is None else line.given(x_star)
-        scale = sigma_y if noise_ou is None else sigma_y * noise_ou[ou]
-        if nu is None:
-            pm.Normal("productivity", mu=mean, sigma=scale, observed=y, dims=dim)
-        else:
-            pm.StudentT("productivity", nu=nu, mu=mean, sigma=scale, observed=y, dims=dim)
-    elif nu is None and response is None:
-        closed_form(line, sigma_y, y, dim)
+
+def given_score(
+    line: Line,
+    x_star: TensorVariable | None,
+    scale: TensorVariable,
+    nu: TensorVariable | None,
+    y: TensorVariable,
+    dim: str,
+) -> None:
+    """Add y_i given the score ``x_star``, or, left out, given what the surveys expect of it."""
+    mean = line.parts()[0] if x_star is None else line.given(x_star)
+    if nu is None:
+        pm.Normal("productivity", mu=mean, sigma=scale, observed=y, dims=dim)
     else:
-        own = None if noise_ou is None else noise_ou[ou]
-        _by_quadrature(spec, *line.parts(), sigma_y, own, nu, response, y, dim)
+        pm.StudentT("productivity", nu=nu, mu=mean, sigma=scale, observed=y, dims=dim)
 
 
 def closed_form(line: Line, sigma_y: TensorVariable, y: TensorVariable, dim: str) -> None:
@@ -130,6 +144,77 @@ def closed_form(line: Line, sigma_y: TensorVariable, y: TensorVariable, dim: str
     )
 
 
+def by_quadrature(
+    line: Line,
+    sigma_y: TensorVariable,
+    factor: TensorVariable | None,
+    nu: TensorVariable | None,
+    response: Response | None,
+    y: TensorVariable,
+    dim: str,
+    *,
+    step: float,
+) -> None:
+    """Add y_i given x'_i and R_i as a sum over x*.
+
+    log p(y_i | x'_i, R_i) = log E[p(y_i | x*) p(R_i | x*)] - log E[p(R_i | x*)], both over x*
+    given the row's survey; without the response term the second factor is one.  A ``factor`` of
+    the row's own scale divides residual and loading.
+    """
+    mean, loading = line.parts()
+    scales = (sigma_y,) if nu is None else (sigma_y, nu)
+    own = () if factor is None else (factor,)
+    answer = () if response is None else response.at
+
+    def parts(params: tuple) -> tuple:
+        """Mean, loading, sigma_y, nu or None, factor or 1, and offset, slope and sign."""
+        mean, loading, sigma, *rest = params
+        shape = rest.pop(0) if nu is not None else None
+        factor = rest.pop(0) if own else 1.0
+        return mean, loading, sigma, shape, factor, rest
+
+    def logp(value: TensorVariable, *params: TensorVariable) -> TensorVariable:
+        mean, loading, sigma, shape, factor, response = parts(params)
+        total = quadrature.log_outcome(
+            (value - mean) / factor, loading / factor, sigma, shape, *response, step=step
+        )
+        if own:
+            total -= pt.log(factor)
+        if response:
+            total -= quadrature.log_response(*response, step=step)
+        return total
+
+    def draw(
+        *params: np.ndarray, rng: np.random.Generator, size: tuple[int, ...] | None = None
+    ) -> np.ndarray:
+        mean, loading, sigma, shape, factor, response = parts(params)
+        t = rng.standard_normal(mean.shape)
+        if response:
+            offset, slope, sign = response
+            left = np.flatnonzero(sign)
+            while left.size:  # rejection: x* given that the survey was, or was not, answered
+                chance = special.expit(sign[left] * (offset[left] + slope[left] * t[left]))
+                left = left[rng.random(left.size) > chance]
+                t[left] = rng.standard_normal(left.size)
+        e = rng.normal(size=t.shape) if shape is None else rng.standard_t(shape, t.shape)
+        return mean + loading * t + sigma * factor * e
+
+    core = ["(row)", "(row)", *["()"] * len(scales), *["(row)"] * len(own + answer)]
+    pm.CustomDist(
+        "productivity",
+        mean,
+        loading,
+        *scales,
+        *own,
+        *answer,
+        logp=logp,
+        random=draw,
+        signature=",".join(core) + "->(row)",
+        observed=y,
+        dims=dim,
+    )
+
+
 def _months(
     panel: Panel,
     spec: ModelSpec,
@@ -166,76 +251,6 @@ def _degrees_of_freedom(spec: ModelSpec) -> TensorVariable | None:
         return None
     excess = pm.Exponential("nu_minus_two", scale=spec.priors.nu)
     return pm.Deterministic("nu", 2 + excess)
-
-
-def _by_quadrature(
-    spec: ModelSpec,
-    mean: TensorVariable,
-    loading: TensorVariable,
-    sigma_y: TensorVariable,
-    factor: TensorVariable | None,
-    nu: TensorVariable | None,
-    response: Response | None,
-    y: TensorVariable,
-    dim: str,
-) -> None:
-    """The observed node as a sum over x* given x'_i.
-
-    log p(y_i | x'_i, R_i) = log E[p(y_i | x*) p(R_i | x*)] - log E[p(R_i | x*)], both over x*
-    given the row's survey; without the response term the second factor is one.  A ``factor`` of
-    the row's own scale divides residual and loading.
-    """
-    scales = (sigma_y,) if nu is None else (sigma_y, nu)
-    own = () if factor is None else (factor,)
-    answer = () if response is None else response.at
-
-    def parts(params: tuple) -> tuple:
-        """Mean, loading, sigma_y, nu or None, factor or 1, and offset, slope and sign."""
-        mean, loading, sigma, *rest = params
-        shape = rest.pop(0) if nu is not None else None
-        factor = rest.pop(0) if own else 1.0
-        return mean, loading, sigma, shape, factor, rest
-
-    def logp(value: TensorVariable, *params: TensorVariable) -> TensorVariable:
-        mean, loading, sigma, shape, factor, response = parts(params)
-        total = quadrature.log_outcome(
-            (value - mean) / factor, loading / factor, sigma, shape, *response, step=spec.step
-        )
-        if own:
-            total -= pt.log(factor)
-        if response:
-            total -= quadrature.log_response(*response, step=spec.step)
-        return total
-
-    def draw(
-        *params: np.ndarray, rng: np.random.Generator, size: tuple[int, ...] | None = None
-    ) -> np.ndarray:
-        mean, loading, sigma, shape, factor, response = parts(params)
-        t = rng.standard_normal(mean.shape)
-        if response:
-            offset, slope, sign = response
-            left = np.flatnonzero(sign)
-            while left.size:  # rejection: x* given that the survey was, or was not, answered
-                chance = special.expit(sign[left] * (offset[left] + slope[left] * t[left]))
-                left = left[rng.random(left.size) > chance]
-                t[left] = rng.standard_normal(left.size)
-        e = rng.normal(size=t.shape) if shape is None else rng.standard_t(shape, t.shape)
-        return mean + loading * t + sigma * factor * e
-
-    core = ["(row)", "(row)", *["()"] * len(scales), *["(row)"] * len(own + answer)]
-    pm.CustomDist(
-        "productivity",
-        mean,
-        loading,
-        *scales,
-        *own,
-        *answer,
-        logp=logp,
-        random=draw,
-        signature=",".join(core) + "->(row)",
-        observed=y,
-        dims=dim,
-    )
 
 
 def _sampled_score(panel: Panel, spec: ModelSpec, score: LatentScore) -> TensorVariable:

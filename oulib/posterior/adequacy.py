@@ -13,7 +13,7 @@ statistic of the data can: whether slopes would be others if only surveys spoke 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,8 @@ import xarray as xr
 from scipy import sparse
 
 from oulib.files import PACKAGE
-from oulib.model.draws.density import CHUNK, RowDensity, all_rows, row_density, thinned
+from oulib.model.draws import recipe
+from oulib.model.draws.density import CHUNK, RowDensity, all_rows, alone, row_density, thinned
 from oulib.model.spec import ModelSpec
 from oulib.panel import Panel
 from oulib.posterior import predict
@@ -206,7 +207,7 @@ def _replicates(
 ) -> Iterator[tuple[RowDensity, np.ndarray, np.ndarray]]:
     """By batches of draws: the rows' densities, the outcomes, and replicates, (draw, row)."""
     rows, rng = all_rows(fit, None), np.random.default_rng(seed)
-    plain = replace(fit, spec=fit.spec.but(deviations=False))
+    plain = alone(fit)
     whole = thinned(fit.posterior, draws)
     made = None
     if fit.spec.response:  # an answer says something of the score, and so of the outcome
@@ -218,7 +219,7 @@ def _replicates(
         shape = (-1, rows.size)
         mean = (density.intercept + density.beta * density.mean).transpose(*SAMPLES, "row")
         if made is None:
-            noise = predict.residuals(fit, part, rng).to_numpy()
+            noise = recipe.residuals(fit, part, rng).to_numpy()
             scores = xr.ufuncs.sqrt(density.var) * density.loading
             scores = scores.transpose(*SAMPLES, "row")
             new = mean + noise + scores * rng.standard_normal(scores.shape)

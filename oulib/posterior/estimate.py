@@ -13,8 +13,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-SAMPLES = ("chain", "draw")
-"""The dims of posterior draws."""
+from oulib.model.draws.names import SAMPLES as SAMPLES  # as every room calls them
 
 
 @dataclass(frozen=True)

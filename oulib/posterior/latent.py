@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from oulib.model.draws.density import CHUNK, RowDensity, all_rows, row_density, thinned
+from oulib.model.draws.density import (
+    CHUNK,
+    RowDensity,
+    all_rows,
+    movement_size,
+    row_density,
+    thinned,
+)
 from oulib.model.survey import given_survey
 from oulib.posterior.estimate import SAMPLES, Estimate, estimate
 from oulib.sampling.fit import Fit
@@ -82,9 +89,10 @@ def recover_latent(
             the model has deviations and a latent score, of which rows are not independent.
     """
     chosen = all_rows(fit, rows)
-    if twin and ("rho_x" not in fit.posterior or "x_star" in fit.posterior):
+    sampled = fit.spec.latent != "integrated"
+    if twin and (sampled or not fit.spec.response):
         raise ValueError(f"The model {fit.spec.name} has no twin to draw scores from.")
-    if "x_star" in fit.posterior:
+    if sampled:
         return thinned(fit.posterior, draws)["x_star"].isel(row=chosen)
     if fit.spec.deviations and fit.spec.score == "latent":
         raise ValueError(
@@ -159,8 +167,7 @@ def _draw_from_grid(r: RowDensity, rng: np.random.Generator) -> xr.DataArray:
 
 def common_movement(fit: Fit) -> xr.DataArray:
     """gamma_x tau_t, the score's common movement over months, (chain, draw, month)."""
-    gamma_x = fit.posterior.get("gamma_x", fit.spec.priors.gamma_x_fixed)
-    return (gamma_x * fit.posterior["tau"]).rename("common_movement")
+    return (movement_size(fit, fit.posterior) * fit.posterior["tau"]).rename("common_movement")
 
 
 def row_weights(fit: Fit, *, draws: int = 200, seed: int = 0) -> xr.Dataset:

@@ -7,7 +7,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,8 @@ import pytensor
 import xarray as xr
 from scipy import special, stats
 
-from oulib.model.draws.density import all_rows, expectations, noise_factor, row_density, thinned
+from oulib.model.draws import recipe
+from oulib.model.draws.density import all_rows, alone, expectations, row_density, thinned
 from oulib.model.survey import respondents
 from oulib.posterior.estimate import SAMPLES
 from oulib.sampling.fit import Fit
@@ -59,45 +60,18 @@ def _on_other_paths(fit: Fit, *, draws: int, seed: int, anew: Sequence[str]) -> 
     if anew:
         raise ValueError("With deviations only paths of the OUs are drawn anew.")
     p, rng = thinned(fit.posterior, draws), np.random.default_rng(seed)
-    r = row_density(replace(fit, spec=fit.spec.but(deviations=False)), p, all_rows(fit, None))
-    made = {"productivity": r.intercept + r.beta * r.mean + residuals(fit, p, rng)}
+    r = row_density(alone(fit), p, all_rows(fit, None))
+    made = {"productivity": r.intercept + r.beta * r.mean + recipe.residuals(fit, p, rng)}
     seen = fit.panel.survey_rows
     x = expectations(fit, p, seen).x.transpose(*SAMPLES, "row")
     n = xr.DataArray(respondents(fit.panel)[seen], dims="row", coords={"row": seen})
     sd = np.sqrt(p["sigma_x"] ** 2 + p["sigma_meas"] ** 2 / n)
     made["survey"] = (x + sd * rng.standard_normal(x.shape)).rename(row="survey_row")
-    if fit.spec.score == "latent":
-        made["productivity"] = made["productivity"] + np.sqrt(r.loading**2 * r.var) * r.mean.copy(
-            data=rng.standard_normal(r.mean.shape)
-        )
+    made["productivity"] = made["productivity"] + np.sqrt(r.loading**2 * r.var) * r.mean.copy(
+        data=rng.standard_normal(r.mean.shape)
+    )
     found = xr.Dataset(made).stack(sample=SAMPLES)
     return found.transpose("sample", ...)
-
-
-def residuals(fit: Fit, posterior: xr.Dataset, rng: np.random.Generator) -> xr.DataArray:
-    """New residuals of every row, (chain, draw, row): noise, and with deviations a new path."""
-    p, rows = posterior, all_rows(fit, None)
-    ou, month = (fit.panel.rows[name].to_numpy() for name in ("ou_idx", "month_idx"))
-    at = xr.DataArray(ou, dims="row", coords={"row": rows})
-    shape = (p.sizes["chain"], p.sizes["draw"], rows.size)
-
-    def by_row(values: np.ndarray) -> xr.DataArray:
-        return xr.DataArray(values, dims=(*SAMPLES, "row"), coords={"row": rows})
-
-    if "nu" in p:
-        noise = by_row(rng.standard_t(p["nu"].to_numpy()[..., None], shape))
-    else:
-        noise = by_row(rng.standard_normal(shape))
-    made = p["sigma_y"] * noise
-    if fit.spec.deviations:
-        phi, sigma = (p[name].to_numpy() for name in ("phi_u", "sigma_u"))
-        path = np.empty((len(fit.panel.months), *phi.shape, len(fit.panel.ous)))
-        path[0] = (sigma / np.sqrt(1 - phi**2))[..., None] * rng.standard_normal(path[0].shape)
-        for t in range(1, len(path)):
-            step = sigma[..., None] * rng.standard_normal(path[0].shape)
-            path[t] = phi[..., None] * path[t - 1] + step
-        made = made + by_row(np.moveaxis(path[month, :, :, ou], 0, -1))
-    return (made * noise_factor(p, at)).transpose(*SAMPLES, "row")
 
 
 def _answered(fit: Fit, posterior: xr.Dataset, survey: xr.DataArray, seed: int) -> xr.DataArray:
@@ -225,42 +199,7 @@ def new_ous(fit: Fit, site: np.ndarray, *, draws: int | None = None, seed: int =
     the model has those parts.
     """
     p, rng = thinned(fit.posterior, draws), np.random.default_rng(seed)
-    shape = (p.sizes["chain"], p.sizes["draw"], len(site))
-
-    effects = [str(effect) for effect in p["effect"].to_numpy()]
-
-    def normal() -> xr.DataArray:
-        return xr.DataArray(rng.standard_normal(shape), dims=(*SAMPLES, "ou"))
-
-    def drawn(level: str) -> dict[str, xr.DataArray]:
-        """An effect of the level for each new OU, correlated by z @ L.T."""
-        z = [normal() for _ in effects]
-        if f"corr_{level}" in p:
-            corr = p[f"corr_{level}"].transpose(..., "effect", "effect_bis")
-            factor = corr.copy(data=np.linalg.cholesky(corr.to_numpy()))
-            z = [
-                sum(
-                    (factor.isel(effect=i, effect_bis=j, drop=True) * z[j] for j in range(i + 1)),
-                    start=xr.DataArray(0.0),
-                )
-                for i in range(len(effects))
-            ]
-        scale = p[f"sigma_{level}"]
-        return {e: scale.sel(effect=e, drop=True) * one for e, one in zip(effects, z, strict=True)}
-
-    found = {effect: p.get(f"mu_{effect}", 0.0) + own for effect, own in drawn("ou").items()}
-    if "sigma_site" in p:
-        known = xr.DataArray(np.asarray(site) >= 0, dims="ou")
-        at = xr.DataArray(np.maximum(site, 0), dims="ou")
-        for effect, fresh in drawn("site").items():
-            of_site = p[f"{effect}_site"].isel(site=at).drop_vars("site")
-            found[effect] = found[effect] + xr.where(known, of_site, fresh)
-    found["mu_x_ou"] = p["mu_x"] + p["sigma_mu_x"] * normal()
-    if "noise_ou" in p:
-        found["noise_ou"] = xr.ufuncs.exp(p["sigma_noise_ou"] * normal())
-    if "rho_x" in p:
-        found["rho_ou"] = p["sigma_rho_ou"] * normal()
-    return xr.Dataset(found).transpose(*SAMPLES, "ou")
+    return recipe.new_ous(fit, p, site, rng)
 
 
 def regenerate(fit: Fit, *, draws: int = 400, seed: int = 0) -> xr.Dataset:
@@ -280,9 +219,9 @@ def regenerate(fit: Fit, *, draws: int = 400, seed: int = 0) -> xr.Dataset:
         return xr.DataArray(values, dims=(*SAMPLES, "row"), coords={"row": rows})
 
     x = expected.x + p["sigma_x"] * by_row(rng.standard_normal(shape))
-    y = expected.intercept + expected.beta * (x if fit.spec.score == "latent" else expected.x)
-    made = {"x_star": x, "productivity": y + residuals(fit, p, rng)}
-    if "rho_x" in p:
+    y = expected.outcome(x) + recipe.residuals(fit, p, rng)
+    made = {"x_star": x, "productivity": y}
+    if fit.spec.response:
         logit = expected.offset + p["rho_x"] * x
         planned = xr.DataArray(fit.panel.rows["scheduled"].to_numpy(), dims="row")
         chance = by_row(special.expit(logit.transpose(*SAMPLES, "row").to_numpy()))

@@ -168,7 +168,7 @@ def sensitivity(fits: Mapping[str, Fit], reference: str) -> pd.DataFrame:
 def correlation(fit: Fit, one: str = "alpha", other: str = "beta") -> xr.DataArray:
     """Draws (chain, draw) of the correlation between two effects of an OU; 0 if independent."""
     p = fit.posterior
-    if "corr_ou" not in p:
+    if not fit.spec.correlated:
         return xr.zeros_like(p["mu_beta"])
     return p["corr_ou"].sel(effect=one, effect_bis=other, drop=True)
 

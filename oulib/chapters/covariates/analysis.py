@@ -11,6 +11,7 @@ import xarray as xr
 
 from oulib.model.covariates import SLAB_DF, global_scale
 from oulib.model.draws.density import all_rows, row_density, thinned
+from oulib.model.draws.recipe import normal_equivalent
 from oulib.model.spec import ModelSpec, Priors
 from oulib.panel import Panel
 from oulib.posterior.compare import loo
@@ -44,9 +45,7 @@ def information(fit: Fit, *, draws: int = 1000) -> xr.DataArray:
     posterior = thinned(fit.posterior, draws)
     rows = all_rows(fit, None)
     r = row_density(fit, posterior, rows)
-    noise = r.sigma**2
-    if "nu" in posterior:
-        noise = noise * (posterior["nu"] + 3) / (posterior["nu"] + 1)
+    noise = (r.sigma * normal_equivalent(posterior)) ** 2
     squares = fit.panel.rows["covariates"].reset_coords(drop=True).assign_coords(row=rows) ** 2
     weight = 1 / (noise + r.loading**2 * r.var)
     return xr.dot(weight, squares, dim="row").transpose(*SAMPLES, "covariate")
@@ -191,7 +190,7 @@ def structure(fits: Sequence[Fit]) -> pd.DataFrame:
     rows = {}
     for fit in fits:
         found = loo(fit)
-        some = "coef" in fit.posterior
+        some = fit.spec.covariates != "none"
         rows[fit.spec.name] = {
             "coefficients": len(fit.panel.covariates) if some else 0,
             "effective": float(effective(shrunk(fit)).mean()) if some else 0.0,

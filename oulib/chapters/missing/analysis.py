@@ -11,7 +11,8 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from oulib.model.draws.density import CHUNK, all_rows, row_density, thinned
+from oulib.model.draws.density import CHUNK, all_rows, movement_size, row_density, thinned
+from oulib.model.draws.recipe import normal_equivalent, standard_noise
 from oulib.model.survey import respondents
 from oulib.panel import Panel
 from oulib.posterior.estimate import SAMPLES, DrawByDraw, Estimate, draw_by_draw, estimate
@@ -265,7 +266,7 @@ def sources(fit: Fit, table: pd.DataFrame) -> pd.Series:
     population less both, which the row's outcome brought.
     """
     p = fit.posterior
-    gamma = p.get("gamma_x", xr.DataArray(fit.spec.priors.gamma_x_fixed))
+    gamma = movement_size(fit, p)
     first = float((p["sigma_mu_x"] ** 2 + gamma**2 + p["sigma_x"] ** 2).mean())
     unseen = table[table["kind"] != KINDS[0]]
     alone, both = (float((unseen[name] ** 2).mean()) for name in ("sd_alone", "sd"))
@@ -283,9 +284,7 @@ def feedback(fit: Fit, table: pd.DataFrame) -> pd.DataFrame:
     ((nu + 3) sigma_y^2), which holds where beta sigma_x is small beside sigma_y.
     """
     p = fit.posterior
-    noise = p["sigma_y"]
-    if "nu" in p:
-        noise = noise * np.sqrt((p["nu"] + 3) / (p["nu"] + 1))
+    noise = p["sigma_y"] * normal_equivalent(p)
     var = p["sigma_x"] ** 2
     closed = (outcome_share(p["beta"], noise, var) * var).mean(SAMPLES) / var.mean()
     unseen = table[table["kind"] != KINDS[0]]
@@ -602,7 +601,7 @@ def persistence(fit: Fit, *, draws: int = 400, seed: int = 0) -> xr.Dataset:
     same = np.flatnonzero(ou[1:] == ou[:-1])
     if not same.size:
         raise ValueError("No OU has two surveys.")
-    gamma = p.get("gamma_x", xr.DataArray(fit.spec.priors.gamma_x_fixed))
+    gamma = movement_size(fit, p)
     place = {dim: xr.DataArray(i, dims="row") for dim, i in (("ou", ou), ("month", month))}
     expected = p["mu_x_ou"].isel(ou=place["ou"]) + (gamma * p["tau"]).isel(month=place["month"])
     x = xr.DataArray(fit.panel.rows["x"].to_numpy()[rows], dims="row")
@@ -642,9 +641,7 @@ def bends(fit: Fit, *, draws: int = 400, seed: int = 0, most: int = 8) -> xr.Dat
     def normal() -> xr.DataArray:
         return centre.copy(data=rng.standard_normal(centre.shape))
 
-    noise = normal()
-    if "nu" in posterior:
-        noise = centre.copy(data=rng.standard_t(posterior["nu"].to_numpy()[..., None], noise.shape))
+    noise = centre.copy(data=standard_noise(posterior, (rows.size,), rng))
     fresh = r.loading * np.sqrt(r.var) * normal() + r.sigma * noise
     stacked = [
         part.transpose(*SAMPLES, "row").to_numpy().reshape(-1, rows.size)

@@ -16,14 +16,15 @@ from scipy import stats
 
 from oulib.errors import UserError
 from oulib.model import kalman_kernel
-from oulib.model.draws.density import all_rows, expectations
+from oulib.model.draws.density import all_rows, expectations, noise_factor
+from oulib.model.draws.recipe import autoregression, normal_equivalent, residuals
 from oulib.model.spec import ModelSpec
 from oulib.model.survey import given_survey
 from oulib.panel import Panel
 from oulib.posterior import checks
 from oulib.posterior.checks import Verdict
 from oulib.posterior.estimate import SAMPLES
-from oulib.posterior.predict import new_ous, residuals
+from oulib.posterior.predict import new_ous
 from oulib.sampling.fit import Fit, Sampling
 
 _LEFT_OUT = ("nu", "nu_minus_two", "coef", "trend", "rho_x", "x_star")
@@ -160,8 +161,7 @@ def assumed(result: Fit, slope: float | None = None) -> xr.Dataset:
     """
     p = result.posterior
     mean = p.mean(SAMPLES)
-    if "nu" in p:
-        mean["sigma_y"] = (p["sigma_y"] * np.sqrt((p["nu"] + 3) / (p["nu"] + 1))).mean()
+    mean["sigma_y"] = (p["sigma_y"] * normal_equivalent(p)).mean()
     if slope is not None:
         mean["mu_beta"] = xr.zeros_like(mean["mu_beta"]) + slope
     kept = mean.drop_vars([name for name in _LEFT_OUT if name in mean])
@@ -179,7 +179,7 @@ def simulate(result: Fit, design: Design, *, slope: float | None = None, seed: i
     """
     panel, p = result.panel, assumed(result, slope)
     rng = np.random.default_rng([seed, 1])  # not the stream of the OUs' own draws
-    if "sigma_site" in p:
+    if result.spec.sites:
         drawn = _effects(p, "site", rng, len(panel.sites))
         for place, effect in enumerate(p["effect"].to_numpy()):
             if f"{effect}_site" in p:
@@ -207,12 +207,9 @@ def simulate(result: Fit, design: Design, *, slope: float | None = None, seed: i
     told, _ = given_survey(
         prior, scale["sigma_x"], scale["sigma_meas"], n, np.where(observed, survey, 0.0)
     )
-    follows = x_star if result.spec.score == "latent" else told
-    y = (
-        expected.intercept.to_numpy().reshape(size)
-        + expected.beta.to_numpy().reshape(size) * follows
-    )
-    y = y + residuals(plain, p, rng).to_numpy().reshape(size)
+    score, known = (expected.x.copy(data=v.reshape(expected.x.shape)) for v in (x_star, told))
+    made_anew = expected.outcome(score, known) + residuals(plain, p, rng)
+    y = made_anew.to_numpy().reshape(size)
     x = np.where(observed, survey, np.nan)
     made = {
         "y": y,
@@ -238,7 +235,7 @@ def _effects(p: xr.Dataset, level: str, rng: np.random.Generator, size: int) -> 
 
 def _movement(p: xr.Dataset, length: int, rng: np.random.Generator) -> np.ndarray:
     """A path of the score's common movement, of unit variance before it is centred, (month)."""
-    phi = float(p["phi_tau"].squeeze()) if "phi_tau" in p else 0.0
+    phi = autoregression(p, "tau")[0].item()
     path = rng.standard_normal(length)
     for t in range(1, length):
         path[t] = phi * path[t - 1] + np.sqrt(1 - phi**2) * path[t]
@@ -303,7 +300,7 @@ def row_noise(result: Fit, unknown: np.ndarray) -> np.ndarray:
     """
     panel, p = result.panel, assumed(result)
     ou, month = (panel.rows[name].to_numpy() for name in ("ou_idx", "month_idx"))
-    factor = p["noise_ou"].to_numpy().reshape(-1)[ou] if "noise_ou" in p else np.ones(ou.size)
+    factor = np.ones(ou.size) * np.ravel(noise_factor(p, xr.DataArray(ou, dims="row")))
     own = float(p["sigma_y"].squeeze()) ** 2 * factor**2 + unknown
     if not result.spec.deviations:
         return own
@@ -358,7 +355,7 @@ def formula(result: Fit, design: Design, *, slope: float | None = None) -> dict[
     precision = float(np.sum(1 / (sds["beta"] ** 2 + 1 / information[has])))
     floor = sds["beta"] ** 2 / size
     clusters, extra = 1, 0.0
-    if "sigma_site" in p:
+    if spec.sites:
         of_site = _root_mean_square(result, "sigma_site")[names.index("beta")]
         count = np.bincount(panel.site_idx, minlength=len(panel.sites)) / size
         clusters, extra = len(panel.sites), float(of_site**2 * np.sum(count**2))

@@ -16,13 +16,13 @@ from scipy import stats
 
 from oulib.chapters.missing.analysis import crps, crps_normal
 from oulib.errors import UserError
-from oulib.model.draws.density import expectations, noise_factor, row_density, thinned
+from oulib.model.draws.density import alone, expectations, noise_factor, row_density, thinned
+from oulib.model.draws.recipe import autoregression, residuals, standard_noise
 from oulib.model.groups import time
 from oulib.panel import Panel
 from oulib.posterior.estimate import SAMPLES
 from oulib.posterior.leaveout import LeftOut, ou_folds
 from oulib.posterior.predict import new_ous as draw_new_ous
-from oulib.posterior.predict import residuals
 from oulib.sampling.fit import Fit
 
 PROBS = (0.5, 0.9)
@@ -183,22 +183,10 @@ def _extended_posterior(
     more = len(panel.months) - posterior.sizes["month"]
     if not more:
         return posterior
-    shape = (posterior.sizes["chain"], posterior.sizes["draw"])
-
-    def array(name: str, otherwise: float) -> np.ndarray:
-        values = posterior[name].transpose(*SAMPLES).to_numpy() if name in posterior else otherwise
-        return values + np.zeros(shape)
-
-    phi = {name: array(f"phi_{name}", 0.0) for name in ("lam", "tau")}
-    root = np.sqrt(1 - phi["tau"] ** 2)
-    sigma = {
-        "lam": array("sigma_lam", 1.0),
-        "tau": array("sigma_tau", 0.0) if "sigma_tau" in posterior else root,
-    }
     paths = {}
     for name in ("lam", "tau"):
         path = posterior[name].transpose(*SAMPLES, "month").to_numpy()
-        new = continued(path, phi[name], sigma[name], more, rng)
+        new = continued(path, *autoregression(posterior, name), more, rng)
         if name == "tau" and fit.spec.movement == "survey_months":
             new = np.zeros_like(new)  # nobody is asked, so the score does not move
         paths[name] = ((*SAMPLES, "month"), np.concatenate([path, new], axis=-1))
@@ -214,10 +202,8 @@ def _without_residual(
     rows = np.arange(panel.rows.sizes["row"])
     expected = expectations(fit, p, rows, panel)
     x = expected.x.transpose(*_BY_ROW)
-    if fit.spec.score == "latent":
-        x = x + p["sigma_x"] * x.copy(data=rng.standard_normal(x.shape))
-    y = expected.intercept + expected.beta * x
-    if "trend" in p:  # time goes on as the fit has counted it
+    y = expected.outcome(x + p["sigma_x"] * x.copy(data=rng.standard_normal(x.shape)))
+    if fit.spec.trend:  # time goes on as the fit has counted it
         length, month = p.sizes["month"], panel.rows["month_idx"].to_numpy()
         old = time(fit.panel)
         beyond = old[0] + (old[1] - old[0]) * np.arange(length)
@@ -233,11 +219,7 @@ def _residuals_ahead(
     """Noise of all rows of ``panel``, and with deviations the OU's own path going on."""
     rows = np.arange(panel.rows.sizes["row"])
     ou, month = (panel.rows[name].to_numpy() for name in ("ou_idx", "month_idx"))
-    shape = (p.sizes["chain"], p.sizes["draw"], rows.size)
-    if "nu" in p:
-        drawn = rng.standard_t(p["nu"].transpose(*SAMPLES).to_numpy()[..., None], shape)
-    else:
-        drawn = rng.standard_normal(shape)
+    drawn = standard_noise(p, (rows.size,), rng)
     noise = xr.DataArray(drawn, dims=_BY_ROW, coords={"row": rows})
     factor = noise_factor(p, xr.DataArray(ou, dims="row", coords={"row": rows}))
     made = p["sigma_y"] * factor * noise
@@ -245,7 +227,7 @@ def _residuals_ahead(
         return made.transpose(*_BY_ROW)
     # What history says of the first month to come: the row's density with it less that without.
     first = np.flatnonzero(month == start)
-    plain = row_density(replace(fit, spec=fit.spec.but(deviations=False)), p, first, panel)
+    plain = row_density(alone(fit), p, first, panel)
     given = row_density(fit, p, first, panel)
     told = given.intercept - plain.intercept, given.sigma**2 - plain.sigma**2
     mean, var = (one.transpose(*_BY_ROW).to_numpy() for one in told)

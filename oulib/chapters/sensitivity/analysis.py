@@ -11,6 +11,7 @@ import xarray as xr
 from scipy import stats
 
 from oulib.chapters.priors.analysis import overview
+from oulib.model.draws.density import alone
 from oulib.model.spec import LADDER, ModelSpec
 from oulib.model.survey import given_survey, respondents, scores
 from oulib.panel import Panel
@@ -304,7 +305,7 @@ def calibrated(panel: Panel, expected: np.ndarray) -> Slope:
 
 def expected_scores(fit: Fit, *, draws: int = 400) -> np.ndarray:
     """Posterior mean of E[x* | x'] of every row, which looks at no outcome of the row, (row)."""
-    plain = replace(fit, spec=fit.spec.but(deviations=False))
+    plain = alone(fit)
     mean = conditional(plain, outcome=False, draws=draws)["mean"]
     return mean.mean(SAMPLES).to_numpy()
 

@@ -9,7 +9,7 @@ the slope over all planned months together, answered or not.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ import xarray as xr
 from scipy import sparse
 
 from oulib.chapters.sensitivity.analysis import standing
-from oulib.model.draws.density import expectations, thinned
+from oulib.model.draws.density import alone, expectations, thinned
 from oulib.panel import Panel
 from oulib.panel.describe import unanswered_rows
 from oulib.posterior.adequacy import two_way
@@ -50,7 +50,7 @@ def silence(fit: Fit, *, draws: int = 1000, seed: int = 0) -> xr.Dataset:
         seed: of the scores drawn and of the weights.
     """
     panel, rows = fit.panel, planned_rows(fit.panel)
-    plain = replace(fit, spec=fit.spec.but(deviations=False))
+    plain = alone(fit)
     posterior = thinned(fit.posterior, draws)
     expected = expectations(plain, posterior, rows)
     y = xr.DataArray(panel.rows["y"].to_numpy()[rows], dims="row", coords={"row": rows})

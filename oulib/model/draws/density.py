@@ -15,6 +15,7 @@ import xarray as xr
 from scipy import special
 
 from oulib.model import kalman_kernel, quadrature
+from oulib.model.draws.names import SAMPLES
 from oulib.model.groups import time
 from oulib.model.spec import ModelSpec
 from oulib.model.survey import given_survey, respondents, scores
@@ -110,13 +111,23 @@ class Expectations:
     """What the parameters say of rows before any of the rows' own data are looked at.
 
     The mean ``x`` of x* (mu_x,g + gamma_x tau_t), and ``intercept`` and ``beta`` of
-    the outcome, and ``offset`` of the response logit, given x*; dims of the sample and ``row``.
+    the outcome, and ``offset`` of the response logit, given x*; ``loading`` is what the outcome
+    moves by with x* itself, as in :class:`RowDensity`; dims of the sample and ``row``.
     """
 
     x: xr.DataArray
     intercept: xr.DataArray
     beta: xr.DataArray
+    loading: xr.DataArray
     offset: xr.DataArray | float
+
+    def outcome(self, x: xr.DataArray, expected: xr.DataArray | None = None) -> xr.DataArray:
+        """The outcome's mean where x* is ``x`` and, by the row's survey, is ``expected``.
+
+        Left out, nobody has been asked, and ``self.x`` is what is expected.
+        """
+        told = self.x if expected is None else expected
+        return self.intercept + self.beta * told + self.loading * (x - told)
 
 
 def expectations(
@@ -135,7 +146,6 @@ def expectations(
         return posterior[name].isel({dim: at}).drop_vars(dim)
 
     ou, month = data["ou_idx"].to_numpy(), data["month_idx"].to_numpy()
-    gamma_x = posterior.get("gamma_x", fit.spec.priors.gamma_x_fixed)
     offset: xr.DataArray | float = 0.0
     if "rho_x" in posterior:
         waves = {label: i for i, label in enumerate(posterior["wave"].to_numpy())}
@@ -152,10 +162,21 @@ def expectations(
             dim="covariate",
         )
     mu_x, beta = pick("mu_x_ou", "ou", ou), pick("beta", "ou", ou)
-    x = mu_x + gamma_x * pick("tau", "month", month)
+    x = mu_x + movement_size(fit, posterior) * pick("tau", "month", month)
     if "beta_between" in posterior:  # slopes within OUs: the intercept is that of a score of 0
         intercept = intercept + posterior["beta_between"] * mu_x - beta * x
-    return Expectations(x=x, intercept=intercept, beta=beta, offset=offset)
+    loading = beta if fit.spec.score == "latent" else xr.zeros_like(beta)
+    return Expectations(x=x, intercept=intercept, beta=beta, loading=loading, offset=offset)
+
+
+def movement_size(fit: Fitted, posterior: xr.Dataset) -> xr.DataArray:
+    """gamma_x, the size of the score's common movement, at every draw or, if fixed, a number."""
+    return posterior.get("gamma_x", xr.DataArray(fit.spec.priors.gamma_x_fixed))
+
+
+def alone[F: Fitted](fit: F) -> F:
+    """The fit with each row by itself, without the deviations that tie an OU's rows together."""
+    return replace(fit, spec=fit.spec.but(deviations=False))
 
 
 def row_density(
@@ -190,7 +211,7 @@ def row_density(
         var=var,
         intercept=expected.intercept,
         beta=expected.beta,
-        loading=expected.beta if fit.spec.score == "latent" else xr.zeros_like(expected.beta),
+        loading=expected.loading,
         sigma=posterior["sigma_y"] * noise_factor(posterior, by_row(data["ou_idx"].to_numpy())),
         sign=by_row(np.where(planned, np.where(data["observed"].to_numpy(), 1.0, -1.0), 0.0)),
         offset=expected.offset,
@@ -232,7 +253,7 @@ def _given_others(fit: Fitted, own: RowDensity, rows: np.ndarray, panel: Panel) 
     place = {name: fit.panel.rows[name].to_numpy() for name in ("ou_idx", "month_idx")}
     seen = np.isfinite(fit.panel.rows["y"].to_numpy())
     others = np.flatnonzero(seen & np.isin(place["ou_idx"], data["ou_idx"].to_numpy()))
-    known = row_density(replace(fit, spec=fit.spec.but(deviations=False)), posterior, others)
+    known = row_density(alone(fit), posterior, others)
     # The rows wanted, among those of the same OUs that the fit has seen: a row may be both.
     length = len(panel.months)
     at_known = place["ou_idx"][others] * length + place["month_idx"][others]
@@ -325,7 +346,7 @@ def model_sums(r: RowDensity, *, step: float) -> tuple[xr.DataArray, xr.DataArra
 def _dense(r: RowDensity) -> tuple[xr.DataArray, xr.DataArray]:
     """log E[p(y | x*) p(R | x*)] and log E[p(R | x*)] over x* given the survey, on a grid."""
     nodes = _nodes(r)
-    samples = math.prod(r.posterior.sizes[dim] for dim in ("chain", "draw"))
+    samples = math.prod(r.posterior.sizes[dim] for dim in SAMPLES)
     step = max(CHUNK // (samples * nodes.size), 1)
     parts = [_on_nodes(r.part(slice(i, i + step)), nodes) for i in range(0, r.y.size, step)]
     joint, response = (xr.concat(each, dim="row") for each in zip(*parts, strict=True))

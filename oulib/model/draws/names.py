@@ -10,6 +10,9 @@ import xarray as xr
 from oulib.model.groups import EFFECTS, TREND
 from oulib.model.spec import ModelSpec
 
+SAMPLES = ("chain", "draw")
+"""The dims of a sample."""
+
 NAMES = (
     *("mu_alpha", "mu_beta", "sigma_ou", "corr_ou", "sigma_site", "corr_site"),
     *("alpha", "beta", "trend", "alpha_site", "beta_site", "trend_site"),
@@ -62,7 +65,7 @@ def constants(posterior: xr.Dataset, spec: ModelSpec) -> list[str]:
     constant = [*REDUNDANT] if spec.rho_x is None else [*REDUNDANT, "rho_x"]
     if spec.movement == "all_months":
         return constant
-    still = (posterior["tau"] == 0).all(("chain", "draw"))
+    still = (posterior["tau"] == 0).all(SAMPLES)
     return constant + [f"tau[{month}]" for month in still["month"].to_numpy()[still.to_numpy()]]
 
 
