@@ -7,6 +7,7 @@ needs is imported inside it, so that help and refusals come at once.
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import shutil
 import signal
@@ -67,9 +68,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from oulib.panel import read_panel
+    from oulib.panel import Panel, table
+    from oulib.panel.understood import Understood
 
-    print(_summary(read_panel(args.file, columns=_columns(args), covariates=args.covariate)))
+    read = table.read(args.file, **_reading(args))
+    panel = Panel.from_frame(read.frame, covariates=tuple(dict.fromkeys(args.covariate)))
+    found = Understood(args.file, read, panel)
+    if args.json:
+        print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        lines = found.lines()
+        width = max(map(len, lines)) + 2
+        print("\n".join(f"{label:<{width}}{value}" for label, value in lines.items()))
+        if read.remarks:
+            print("\nAs it was read:", *read.remarks, sep="\n  ")
+        if read.doubts:
+            print("\nLook at this:", *read.doubts, sep="\n  ")
+    if args.strict and read.doubts:
+        many = len(read.doubts)
+        _say(f"{many} thing{'s' if many > 1 else ''} to look at, which --strict refuses.")
+        return USER_ERROR
     return OK
 
 
@@ -104,7 +122,8 @@ def _fit(args: argparse.Namespace) -> int:
         raise UserError("--sampler numpyro is not installed: pip install 'oulib[numpyro]'.")
     check_folder(args.out.absolute().parent, lambda names: True)
     check_folder(args.out, lambda names: names <= export.FILES)
-    panel = truth.load(args.file, columns=_columns(args), covariates=args.covariate)
+    panel = truth.load(args.file, **_reading(args))
+    _remark(panel)
     spec = MODELS[args.model]
     if args.covariate:
         spec = spec.but(covariates=args.covariate_prior)
@@ -128,13 +147,12 @@ def _fit(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    columns = _columns(args)
+    reading = _reading(args)
     from oulib.book import pipeline, schedule
 
     sampled = ("draws", "tune", "chains", "seed")
     what = {
-        "columns": columns,
-        "covariates": args.covariate,
+        **reading,
         "settings": _given(args, *sampled, "relevant", "points", "mnar_reason"),
     }
     if args.explain:
@@ -157,39 +175,6 @@ def _run(args: argparse.Namespace) -> int:
     if book.failures or book.warnings:
         return BROKEN
     return GATE_FAILED if args.strict and withheld else OK
-
-
-def _summary(panel: Panel) -> str:
-    rows = panel.rows
-    observed = rows["observed"].to_numpy()
-    surveys, possible = int(observed.sum()), len(panel.ous) * len(panel.months)
-    respondents = rows["respondents"].to_numpy()[observed]
-    months = sorted(set(rows["month"].to_numpy()[observed]))
-    lines = {
-        "OUs": str(len(panel.ous)),
-        "sites": str(len(panel.sites)),
-        "months": f"{len(panel.months)} ({panel.months[0]} to {panel.months[-1]})",
-        "rows": f"{rows.sizes['row']} of {possible} possible (OU, month) pairs",
-        "surveys": f"{surveys} in {len(months)} months",
-        "respondents": f"{respondents.min()} to {respondents.max()} a survey",
-        "schedule": _schedule(panel),
-    }
-    if panel.covariates:
-        lines["covariates"] = ", ".join(panel.covariates)
-    width = max(map(len, lines)) + 2
-    return "\n".join(f"{label:<{width}}{value}" for label, value in lines.items())
-
-
-def _schedule(panel: Panel) -> str:
-    if not panel.has_schedule:
-        return "not in the file: how nonresponse works cannot be modelled"
-    scheduled = panel.rows["scheduled"].to_numpy()
-    observed = panel.rows["observed"].to_numpy()
-    answered = (
-        f"{int((scheduled & observed).sum())} of {int(scheduled.sum())} planned surveys answered"
-    )
-    extra = int((observed & ~scheduled).sum())
-    return answered + (f", {extra} more outside the schedule" if extra else "")
 
 
 def configured(path: Path) -> list[str]:
@@ -227,6 +212,17 @@ def configured(path: Path) -> list[str]:
         else:
             raise UserError(f"--config {path}: {option} has no single value, but {value!r}.")
     return words
+
+
+def _reading(args: argparse.Namespace) -> dict[str, Any]:
+    """How the panel file is to be read."""
+    return {"columns": _columns(args), "covariates": args.covariate, "sheet": args.sheet}
+
+
+def _remark(panel: Panel) -> None:
+    """Say how a panel was read, where one might think otherwise."""
+    for remark in panel.remarks:
+        _say(remark)
 
 
 def _columns(args: argparse.Namespace) -> dict[str, str] | None:
@@ -398,6 +394,11 @@ def _parser() -> argparse.ArgumentParser:
             help="a further column that may explain productivity; repeatable",
         )
         sub.add_argument(
+            "--sheet",
+            metavar="NAME",
+            help="the sheet of a workbook; if not given, the visible one with such a table",
+        )
+        sub.add_argument(
             "--config",
             type=Path,
             metavar="FILE",
@@ -422,6 +423,8 @@ def _parser() -> argparse.ArgumentParser:
     check = command("check", _check, "Read a panel file; show what is in it, or all its problems.")
     check.add_argument("file", type=Path, metavar="FILE")
     column(check)
+    check.add_argument("--json", action="store_true", help="write it as JSON, for a program")
+    check.add_argument("--strict", action="store_true", help="exit 2 if anything may be a mistake")
 
     make = command(
         "simulate", _simulate, "Write a simulated panel (CSV) and, beside it, its truth."

@@ -305,3 +305,33 @@ def test_an_interruption_has_its_own_status(monkeypatch, capsys):
     monkeypatch.setattr(pipeline, "run", stopped)
     assert status("run", "--out", "x") == 130
     assert "Interrupted" in capsys.readouterr().err
+
+
+def test_check_says_how_a_file_was_read_and_what_to_look_at(panel, tmp_path, capsys):
+    frame = pd.read_csv(panel)
+    total = frame.groupby("month", as_index=False)["productivity"].sum()
+    total = total.assign(ou="Total", site="all", respondents=0, scheduled=False)
+    with pd.ExcelWriter(other := tmp_path / "other.xlsx") as book:
+        pd.DataFrame({"Made by": ["us"]}).to_excel(book, sheet_name="Cover", index=False)
+        pd.concat([frame, total]).to_excel(book, sheet_name="Data", startrow=2, index=False)
+    assert status("check", other) == 0
+    said = capsys.readouterr().out
+    for words in ("sheet        'Data'", "Excel workbook", "and not 'Cover'", "OUs          7: "):
+        assert words in said
+    assert "Look at this:\n  The outcome of the OU 'Total' is the sum" in said
+    assert status("check", other, "--json", "--strict") == 2
+    printed, said = capsys.readouterr()
+    assert "--strict" in said
+    found = json.loads(printed)
+    assert (found["sheet"], found["other_sheets"], found["header_row"]) == ("Data", ["Cover"], 3)
+    assert [doubt["kind"] for doubt in found["doubts"]] == ["total"]
+    assert found["survey"]["least"] <= found["survey"]["median"] <= found["survey"]["most"]
+    assert status("check", panel, "--strict") == 0
+    assert status("check", other, "--sheet", "Cover") == 2
+    assert "there is no such column" in capsys.readouterr().err
+
+
+def test_other_commands_say_how_a_file_was_read(panel, tmp_path, capsys):
+    (titled := tmp_path / "titled.csv").write_text("Our units\n" + panel.read_text())
+    assert status("run", titled, "--out", tmp_path / "out", "--explain") == 0
+    assert "left out: 'Our units'" in capsys.readouterr().out

@@ -149,6 +149,7 @@ def run(
     *,
     columns: Mapping[str, str] | None = None,
     covariates: Sequence[str] = (),
+    sheet: str | None = None,
     settings: Mapping[str, Any] | None = None,
     source: Path | None = None,
     jobs: int = 1,
@@ -162,6 +163,7 @@ def run(
         out: a new or empty folder, or one of an earlier run, which is brought up to date.
         columns: column mapping, as for :func:`oulib.panel.read_panel`.
         covariates: further columns of the file for the chapter on covariates.
+        sheet: of a workbook, as for :func:`oulib.panel.read_panel`.
         settings: those of the chapters' parameters (``draws``, ``tune``, ``chains``, ``seed``,
             ``relevant`` and ``points`` of the findings, and ``mnar_reason``) that shall differ from
             what the
@@ -178,7 +180,11 @@ def run(
     source = source or source_root()
     out = Path(out).absolute()
     check_folder(out, lambda names: _STATE in names)
-    panel = truth.load(panel_file or source / _PANEL, columns=columns, covariates=covariates)
+    panel = truth.load(
+        panel_file or source / _PANEL, columns=columns, covariates=covariates, sheet=sheet
+    )
+    for remark in panel.remarks:
+        report(remark)
     given = dict(settings or {}) | ({"covariates": list(covariates)} if covariates else {})
     with _claimed(out):
         plans = _stage(source, out / "source", out, panel, given)
@@ -195,6 +201,7 @@ def explain(
     *,
     columns: Mapping[str, str] | None = None,
     covariates: Sequence[str] = (),
+    sheet: str | None = None,
     settings: Mapping[str, Any] | None = None,
     source: Path | None = None,
 ) -> list[str]:
@@ -209,13 +216,19 @@ def explain(
     source = source or source_root()
     out = Path(out).absolute()
     check_folder(out, lambda names: _STATE in names)
-    panel = truth.load(panel_file or source / _PANEL, columns=columns, covariates=covariates)
+    panel = truth.load(
+        panel_file or source / _PANEL, columns=columns, covariates=covariates, sheet=sheet
+    )
     given = dict(settings or {}) | ({"covariates": list(covariates)} if covariates else {})
     with tempfile.TemporaryDirectory() as aside:
         staged = Path(aside, "source")
         plans = _stage(source, staged, out, panel, given)
         lines = [
-            f"{plan.name}: {f'to be executed ({plan.why})' if plan.why else KEPT}" for plan in plans
+            *panel.remarks,
+            *(
+                f"{plan.name}: {f'to be executed ({plan.why})' if plan.why else KEPT}"
+                for plan in plans
+            ),
         ]
         if any(plan.why for plan in plans):
             return [*lines, "pages: to be built (chapters are to be executed)"]

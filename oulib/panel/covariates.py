@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from oulib.panel.cells import numbers, values
+from oulib.panel.cells import numbers, plain, values
 from oulib.panel.problem import Problem, quoted
 
 MOST_VALUES = 30
@@ -98,24 +98,25 @@ def _unusable(name: str, column: pd.Series, numeric: bool) -> list[Problem]:
 
 
 def locate(
-    header: Sequence[str], plain: Sequence[str], wanted: Sequence[str], taken: Mapping[int, str]
+    header: Sequence[str], wanted: Sequence[str], taken: Mapping[int, str]
 ) -> tuple[dict[str, int], list[Problem]]:
     """Where in a file's ``header`` the covariates ``wanted`` stand, and which do not.
 
-    ``plain`` is the header in lower case, ``taken`` the places of the panel's own columns.
+    ``taken`` are the places of the panel's own columns.
     """
+    compared = list(map(plain, header))
     places: dict[str, int] = {}
     problems = []
     for name in dict.fromkeys(wanted):
-        found = [place for place, one in enumerate(plain) if one == name.strip().casefold()]
+        found = [place for place, one in enumerate(compared) if one == plain(name)]
         if len(found) == 1 and found[0] not in taken:
             places[name] = found[0]
             continue
         if not found:
-            near = difflib.get_close_matches(name.casefold(), plain, n=1)
+            near = difflib.get_close_matches(plain(name), compared, n=1)
             message = "there is no such column to be a covariate"
             advice = (
-                f"Do you mean {quoted(header[plain.index(near[0])])}?"
+                f"Do you mean {quoted(header[compared.index(near[0])])}?"
                 if near
                 else "Check its name."
             )

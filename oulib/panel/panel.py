@@ -61,6 +61,8 @@ class Panel:
     With covariates, ``covariates`` (row, covariate) holds them as a model uses them: a number
     standardised, a category as a column for each of its values but the most frequent, 1 or 0 and
     centred.  As they were given they are coordinates of ``row``, under ``given:`` and their name.
+
+    ``remarks`` are sentences about how the panel's file was read, and what in it may be a mistake.
     """
 
     rows: xr.Dataset
@@ -72,6 +74,7 @@ class Panel:
     waves: tuple[str, ...] = ()
     truth: xr.Dataset | None = None
     name: str = "panel"
+    remarks: tuple[str, ...] = ()
 
     @classmethod
     def from_frame(

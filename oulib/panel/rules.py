@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from oulib.panel.cells import TRUTHS, month_advice, months, number_advice, numbers
+from oulib.panel.cells import TRUTHS, count_advice, month_advice, months, number_advice, numbers
 from oulib.panel.problem import Problem, quoted
 
 LARGEST = 1e100  # beyond it a variance overflows
@@ -311,7 +311,7 @@ RULES = (
         ("respondents",),
         _is_count,
         "not a whole number of people",
-        number_advice("Write how many answered; 0 or nothing if there was no survey."),
+        count_advice,
     ),
     Rule(
         ("respondents", "survey"),

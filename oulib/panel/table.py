@@ -5,24 +5,56 @@ from __future__ import annotations
 import difflib
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from oulib.panel import covariates as known
-from oulib.panel.cells import WHITE, labels, months, numbers, truths, values
+from oulib.panel.cells import (
+    certain_months,
+    certain_numbers,
+    labels,
+    months,
+    numbers,
+    plain,
+    truths,
+    values,
+    words_for_nothing,
+)
+from oulib.panel.doubts import Doubt, find_doubts
 from oulib.panel.problem import PanelError, Problem, quoted
-from oulib.panel.raw import read_raw
+from oulib.panel.raw import Source, Wanted, read_raw
 from oulib.panel.rules import find_problems
 
-__all__ = ["COLUMNS", "PanelError", "Problem", "read_table"]
+__all__ = ["COLUMNS", "PanelError", "Problem", "Table", "read", "read_table"]
 
 COLUMNS = ("ou", "site", "month", "productivity", "survey", "respondents", "scheduled")
 OPTIONAL = "scheduled"
+NUMBERS = ("productivity", "survey", "respondents")
 ADVICE = {
     "site": "If OUs are not grouped, add a column with the same word in every row.",
     "respondents": "It says how many people stand behind each survey score.",
 }
+
+
+@dataclass(frozen=True)
+class Table:
+    """A clean frame, and what was understood of its file.
+
+    Attributes:
+        frame: as :func:`read_table` gives it.
+        source: where in the file the table was found; its remarks are among ``remarks``.
+        names: the file's own names of the panel's columns.
+        remarks: sentences on what was read as what, where one might think otherwise.
+        doubts: what may be a mistake, though a person may know better.
+    """
+
+    frame: pd.DataFrame
+    source: Source
+    names: Mapping[str, str]
+    remarks: tuple[str, ...]
+    doubts: tuple[Doubt, ...]
 
 
 def read_table(
@@ -30,6 +62,7 @@ def read_table(
     *,
     columns: Mapping[str, str] | None = None,
     covariates: Sequence[str] = (),
+    sheet: str | None = None,
 ) -> pd.DataFrame:
     """Read and validate a panel file.
 
@@ -38,6 +71,7 @@ def read_table(
         columns: the file's own names of columns, such as ``{"survey": "engagement"}``.  Case and
             white space around a name do not matter.
         covariates: columns of the file beyond those, to be kept under the names given here.
+        sheet: of a workbook; the one visible sheet with such a table if None.
 
     Returns:
         A frame with the columns ``ou, site, month, productivity, survey, respondents``, if the
@@ -48,10 +82,24 @@ def read_table(
     Raises:
         PanelError: with every problem of the file, each with row, column, value and advice.
     """
-    raw = read_raw(Path(path))
+    return read(path, columns=columns, covariates=covariates, sheet=sheet).frame
+
+
+def read(
+    path: str | Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    covariates: Sequence[str] = (),
+    sheet: str | None = None,
+) -> Table:
+    """:func:`read_table` with what was understood on the way."""
+    theirs = {name: plain((columns or {}).get(name, name)) for name in COLUMNS}
+    required = frozenset(theirs[name] for name in COLUMNS if name != OPTIONAL)
+    others = frozenset({theirs[OPTIONAL], *map(plain, covariates)})
+    raw = read_raw(Path(path), Wanted(required, others), sheet=sheet)
     places, problems = _locate(raw.header, columns or {})
     own = {place: name for name, place in places.items()}
-    others, wrong = known.locate(raw.header, list(map(_plain, raw.header)), covariates, own)
+    more, wrong = known.locate(raw.header, covariates, own)
     problems += wrong
     note = raw.note
     if problems:
@@ -59,14 +107,39 @@ def read_table(
     problems += raw.problems
     written = pd.DataFrame({name: raw.cells[place] for name, place in places.items()})
     frame = written.apply(lambda text: (labels if text.name in ("ou", "site") else values)(text))
+    names = {name: raw.header[place] for name, place in places.items()}
+    frame, remarks = _certain(frame, written, names, raw.source.delimiter)
     if not frame.empty:
-        names = {name: raw.header[place] for name, place in places.items()}
         problems += find_problems(frame, written, names)
-    extra, wrong = known.read(list(others), {name: raw.cells[at] for name, at in others.items()})
+    extra, wrong = known.read(list(more), {name: raw.cells[at] for name, at in more.items()})
     problems += wrong
     if problems:
         raise PanelError(str(path), problems, note)
-    return _typed(frame.join(extra))
+    clean = _typed(frame.join(extra))
+    remarks = (*raw.source.remarks, *remarks)
+    return Table(clean, raw.source, names, remarks, find_doubts(clean, names))
+
+
+def _certain(
+    frame: pd.DataFrame, written: pd.DataFrame, names: Mapping[str, str], delimiter: str | None
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The frame with cells whose reading is certain rewritten, and what is to be said of it."""
+    remarks: list[str] = []
+    frame = frame.copy()
+    for name in frame:
+        if name == "month":
+            found = certain_months(frame[name])
+        elif name in NUMBERS:
+            found = certain_numbers(frame[name], delimiter)
+        else:
+            continue
+        frame[name] = found.text
+        remarks += [remark.format(quoted(names[name])) for remark in found.remarks]
+    for name in ("survey", "respondents"):
+        if name in written and (words := words_for_nothing(written[name])):
+            listed = ", ".join(f"{quoted(word)} ({times})" for word, times in words.items())
+            remarks.append(f"In the column {quoted(names[name])} these count as empty: {listed}.")
+    return frame, tuple(remarks)
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
@@ -101,7 +174,7 @@ def _locate(
     absent = []
     for ours in COLUMNS:
         theirs = columns.get(ours, ours)
-        found = [n for n, name in enumerate(header) if _plain(name) == _plain(theirs)]
+        found = [n for n, name in enumerate(header) if plain(name) == plain(theirs)]
         if len(found) == 1:
             places[ours] = found[0]
         elif found:
@@ -140,9 +213,9 @@ def _missing(ours: str, theirs: str, others: Sequence[str]) -> Problem:
     message = "there is no such column"
     if theirs != ours:
         message += f" for {ours}"
-    near = difflib.get_close_matches(_plain(theirs), list(map(_plain, others)), n=1)
+    near = difflib.get_close_matches(plain(theirs), list(map(plain, others)), n=1)
     if near:
-        match = next(name for name in others if _plain(name) == near[0])
+        match = next(name for name in others if plain(name) == near[0])
         advice = f"If it is {quoted(match)}, add --column {shlex.quote(f'{ours}={match}')}."
     else:
         advice = f"If it has another name, add --column {ours}=NAME."
@@ -152,12 +225,8 @@ def _missing(ours: str, theirs: str, others: Sequence[str]) -> Problem:
 
 
 def _close(word: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(_plain(word), known, n=1)
+    near = difflib.get_close_matches(plain(word), known, n=1)
     return f"Do you mean {near[0]}? " if near else ""
-
-
-def _plain(name: str) -> str:
-    return name.strip(WHITE).casefold()
 
 
 def _listed(names: Sequence[str], most: int = 20) -> str:

@@ -35,13 +35,14 @@ def load(
     *,
     columns: Mapping[str, str] | None = None,
     covariates: Sequence[str] = (),
+    sheet: str | None = None,
 ) -> Panel:
     """Read the panel file ``path`` and, where it was simulated, the truth beside it.
 
     A truth that belongs to another panel is refused: an overlay of the wrong truth would look
     like a wrong model.
     """
-    panel = read_panel(path, columns=columns, covariates=covariates)
+    panel = read_panel(path, columns=columns, covariates=covariates, sheet=sheet)
     beside = truth_path(path)
     if not beside.is_file():
         return panel

@@ -302,7 +302,7 @@ TEXT = rows().to_csv(index=False)
         pytest.param("panel.csv.gz", TEXT.encode(), "not gzip", id="not gzip"),
         pytest.param("panel.csv.gz", gzip.compress(TEXT.encode())[:50], "damaged", id="half gzip"),
         pytest.param("panel.csv", TEXT.encode("utf-16"), "UTF-16", id="UTF-16"),
-        pytest.param("panel.csv", b"My panel\n" + TEXT.encode(), "above the header", id="title"),
+        pytest.param("panel.csv", b"My panel\na,b\n1,2,3\n", "above the header", id="title"),
     ],
 )
 def test_a_file_that_holds_no_table(
@@ -522,10 +522,10 @@ def test_an_excel_cell_is_shown_as_it_reads(tmp_path: Path) -> None:
     path = tmp_path / "panel.xlsx"
     with pd.ExcelWriter(path) as book:
         table.to_excel(book, sheet_name="Data", index=False)
-        table.to_excel(book, sheet_name="Notes", index=False)
+        pd.DataFrame({"Made by": ["somebody"]}).to_excel(book, sheet_name="Notes", index=False)
     error = refused(path)
     assert places(error) == [(3, "month", "2024-01-17"), (5, "productivity", "-5")]
-    assert "only the first sheet, 'Data', is read" in str(error)
+    assert "of the workbook's sheets only 'Data' is read" in str(error)
 
 
 def test_a_problem_is_one_readable_line() -> None:
