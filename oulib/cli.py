@@ -1,4 +1,4 @@
-"""The command line: ``oulib check | simulate | fit | run``.
+"""The command line: ``oulib check | simulate | fit | report | chapters | run``.
 
 It reads options, calls the library and says what happened; it computes nothing.  What a command
 needs is imported inside it, so that help and refusals come at once.
@@ -9,12 +9,15 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import shutil
 import signal
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,12 +28,13 @@ if TYPE_CHECKING:
     from oulib.book.schedule import Progress
     from oulib.panel import Panel
 
-OK, BROKEN, USER_ERROR, GATE_FAILED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
+OK, BROKEN, USER_ERROR, GATE_FAILED = 0, 1, 2, 3
+INTERRUPTED, PIPE_CLOSED, TERMINATED = 130, 141, 143
 
 _EPILOG = """\
 exit status: 0 all well; 1 something broke (a chapter, the build of the pages); 2 a mistake in the
 options or the panel file, and nothing was written; 3 with --strict, a gate that was not passed;
-130 interrupted; 143 terminated."""
+130 interrupted; 141 nobody read on; 143 terminated."""
 
 
 class _Terminated(KeyboardInterrupt):
@@ -50,7 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(str(error))
         return USER_ERROR
     try:
-        return args.command(args)
+        status = args.command(args)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # who read what is printed has had enough
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        return PIPE_CLOSED
     except UserError as error:
         _say(str(error))
         return USER_ERROR
@@ -153,6 +163,7 @@ def _run(args: argparse.Namespace) -> int:
     sampled = ("draws", "tune", "chains", "seed")
     what = {
         **reading,
+        "chapters": args.chapters,
         "settings": _given(args, *sampled, "relevant", "points", "mnar_reason"),
     }
     if args.explain:
@@ -212,6 +223,46 @@ def configured(path: Path) -> list[str]:
         else:
             raise UserError(f"--config {path}: {option} has no single value, but {value!r}.")
     return words
+
+
+def _chapters(args: argparse.Namespace) -> int:
+    from oulib.book import pipeline
+
+    listed = pipeline.chapters()
+    if args.json:
+        print(json.dumps([asdict(one) for one in listed], indent=2, ensure_ascii=False))
+        return OK
+    for one in listed:
+        print(f"{one.number:>2}  {one.name:<14}{one.title}")
+        print(textwrap.fill(one.question, 78, initial_indent=" " * 18, subsequent_indent=" " * 18))
+    return OK
+
+
+def _report(args: argparse.Namespace) -> int:
+    reading = _reading(args)
+    from oulib.book import pipeline
+
+    settings = _given(args, "draws", "tune", "chains", "seed", "relevant", "points", "mnar_reason")
+    shown = _Status() if sys.stderr.isatty() else _Lines()
+    with _ended_by_sigterm(), shown:
+        made = pipeline.summarise(
+            args.file,
+            args.out,
+            **reading,
+            settings=settings,
+            report=shown.say,
+            progress=shown.show,
+        )
+    for failure in made.failures:
+        _say(str(failure))
+    if made.failures:
+        return BROKEN
+    for file in (made.page, *made.files):
+        print(file)
+    withheld = any(verdict.withholds for verdict in made.verdicts)
+    if withheld:
+        _say("No model may speak about this panel. The page says what each failed.")
+    return GATE_FAILED if args.strict and withheld else OK
 
 
 def _reading(args: argparse.Namespace) -> dict[str, Any]:
@@ -453,32 +504,54 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--sampler", choices=["nutpie", "pymc", "numpyro"])
     fit.add_argument("--strict", action="store_true", help="exit 3 if the gate is not passed")
 
+    listed = command("chapters", _chapters, "List the chapters: number, name, what it asks.")
+    listed.add_argument("--json", action="store_true", help="write it as JSON, for a program")
+
+    def conclusions(sub: Any) -> None:
+        sub.add_argument(
+            "--relevant",
+            type=_above_0,
+            metavar="PERCENT",
+            help="smallest change of productivity that would matter; default 1",
+        )
+        sub.add_argument(
+            "--points",
+            type=_above_0,
+            metavar="POINTS",
+            help="change of the raw survey score that effects are stated for; by default the sd "
+            "of an OU's own scores",
+        )
+        sub.add_argument(
+            "--mnar-reason",
+            metavar="TEXT",
+            help="why surveys may be missing for what they would have said, a reason from outside "
+            "the data; without one, no conclusion comes from the model that supposes it",
+        )
+
+    summary = command("report", _report, "Sum up a panel on one page, with tables and figures.")
+    summary.add_argument(
+        "file", type=Path, nargs="?", metavar="FILE", help="the book's own panel if not given"
+    )
+    summary.add_argument("--out", type=Path, required=True, metavar="DIR")
+    column(summary)
+    sampling(summary)
+    conclusions(summary)
+    summary.add_argument("--strict", action="store_true", help="exit 3 if no model may speak")
+
     run = command("run", _run, "Execute the chapters on a panel and build the book.")
     run.add_argument(
         "file", type=Path, nargs="?", metavar="FILE", help="the book's own panel if not given"
     )
     run.add_argument("--out", type=Path, required=True, metavar="DIR")
+    run.add_argument(
+        "--chapters",
+        type=lambda text: [part for part in text.split(",") if part.strip()],
+        metavar="N,N",
+        help="numbers or names of the chapters to execute, such as 2,8; all if not given",
+    )
     column(run)
     sampling(run)
-    run.add_argument(
-        "--relevant",
-        type=_above_0,
-        metavar="PERCENT",
-        help="smallest change of productivity that would matter (chapter 8); default 1",
-    )
-    run.add_argument(
-        "--points",
-        type=_above_0,
-        metavar="POINTS",
-        help="change of the raw survey score that effects are stated for (chapter 8); by default "
-        "the sd of an OU's own scores",
-    )
-    run.add_argument(
-        "--mnar-reason",
-        metavar="TEXT",
-        help="why surveys may be missing for what they would have said, a reason from outside the "
-        "data; without one, no conclusion comes from the model that supposes it",
-    )
+    conclusions(run)
     run.add_argument(
         "--jobs",
         type=_whole(1),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from oulib.errors import UserError
@@ -37,6 +39,22 @@ def write_atomically(path: Path, content: str | Callable[[Path], object]) -> Pat
         temporary.unlink(missing_ok=True)
         raise
     return path
+
+
+def own_temporary_folder(name: str) -> Path:
+    """A folder among the temporary files that nobody else could have put anything into.
+
+    The same one each time, so that what it keeps is found again; another one, for this process,
+    where somebody else has taken its name.
+    """
+    folder = Path(tempfile.gettempdir()) / f"{name}-{os.getuid()}"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    theirs = found.st_uid != os.getuid() or found.st_mode & 0o022
+    if theirs or not stat.S_ISDIR(found.st_mode):  # a link is not a folder
+        return Path(tempfile.mkdtemp(prefix=f"{name}-"))
+    return folder
 
 
 def source_root() -> Path:

@@ -335,3 +335,32 @@ def test_other_commands_say_how_a_file_was_read(panel, tmp_path, capsys):
     (titled := tmp_path / "titled.csv").write_text("Our units\n" + panel.read_text())
     assert status("run", titled, "--out", tmp_path / "out", "--explain") == 0
     assert "left out: 'Our units'" in capsys.readouterr().out
+
+
+def test_who_reads_on_no_further_gets_no_traceback(panel):
+    done = subprocess.run(
+        f"{sys.executable} -m oulib check {panel} | head -c 1; exit ${{PIPESTATUS[0]}}",
+        **{"shell": True, "executable": "/bin/bash", "capture_output": True, "text": True},
+        check=False,
+    )
+    assert done.returncode in (0, 141)  # it may have said all before the reader left
+    assert done.stderr == ""
+
+
+def test_the_chapters_are_listed(capsys):
+    assert status("chapters") == 0
+    said = capsys.readouterr().out
+    assert " 0  summary" in said
+    assert " 8  findings" in said
+    assert status("chapters", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [one["number"] for one in listed] == list(range(18))
+    assert all(one["title"] and one["question"] for one in listed)
+
+
+def test_a_chapter_that_there_is_not(panel, tmp_path, capsys):
+    assert status("run", panel, "--out", tmp_path / "out", "--chapters", "2,poetry") == 2
+    said = capsys.readouterr().err
+    assert "poetry" in said
+    assert "2 baseline" in said
+    assert not (tmp_path / "out").exists()

@@ -263,6 +263,18 @@ def did_not_finish(notebook: NotebookNode, failure: ChapterFailed, folder: Path)
     return publishable(page, folder)
 
 
+def left_out(notebook: NotebookNode) -> NotebookNode:
+    """The page of a chapter that was not asked for: its prose and its code, under a note."""
+    page = deepcopy(notebook)
+    note = (
+        ":::{note}\nThis chapter was not executed in this run, so its results are missing: "
+        "`oulib run --chapters` chose others.\n:::"
+    )
+    first = next(i for i, cell in enumerate(page.cells) if cell.cell_type == "markdown")
+    page.cells.insert(first + 1, v4.new_markdown_cell(note, id="left-out"))
+    return page
+
+
 def verdicts(notebook: NotebookNode) -> list[GluedVerdict]:
     """The verdicts glued in an executed chapter, as ``verdict_<model>``."""
     return [

@@ -24,10 +24,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ import yaml
 from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 
-from oulib.book import schedule
+from oulib.book import onepage, schedule
 from oulib.book.dependencies import Package
 from oulib.book.kept import Inputs, Kept, digest
 from oulib.book.notebook import (
@@ -47,6 +47,7 @@ from oulib.book.notebook import (
     code_cells,
     did_not_finish,
     execute,
+    left_out,
     plain,
     read_clean,
     verdicts,
@@ -67,6 +68,7 @@ from oulib.panel import Panel, truth
 _STATE = ".oulib"
 KEPT = "kept from the run before"
 _PANEL = Path("data", "panel.csv")
+_SUMMARY = Path("notebooks", "00-summary.ipynb")
 _RESULT_LIBRARIES = [
     *("arviz", "ipykernel", "matplotlib", "numpy", "nutpie", "pandas", "papermill", "pymc"),
     *("pytensor", "scipy", "seaborn", "xarray"),
@@ -132,6 +134,10 @@ class _Plan:
         page = with_outputs(self.clean, _read(self.kept.file(self.inputs)))
         self.path.write_text(nbformat.writes(page), encoding="utf-8")
 
+    def leave_out(self) -> None:
+        """Put the page in its place without results."""
+        self.path.write_text(nbformat.writes(left_out(self.clean)), encoding="utf-8")
+
 
 @dataclass(frozen=True)
 class Book:
@@ -151,6 +157,7 @@ def run(
     covariates: Sequence[str] = (),
     sheet: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    chapters: Sequence[str] | None = None,
     source: Path | None = None,
     jobs: int = 1,
     report: Callable[[str], None] = lambda line: None,
@@ -168,6 +175,8 @@ def run(
             ``relevant`` and ``points`` of the findings, and ``mnar_reason``) that shall differ from
             what the
             chapters say.
+        chapters: numbers or names of those to be executed, all if None; the others are shown as
+            an earlier run left them, or without results.
         source: folder with ``_toc.yml``; :func:`oulib.files.source_root` if None.
         jobs: how many chapters run at once, sharing the cores; what is computed is the same.
         report: is told what has been done, a line at a time.
@@ -186,13 +195,70 @@ def run(
     for remark in panel.remarks:
         report(remark)
     given = dict(settings or {}) | ({"covariates": list(covariates)} if covariates else {})
+    wanted = None if chapters is None else chosen(source, chapters)
     with _claimed(out):
         plans = _stage(source, out / "source", out, panel, given)
-        failures = _execute(plans, out, jobs, report, progress)
+        failures = _execute(plans, out, jobs, report, progress, wanted)
         found = [verdict for plan in plans for verdict in verdicts(_read(plan.path))]
         warnings = _build(out, report)
     index = out / "html" / "index.html"
     return Book(index, tuple(found), tuple(failures), tuple(warnings))
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The summary of a panel: its page, the files beside it, the verdict, and what went wrong."""
+
+    page: Path
+    files: tuple[Path, ...]
+    verdicts: tuple[GluedVerdict, ...]
+    failures: tuple[Failure, ...]
+
+
+def summarise(
+    panel_file: Path | None,
+    out: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    covariates: Sequence[str] = (),
+    sheet: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    source: Path | None = None,
+    report: Callable[[str], None] = lambda line: None,
+    progress: Callable[[Progress], None] = lambda progress: None,
+) -> Summary:
+    """Execute the chapter that sums up a panel, alone, and write it as one HTML file in ``out``.
+
+    Its figures and tables are written beside it.  Arguments and errors are those of :func:`run`.
+    """
+    source = source or source_root()
+    out = Path(out).absolute()
+    check_folder(out, lambda names: _STATE in names)
+    panel = truth.load(
+        panel_file or source / _PANEL, columns=columns, covariates=covariates, sheet=sheet
+    )
+    for remark in panel.remarks:
+        report(remark)
+    given = dict(settings or {}) | ({"covariates": list(covariates)} if covariates else {})
+    with _claimed(out):
+        staged = out / _STATE / "source"
+        [plan] = _stage(source, staged, out, panel, given, only=[_SUMMARY])
+        failures = _execute([plan], out, 1, report, progress)
+        done = _read(plan.path)
+        if failures:
+            return Summary(plan.path, (), (), tuple(failures))
+        name = Path(panel_file).name if panel_file else "the book's own panel"
+        made = onepage.page(done, source=name)
+        shutil.rmtree(out / "figures", ignore_errors=True)
+        files = []
+        for file, content in made.files.items():
+            files.append(write_atomically(out / file, partial(_put, content)))
+        page = write_atomically(out / "summary.html", made.html)
+    return Summary(page, tuple(files), tuple(verdicts(done)), ())
+
+
+def _put(content: bytes, path: Path) -> None:
+    path.write_bytes(content)
 
 
 def explain(
@@ -203,6 +269,7 @@ def explain(
     covariates: Sequence[str] = (),
     sheet: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    chapters: Sequence[str] | None = None,
     source: Path | None = None,
 ) -> list[str]:
     """What :func:`run` would do with the same arguments, and why; nothing is written.
@@ -220,22 +287,83 @@ def explain(
         panel_file or source / _PANEL, columns=columns, covariates=covariates, sheet=sheet
     )
     given = dict(settings or {}) | ({"covariates": list(covariates)} if covariates else {})
+    wanted = None if chapters is None else chosen(source, chapters)
     with tempfile.TemporaryDirectory() as aside:
         staged = Path(aside, "source")
         plans = _stage(source, staged, out, panel, given)
-        lines = [
-            *panel.remarks,
-            *(
-                f"{plan.name}: {f'to be executed ({plan.why})' if plan.why else KEPT}"
-                for plan in plans
-            ),
-        ]
-        if any(plan.why for plan in plans):
+        due = [plan for plan in plans if plan.why and (wanted is None or plan.name in wanted)]
+
+        def fate(plan: _Plan) -> str:
+            if plan in due:
+                return f"to be executed ({plan.why})"
+            return "left out" if plan.why else KEPT
+
+        lines = [*panel.remarks, *(f"{plan.name}: {fate(plan)}" for plan in plans)]
+        if due:
             return [*lines, "pages: to be built (chapters are to be executed)"]
         for plan in plans:
-            plan.show()
+            if plan.why:
+                plan.leave_out()
+            else:
+                plan.show()
         why = _why_build(staged, out)
     return [*lines, f"pages: to be built ({why})" if why else f"pages: {KEPT}"]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A chapter as the command line knows it: ``number`` and ``name``, its title, its question."""
+
+    number: int
+    name: str
+    title: str
+    question: str
+
+
+def chapters(source: Path | None = None) -> list[Listed]:
+    """The book's chapters, in its order."""
+    found = []
+    for path in pages(source or source_root()):
+        if path.suffix != ".ipynb":
+            continue
+        prose = "\n\n".join(c.source for c in _read(path).cells if c.cell_type == "markdown")
+        title = re.search(r"^# (.*)$", prose, re.MULTILINE)
+        asked = re.search(r"^## The question\n+((?:.+\n?)+)", prose, re.MULTILINE)
+        after = re.search(r"^# .*\n+((?:.+\n?)+)", prose, re.MULTILINE)
+        text = asked or after
+        number, _, name = path.stem.partition("-")
+        found.append(
+            Listed(
+                int(number),
+                name,
+                title[1] if title else name,
+                " ".join(text[1].split()) if text else "",
+            )
+        )
+    return found
+
+
+def chosen(source: Path, wanted: Sequence[str]) -> set[str]:
+    """The names, as of plans, of the chapters with these numbers or names.
+
+    Raises:
+        UserError: there is no such chapter.
+    """
+    listed = chapters(source)
+    found, unknown = set(), []
+    for one in wanted:
+        word = one.strip().casefold()
+        match = [
+            f"notebooks/{c.number:02}-{c.name}"
+            for c in listed
+            if word in (str(c.number), f"{c.number:02}", c.name, f"{c.number:02}-{c.name}")
+        ]
+        found.update(match)
+        unknown += [] if match else [one]
+    if unknown:
+        known = ", ".join(f"{c.number} {c.name}" for c in listed)
+        raise UserError(f"--chapters {', '.join(unknown)}: the chapters are {known}.")
+    return found
 
 
 def pages(source: Path) -> list[Path]:
@@ -286,10 +414,19 @@ def _claimed(out: Path) -> Iterator[None]:
 
 
 def _stage(
-    source: Path, staged: Path, out: Path, panel: Panel, settings: Mapping[str, Any]
+    source: Path,
+    staged: Path,
+    out: Path,
+    panel: Panel,
+    settings: Mapping[str, Any],
+    only: Sequence[Path] | None = None,
 ) -> list[_Plan]:
-    """Lay out a fresh book source; returns its chapters, clean, in the book's order."""
+    """Lay out a fresh book source; returns its chapters, clean, in the book's order.
+
+    ``only`` are the pages that are wanted; all by default.
+    """
     listed = [page.relative_to(source) for page in pages(source)]
+    listed = [page for page in listed if only is None or page in only]
     shutil.rmtree(staged, ignore_errors=True)
 
     def not_ourselves(folder: str, names: list[str]) -> list[str]:
@@ -299,7 +436,7 @@ def _stage(
     for file in (Path("_config.yml"), Path("_toc.yml"), *listed):
         (staged / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / file, staged / file)
-    truth.write(panel, staged / _PANEL)
+    truth.write_copy(panel, staged / _PANEL)
     common = _Common(panel, settings, Kept(out / _STATE / "chapters"))
     return [common.plan(staged, file) for file in listed if file.suffix == ".ipynb"]
 
@@ -310,22 +447,27 @@ def _execute(
     jobs: int,
     report: Callable[[str], None],
     progress: Callable[[Progress], None],
+    wanted: Collection[str] | None = None,
 ) -> list[Failure]:
-    """Put each staged chapter's executed form, kept or new, in its place."""
+    """Put each staged chapter's executed form, kept or new, in its place.
+
+    Chapters that are not ``wanted`` and not kept are put there without results.
+    """
     by_name = {plan.name: plan for plan in plans}
-    due = [plan.name for plan in plans if plan.why]
+    due = [plan.name for plan in plans if plan.why and (wanted is None or plan.name in wanted)]
+    left = {plan.name for plan in plans if plan.why} - set(due)
     kernels, failures = Kernels(), {}
     seconds = plans[0].kept.seconds if plans else {}
     for plan in plans:
         (out / "logs" / f"{plan.path.stem}.txt").unlink(missing_ok=True)
         if plan.name not in due:
-            report(f"{plan.name}: {KEPT}")
+            report(f"{plan.name}: {'left out' if plan.name in left else KEPT}")
     running = schedule.run(
         [by_name[name].task(kernels) for name in schedule.longest_first(due, seconds)],
         jobs=jobs,
         stop=kernels.end,
         seconds=seconds,
-        done_before=len(plans) - len(due),
+        done_before=len(plans) - len(due) - len(left),
         progress=progress,
     )
     with closing(running):  # whatever happens between two chapters, the others end
@@ -342,7 +484,9 @@ def _execute(
             else:
                 raise done.error
     for plan in plans:
-        if plan.name not in failures:
+        if plan.name in left:
+            plan.leave_out()
+        elif plan.name not in failures:
             plan.show()
     if plans:
         plans[0].kept.forget_all_but(plan.inputs for plan in plans)
@@ -362,7 +506,11 @@ class _Common:
 
     def __init__(self, panel: Panel, settings: Mapping[str, Any], kept: Kept) -> None:
         known = panel.truth.to_dict() if panel.truth is not None else None
-        self._panel = digest(panel.fingerprint, json.dumps(known, sort_keys=True))
+        self._panel = digest(
+            panel.fingerprint,
+            json.dumps(known, sort_keys=True),
+            *panel.remarks,
+        )
         own = default_panel()
         self._own_panel = _tree_digest(own.parent, [own, truth.truth_path(own)])
         self._settings, self._kept = settings, kept

@@ -23,4 +23,5 @@ from oulib.chapters import (
     sites,
     states,
     student_t,
+    summary,
 )

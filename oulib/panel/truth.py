@@ -25,9 +25,21 @@ def write(panel: Panel, path: Path) -> tuple[Path, ...]:
     return (path, truth_path(path))
 
 
+def write_copy(panel: Panel, path: Path) -> None:
+    """:func:`write`, with the remarks on the panel's own file, which a copy would not raise."""
+    write(panel, path)
+    if panel.remarks:
+        write_atomically(notes_path(path), json.dumps(panel.remarks))
+
+
 def truth_path(path: Path) -> Path:
     """Where the truth of the panel file ``path`` is kept: ``panel.truth.json``."""
     return Path(path).with_suffix(".truth.json")
+
+
+def notes_path(path: Path) -> Path:
+    """Where a copy of a panel keeps the remarks on its file: ``panel.oulib-notes.json``."""
+    return Path(path).with_suffix(".oulib-notes.json")
 
 
 def load(
@@ -43,6 +55,8 @@ def load(
     like a wrong model.
     """
     panel = read_panel(path, columns=columns, covariates=covariates, sheet=sheet)
+    if (notes := notes_path(path)).is_file():
+        panel = replace(panel, remarks=tuple(json.loads(notes.read_text(encoding="utf-8"))))
     beside = truth_path(path)
     if not beside.is_file():
         return panel

@@ -191,6 +191,8 @@ def first_failure(*verdicts: Verdict) -> Verdict:
     return bad[0] if bad else verdicts[-1]
 
 
+_EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
 NOTHING = Verdict(model="", checks=(), inapplicable="no model holds the licence")
 """What stands in the place of a verdict where there is no model to conclude from."""
 
@@ -391,11 +393,16 @@ def table(frame: pd.DataFrame, *, digits: int = 2, most: int = 15) -> None:
 
 
 def download(frame: pd.DataFrame, file: str) -> None:
-    """A link that saves ``frame`` as the CSV ``file``; the data are in the page itself."""
-    data = b64encode(frame.to_csv(float_format="%.6g").encode()).decode()
+    """A link that saves ``frame`` as ``file``, .csv or .xlsx; the data are in the page itself."""
+    if file.endswith(".xlsx"):
+        frame.to_excel(buffer := BytesIO())
+        content, kind = buffer.getvalue(), _EXCEL
+    else:
+        content, kind = frame.to_csv(float_format="%.6g").encode(), "text/csv"
     display(
         HTML(
-            f'<p><a download="{escape(file)}" href="data:text/csv;base64,{data}">'
+            f'<p><a download="{escape(file)}" href="data:{kind};base64,'
+            f'{b64encode(content).decode()}">'
             f"Save this table as {escape(file)}</a></p>"
         )
     )

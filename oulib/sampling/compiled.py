@@ -62,7 +62,7 @@ from pytensor.link.numba.cache import compile_numba_function_src
 from pytensor.link.numba.dispatch.basic import numba_njit
 from pytensor.tensor import TensorVariable
 
-from oulib.files import MODEL_CODE, write_atomically
+from oulib.files import MODEL_CODE, own_temporary_folder, write_atomically
 from oulib.model import signs
 from oulib.model.kernel_op import Jitted
 from oulib.model.spec import ModelSpec
@@ -163,7 +163,7 @@ def _writable(folder: Path) -> Path:
         with tempfile.TemporaryFile(dir=folder):
             return folder
     except OSError:
-        return Path(tempfile.gettempdir()) / f"oulib-compiled-{os.getuid()}"
+        return own_temporary_folder("oulib-compiled")
 
 
 # --- keys

@@ -647,3 +647,61 @@ def test_the_folder_is_ours_alone_while_a_run_lasts(tmp_path):
         pipeline._claimed(tmp_path).__enter__()
     with pipeline._claimed(tmp_path):
         pass
+
+
+@pytest.mark.usefixtures("no_pages")
+def test_some_chapters_alone(made, tmp_path):
+    source, out = made.source, tmp_path / "some"
+    some = run(source, out, chapters=["toy"])
+    assert [line.partition(" in ")[0] for line in some.log] == [
+        "notebooks/01-panel: left out",
+        "notebooks/02-toy: executed",
+    ]
+    assert "was not executed in this run" in staged(out, "01-panel").cells[1].source
+    assert not any(c.get("outputs") for c in staged(out, "01-panel").cells)
+    assert some.progress[-1].total == 1
+    assert explain(source, out, chapters=["2"])[0] == "notebooks/01-panel: left out"
+    # What an earlier run has made is shown, whatever is asked for now.
+    again = run(*made.copy(tmp_path / "whole"), chapters=["01-panel"])
+    assert all("kept" in line for line in again.log)
+    with pytest.raises(UserError, match="3, poem: the chapters are 1 panel, 2 toy"):
+        run(source, tmp_path / "none", chapters=["3", "toy", "poem"])
+    assert not (tmp_path / "none").exists()
+
+
+SUMMARY = """\
+from base64 import b64encode
+from IPython.display import HTML, Markdown, display
+from oulib.panel import truth
+panel = truth.load(panel_file)
+data = b64encode(b"a,b").decode()
+display(Markdown("; ".join(panel.remarks)))
+HTML(f'<a download="t.csv" href="data:text/csv;base64,{data}">Save</a>')"""
+
+
+def test_a_panel_summed_up_on_one_page(source, tmp_path):
+    write_chapter(source, "00-summary", chapter("Summary", SUMMARY, VERDICT))
+    contents = (source / "_toc.yml").read_text()
+    first = "  chapters:\n  - file: notebooks/00-summary\n"
+    (source / "_toc.yml").write_text(contents.replace("  chapters:\n", first))
+    (titled := tmp_path / "mine.csv").write_text(
+        "Our <b>units</b>\n" + (source / "data" / "panel.csv").read_text()
+    )
+    out, said = tmp_path / "sum", []
+    made = pipeline.summarise(titled, out, source=source, settings=SETTINGS, report=said.append)
+    assert "left out: 'Our <b>units</b>'" in said[0]
+    text = made.page.read_text(encoding="utf-8")
+    assert made.page == out / "summary.html"
+    assert "<title>Summary: mine.csv</title>" in text
+    assert "<b>" not in text
+    assert (out / "t.csv").read_bytes() == b"a,b"
+    assert made.files == (out / "t.csv",)
+    assert [verdict.model for verdict in made.verdicts] == ["toy"]
+    assert sorted(p.name for p in out.iterdir()) == [".oulib", "summary.html", "t.csv"]
+    again = pipeline.summarise(titled, out, source=source, settings=SETTINGS, report=said.append)
+    assert (again, said[-1]) == (made, "notebooks/00-summary: kept from the run before")
+    write_chapter(source, "00-summary", chapter("Summary", "1 / 0"))
+    failed = pipeline.summarise(titled, out, source=source, settings=SETTINGS)
+    assert "ZeroDivisionError" in str(failed.failures[0])
+    with pytest.raises(UserError, match="did not make"):
+        pipeline.summarise(titled, source / "book", source=source)

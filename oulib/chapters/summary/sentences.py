@@ -1,0 +1,180 @@
+"""The summary in sentences: what is concluded, what is not, and what would change it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from oulib.chapters.summary.analysis import Headline, Support
+from oulib.panel.describe import Overview
+from oulib.posterior.effects import SlopesOfOus
+from oulib.report.evidence import mostly_prior
+from oulib.report.text import count, interval, name, number, percent, probability
+
+
+def headline(found: Headline, *, typical: bool) -> str:
+    """The answer in one sentence, with its interval, and a second on whether it matters.
+
+    ``typical``: whether its points are a typical move, and not somebody's choice.
+    """
+    effect, points = found.percent, f"{number(found.points, 2)} points"
+    move = f"{points} higher, a typical move," if typical else f"{points} higher"
+    interval_ = f"(90% interval {interval(effect.low, effect.high, 1)}%)"
+    if effect.low > 0 or effect.high < 0:
+        side = "higher" if effect.mean > 0 else "lower"
+        text = (
+            f"**Where a unit's survey score is {move} its "
+            f"productivity is {number(abs(effect.mean), 1)}% {side} on average** {interval_}."
+        )
+    else:
+        text = (
+            "**Whether productivity is higher or lower where a unit's survey score is higher is "
+            f"not settled**: for {points} more{', a typical move,' if typical else ''} the "
+            f"difference is "
+            f"{number(effect.mean, 1)}% on average {interval_}."
+        )
+    size = f"{number(found.size, 1)}% or more, in either direction,"
+    p = found.relevant
+    if p >= 0.9:
+        return f"{text} A change of {size} is very probable ({probability(p)})."
+    if p <= 0.1:
+        return (
+            f"{text} A change of {size} is improbable ({probability(p)}): it is too small to "
+            "matter."
+        )
+    return f"{text} Whether it amounts to {size} is open (probability {probability(p)})."
+
+
+def why_none(table: pd.DataFrame) -> str:
+    """Why there is no answer; from ``analysis.asked``."""
+    sampled = len(table[table["sampled"]])
+    text = (
+        f"**Nothing is concluded from this panel**: of {count(len(table), 'model')} that may "
+        "conclude anything, none both was sampled reliably and describes the data. "
+    )
+    if sampled == 0:
+        return text + (
+            "None was sampled reliably: their chains disagree, so each of them might have said "
+            "something else."
+        )
+    return text + (
+        f"{count(sampled, 'model')} {'was' if sampled == 1 else 'were'} sampled, and the data have "
+        "what they have no place for, named below; it could pass for an effect of the score."
+    )
+
+
+def data(o: Overview) -> str:
+    """What is in the panel, in two sentences."""
+    waves = "1 survey" if o.waves_per_ou[1] == 1 else f"{_range(o.waves_per_ou)} surveys"
+    text = (
+        f"{count(o.ous, 'unit')} in {count(o.sites, 'site')} over {count(o.months, 'month')}, "
+        f"{count(o.rows, 'row')}; {percent(o.surveys / o.rows)} of the rows carry a survey score "
+        f"({waves} a unit, of {o.respondents[1]:,} respondents in the median)."
+    )
+    if o.ous_without_survey:
+        text += f" {count(o.ous_without_survey, 'unit')} never had one."
+    if o.scheduled:
+        text += (
+            f" Of {count(o.scheduled, 'planned survey')} "
+            f"{percent((o.answered or 0) / o.scheduled)} were answered."
+        )
+    return text
+
+
+def _range(pair: tuple[int, int]) -> str:
+    low, high = pair
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def remarks(said: Sequence[str]) -> str:
+    """What is to be known of how the file was read, or that there is nothing."""
+    if not said:
+        return "The file was read as it stands."
+    return "\n".join(f"- {name(remark)}" for remark in said)
+
+
+def models(table: pd.DataFrame, chosen: str | None) -> str:
+    """Which models were asked, and which one speaks; from ``analysis.asked``."""
+    if chosen is None:
+        return f"{count(len(table), 'model').capitalize()} were asked, and none may speak."
+    if len(table) == 1:
+        return f"The first model that was asked, {name(chosen)}, may speak."
+    return (
+        f"{count(len(table), 'model').capitalize()} were asked, in a fixed order; {name(chosen)} "
+        "is the first that was sampled reliably and describes the panel, so everything here comes "
+        "from it."
+    )
+
+
+def units(found: SlopesOfOus) -> str:
+    """What may be said of single units, and how much of it will be wrong."""
+    sure = found.above + found.below
+    if sure == 0:
+        return "For no single unit can the sign of its effect be told."
+    text = (
+        f"The sign can be told for {sure} of {count(found.ous, 'unit')}: positive for "
+        f"{found.above}, negative for {found.below}. "
+    )
+    if found.wrong >= 0.05:
+        text += (
+            f"By their own probabilities {number(found.wrong, 1)} of these will have the other one."
+        )
+    return text.rstrip()
+
+
+def not_concluded(o: Overview, found: SlopesOfOus | None) -> str:
+    """What must not be read into the page."""
+    points = [
+        "That a higher score causes anything: units may differ in a third thing that moves both.",
+        "A ranking of units: their order in the figure is partly chance, as the intervals show.",
+    ]
+    if found is not None and found.above + found.below < found.ous:
+        rest = found.ous - found.above - found.below
+        points.append(
+            f"Anything about the sign of {count(rest, 'unit')} whose interval holds zero: it is "
+            "not known, which is not the same as no effect."
+        )
+    points.append(
+        "A score for a month without a survey as if it had been measured: such scores are "
+        "estimates, and their intervals are wide."
+    )
+    if o.scheduled is None:
+        points.append(
+            "That those who were not asked, or did not answer, are like the others: the file does "
+            "not say which surveys were planned, so it cannot be looked into."
+        )
+    return "\n".join(f"- {point}" for point in points)
+
+
+def support(found: Support) -> str:
+    """What the answer rests on, and so what would change it."""
+    text = (
+        f"The answer rests on {count(found.surveys, 'survey')} of {count(found.ous, 'unit')}. "
+        f"{percent(found.survey.share.mean)} of the variance of a survey score is the score, the "
+        "rest is who happened to answer."
+    )
+    if mostly_prior(found.slope.distance):
+        return text + (
+            " The data add little to what was supposed before: more than the data, the prior "
+            "speaks, and another prior would change the answer."
+        )
+    return text
+
+
+def worth(table: pd.DataFrame) -> str:
+    """What the next surveys would buy; from ``analysis.worth``."""
+    waves, respondents = (
+        1 - float(table.loc[row, "share"]) for row in ("twice the waves", "twice the respondents")
+    )
+    text = (
+        f"With twice the waves the interval would be {percent(max(waves, 0))} narrower, with twice "
+        f"the respondents {percent(max(respondents, 0))}."
+    )
+    if max(waves, respondents) < 0.05:
+        return text + " Neither buys much: units differ, and only more units would tell more."
+    if waves > 1.5 * respondents:
+        return text + " Ask more often rather than more people."
+    if respondents > 1.5 * waves:
+        return text + " Ask more people rather than more often."
+    return text + " The two are worth about the same."
