@@ -41,7 +41,10 @@ def build_model(panel: Panel, spec: ModelSpec) -> pm.Model:
     with pytensor.config.change_flags(traceback__limit=0), pm.Model(coords=coords) as model:
         score = survey.add(panel, spec)
         known = covariates.add(panel, spec)
-        effects = groups.add(panel, spec, score, known)
+        people = groups.population(panel, spec, score.reliability)
+        scale = outcome.scale(spec)
+        lam = outcome.months_of(panel, spec, score, people.typical, scale)
+        effects = groups.add(panel, spec, score, people, lam, known)
         answers = response.add(panel, spec, score)
-        outcome.add(panel, spec, score, effects, answers, known)
+        outcome.add(panel, spec, score, effects, lam, scale, answers, known)
     return model

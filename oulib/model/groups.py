@@ -59,8 +59,7 @@ class Effects:
 
     ``alpha`` and ``beta`` are total effects, population plus site plus OU; ``trend`` is that of
     site and OU alone, or None.  ``between`` is the slope on the OUs' mean scores where it is not
-    ``beta``; ``typical`` is the mean over OUs of the slopes that they are drawn around.  Where the
-    OUs' own part is summed out, ``alpha`` and ``beta`` are the population's
+    ``beta``.  Where the OUs' own part is summed out, ``alpha`` and ``beta`` are the population's
     (with the site's), and ``spread`` holds the sds (effect) and the correlation of that part.
     """
 
@@ -69,7 +68,6 @@ class Effects:
     trend: TensorVariable | None
     time: TensorVariable | None
     between: TensorVariable | None
-    typical: TensorVariable
     spread: tuple[TensorVariable, TensorVariable] | None = None
 
 
@@ -85,6 +83,11 @@ class Population:
     sigma: TensorVariable
     chol: TensorVariable
 
+    @property
+    def typical(self) -> TensorVariable:
+        """The mean over OUs of the slopes that they are drawn around."""
+        return pt.as_tensor(self.means["beta"]).mean()
+
 
 def time(panel: Panel) -> np.ndarray:
     """Time as trends count it, over months: mean 0 and standard deviation 1 on the calendar."""
@@ -96,29 +99,35 @@ def add(
     panel: Panel,
     spec: ModelSpec,
     score: LatentScore,
+    people: Population,
+    lam: TensorVariable,
     covariates: TensorVariable | None = None,
 ) -> Effects:
     """Add ``alpha[ou]``, ``beta[ou]`` and perhaps ``trend[ou]`` to the current PyMC model.
 
     Spec 1.1, with sites 2.1, with a trend 10; with slopes within OUs also ``beta_between``.
-    ``covariates`` are their contribution to each row, if any.
 
-    Raises:
-        UserError: a site level was asked for and the panel has a single site.
+    Args:
+        panel: the panel.
+        spec: the model.
+        score: the latent score.
+        people: what the effects are drawn around, from :func:`population`.
+        lam: the months' effects, (month).
+        covariates: their contribution to each row, if any.
     """
     names = effect_names(spec)
-    people = population(panel, spec, score.reliability)
     within = spec.slope == "within"
     between = pm.Normal("beta_between", 0.0, spec.priors.mu_beta) if within else None
-    typical = pt.as_tensor(people.means["beta"]).mean()
     if spec.effects_summed_out:
         each = pt.zeros(pm.modelcontext(None).dim_lengths["ou"])
         alpha, beta = (each + people.means[name] for name in EFFECTS)
         spread = (people.sigma, people.chol[1, 0])
-        return Effects(alpha, beta, None, None, between, typical, spread)
+        return Effects(alpha, beta, None, None, between, spread)
     at = pm.Data("time", time(panel), dims="month") if spec.trend else None
     if spec.geometry == "level":
-        shift = 0.0 if covariates is None else _mean_by_ou(covariates)
+        shift = _seen_months(panel, lam)
+        if covariates is not None:
+            shift = shift + _mean_by_ou(covariates)
         found = _level(panel, spec, people, score.mu_x_ou, between, shift)
     else:
         drawn = _correlated("ou", spec, people.sigma, people.chol, "ou")
@@ -130,7 +139,6 @@ def add(
         trend=made.get(TREND),
         time=at,
         between=between,
-        typical=typical,
     )
 
 
@@ -287,12 +295,13 @@ def _level(
     people: Population,
     mu_x_ou: TensorVariable,
     between: TensorVariable | None,
-    shift: TensorVariable | float,
+    shift: TensorVariable,
 ) -> dict[str, TensorVariable]:
     """The same prior, sampled where the data are: level centred, slope as far as it is clear.
 
-    An OU's level, its expected outcome at its own mean score (and covariates, their ``shift``), is
-    what months of outcomes pin down; its intercept and slope alone slide along a ridge.  The map
+    An OU's level, its expected outcome at its own mean score in the months that were seen (and
+    with its covariates: their ``shift``), is what months of outcomes pin down; its intercept and
+    slope alone slide along a ridge.  The map
     from level to intercept is a shift, so its Jacobian is one and the prior is untouched.
     """
     names, means, sigma, chol = effect_names(spec), people.means, people.sigma, people.chol
@@ -374,6 +383,18 @@ def _clarity(panel: Panel, at: np.ndarray, *, sites: bool) -> np.ndarray:
     squares = np.bincount(group, weights=weight**2) / whole
     between = max(float(excess / (weight.sum() - squares.sum())), 0.0)
     return between * weight / (1 + between * weight)
+
+
+def _seen_months(panel: Panel, lam: TensorVariable) -> TensorVariable:
+    """The mean month effect over the outcomes that were seen.
+
+    Effects sum to zero over all months, those without any outcome among them: free to be anything,
+    they move all others the other way, and every OU's intercept along, but no level.
+    """
+    rows = panel.rows
+    seen = np.isfinite(rows["y"].to_numpy())
+    share = np.bincount(rows["month_idx"].to_numpy()[seen], minlength=len(panel.months))
+    return (pm.Data("month_share", share / max(seen.sum(), 1), dims="month") * lam).sum()
 
 
 def _mean_by_ou(values: TensorVariable) -> TensorVariable:

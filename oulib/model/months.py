@@ -7,20 +7,94 @@ from dataclasses import dataclass
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
-from pymc.distributions.transforms import ZeroSumTransform
 from pymc.logprob.transforms import Transform
 from pytensor.tensor import TensorVariable
 
 from oulib.model import row_kernels
 
+_LOG_2PI = float(np.log(2 * np.pi))
+_WHERE = "(month),(month),(month),(two)"  # of _seen_first
 
-def add_iid(name: str) -> TensorVariable:
+
+class _SeenZeroSum(Transform):
+    """Coordinates of a vector that sums to zero, of which some entries were seen by nobody.
+
+    PyMC's coordinates leave the last entry out and shift all others by a part of it: an unseen
+    one, which may be anything, would move them all.  Here the seen entries have PyMC's among
+    themselves, an unseen one has a coordinate of its own, and a reflection, which takes the mean
+    of the seen ones to that of all, moves the seen ones by the same amount: no differences
+    between them.  The map is orthonormal.  The last parameters of the distribution are those of
+    :func:`_seen_first`.
+    """
+
+    name = "seenzerosum"
+    ndim_supp = 1
+
+    @staticmethod
+    def _parts(inputs: tuple[TensorVariable, ...]) -> tuple[TensorVariable, ...]:
+        order, place, seen, shifts = inputs[-4:]
+        return order, place, seen, shifts[0], shifts[1], seen.sum()
+
+    def forward(self, value: TensorVariable, *inputs: TensorVariable) -> TensorVariable:
+        order, _, seen, up, down, size = self._parts(inputs)
+        x, unseen = value[order], 1 - seen
+        total = (x * unseen).sum() / (1 - (value.shape[0] - size) * down)
+        z = x + total * (unseen * down - seen * up)
+        whole = -z[-1] * pt.sqrt(size)
+        return z[:-1] + seen[:-1] * whole / (pt.sqrt(size) + size)
+
+    def backward(self, value: TensorVariable, *inputs: TensorVariable) -> TensorVariable:
+        _, place, seen, up, down, size = self._parts(inputs)
+        unseen = 1 - seen
+        whole, total = (value * seen[:-1]).sum(), (value * unseen[:-1]).sum()
+        own = value - seen[:-1] * whole / (pt.sqrt(size) + size)
+        z = pt.concatenate([own, (-whole / pt.sqrt(size))[None]])
+        return (z + total * (seen * up - unseen * down))[place]
+
+    def log_jac_det(self, value: TensorVariable, *inputs: TensorVariable) -> TensorVariable:
+        return value.sum().zeros_like()
+
+
+def _seen_first(name: str, seen: np.ndarray | None) -> tuple[TensorVariable, ...]:
+    """What :class:`_SeenZeroSum` goes by, as data of the model.
+
+    ``seen`` are the positions of months that data speak of, at least one; all if None.  They are
+    taken last, and the unseen ones first.
+    """
+    months = np.arange(len(pm.modelcontext(None).coords["month"]))
+    found = months if seen is None or not len(seen) else np.unique(seen)
+    order = np.concatenate([np.setdiff1d(months, found), found])
+    n, size = months.size, found.size
+    square = 2 - 2 * np.sqrt(size / n)  # of the reflection's vector, before it is of length 1
+    shifts = np.zeros(2)
+    if size < n:
+        up = 2 * (1 / np.sqrt(size) - 1 / np.sqrt(n)) / (np.sqrt(n) * square)
+        shifts = np.array([up, 2 / (n * square)])
+    return (
+        pm.Data(f"{name}_order", order, dims="month"),
+        pm.Data(f"{name}_place", np.argsort(order), dims="month"),
+        pm.Data(f"{name}_was_seen", np.isin(order, found).astype(float), dims="month"),
+        pm.Data(f"{name}_shifts", shifts),
+    )
+
+
+def add_iid(name: str, *, seen: np.ndarray | None = None) -> TensorVariable:
     """Month effects ``name[month]``, iid N(0, 1) and centred; spec 1.2.
 
     A vector of iid normals minus its mean has exactly the distribution of PyMC's
     ``ZeroSumNormal``, which has one coordinate fewer and no direction that the data cannot see.
+    ``seen`` are the positions of the months that data speak of, all if None.
     """
-    return pm.ZeroSumNormal(name, sigma=1.0, dims="month")
+    return pm.CustomDist(
+        name,
+        *_seen_first(name, seen),
+        logp=lambda value, *_: -0.5 * ((value**2).sum() + (value.shape[0] - 1) * _LOG_2PI),
+        random=_draw_centred_iid,
+        support_point=_middle,
+        signature=f"{_WHERE}->(month)",
+        default_transform=_SeenZeroSum(),
+        dims="month",
+    )
 
 
 def add_ar1(
@@ -29,28 +103,45 @@ def add_ar1(
     phi: TensorVariable,
     sigma: TensorVariable | float,
     along: Along | None = None,
+    seen: np.ndarray | None = None,
 ) -> TensorVariable:
     """Month effects ``name[month]``: a stationary AR(1) path minus its mean; spec 2.2.
 
     ``phi`` is the autocorrelation and ``sigma`` the sd of the innovations.  The path's mean is
     integrated out, so only the centred path is sampled; see :func:`centred_ar1_logp`.  ``along``
-    chooses other coordinates for the sampler; the distribution is the same.
+    chooses other coordinates for the sampler; the distribution is the same.  ``seen`` are the
+    positions of the months that data speak of, all if None.
     """
     # The last parameters tell the distribution how long it is, and its coordinates where to be.
-    nothing = (pt.zeros(pm.modelcontext(None).dim_lengths["month"]),)
-    where = nothing if along is None else (along.centre, along.phi, along.scale)
+    where = () if along is None else (along.centre, along.phi, along.scale)
     return pm.CustomDist(
         name,
         phi,
         sigma,
         *where,
+        *_seen_first(name, seen),
         logp=lambda value, phi, sigma, *_: centred_ar1_logp(value, phi, sigma),
         random=_draw_centred_ar1,
-        support_point=lambda rv, size, phi, sigma, centre, *_: centre - centre.mean(),
-        signature=",".join(["()", "()", "(month)", *["()"] * (len(where) - 1)]) + "->(month)",
-        default_transform=ZeroSumTransform([-1]) if along is None else _AlongTransform(),
+        support_point=_middle if along is None else _centre,
+        signature=f"(),(),{'(month),(),(),' if along else ''}{_WHERE}->(month)",
+        default_transform=_SeenZeroSum() if along is None else _AlongTransform(),
         dims="month",
     )
+
+
+def _middle(rv: TensorVariable, size: object, *params: TensorVariable) -> TensorVariable:
+    return pt.zeros_like(params[-2])
+
+
+def _centre(
+    rv: TensorVariable,
+    size: object,
+    phi: TensorVariable,
+    sigma: TensorVariable,
+    centre: TensorVariable,
+    *_: TensorVariable,
+) -> TensorVariable:
+    return centre - centre.mean()
 
 
 @dataclass(frozen=True)
@@ -78,28 +169,28 @@ class _AlongTransform(Transform):
     ndim_supp = 1
 
     def __init__(self) -> None:
-        self.zero_sum = ZeroSumTransform([-1])
+        self.zero_sum = _SeenZeroSum()
 
     @staticmethod
     def _weight(months: TensorVariable, phi: TensorVariable) -> TensorVariable:
         return months - phi * (months - 1)  # the sum of 1, less phi times 1 shifted
 
     def forward(self, value: TensorVariable, *inputs: TensorVariable) -> TensorVariable:
-        centre, phi, scale = inputs[-3:]
+        centre, phi, scale = inputs[-7:-4]
         distance = value - centre
         distance = distance - (distance.sum() - phi * distance[:-1].sum()) / self._weight(
             value.shape[0], phi
         )
         z = pt.concatenate([distance[:1], distance[1:] - phi * distance[:-1]]) / scale
-        return self.zero_sum.forward(z)
+        return self.zero_sum.forward(z, *inputs)
 
     def backward(self, value: TensorVariable, *inputs: TensorVariable) -> TensorVariable:
-        centre, phi, scale = inputs[-3:]
-        path = centre + accumulate(scale * self.zero_sum.backward(value), phi)
+        centre, phi, scale = inputs[-7:-4]
+        path = centre + accumulate(scale * self.zero_sum.backward(value, *inputs), phi)
         return path - path.mean()
 
     def log_jac_det(self, value: TensorVariable, *inputs: TensorVariable) -> TensorVariable:
-        centre, phi, scale = inputs[-3:]
+        centre, phi, scale = inputs[-7:-4]
         months = centre.shape[0]
         return pt.log(self._weight(months, phi) / months) + (months - 1) * pt.log(scale)
 
@@ -278,18 +369,24 @@ def accumulate(innovations: TensorVariable, decay: TensorVariable) -> TensorVari
 def _draw_centred_ar1(
     phi: np.ndarray,
     sigma: np.ndarray,
-    template: np.ndarray,
-    *_: np.ndarray,
+    *where: np.ndarray,
     rng: np.random.Generator,
     size: tuple[int, ...] | None = None,
 ) -> np.ndarray:
-    shape, months = tuple(size or ()), template.shape[-1]
+    shape, months = tuple(size or ()), where[-2].shape[-1]
     phi, sigma = np.broadcast_to(phi, shape), np.broadcast_to(sigma, shape)
     path = np.empty((*shape, months))
     path[..., 0] = rng.normal(size=shape) * sigma / np.sqrt(1 - phi**2)
     for t in range(1, months):
         path[..., t] = phi * path[..., t - 1] + sigma * rng.normal(size=shape)
     return path - path.mean(axis=-1, keepdims=True)
+
+
+def _draw_centred_iid(
+    *where: np.ndarray, rng: np.random.Generator, size: tuple[int, ...] | None = None
+) -> np.ndarray:
+    z = rng.normal(size=(*(size or ()), where[-2].shape[-1]))
+    return z - z.mean(axis=-1, keepdims=True)
 
 
 def centred_ar1_logp(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
@@ -17,27 +19,40 @@ from oulib.model.survey import LatentScore, given_survey, scores
 from oulib.panel import Panel
 
 
+@dataclass(frozen=True)
+class Scale:
+    """The scale of the outcome's noise, and an OU's deviation (``phi_u``, ``sigma_u``) if any."""
+
+    sigma_y: TensorVariable
+    deviation: tuple[TensorVariable, TensorVariable] | None
+
+
+def scale(spec: ModelSpec) -> Scale:
+    """Add ``sigma_y``, and with deviations ``phi_u`` and ``sigma_u``, to the current PyMC model."""
+    if not spec.deviations:
+        return Scale(pm.HalfNormal("sigma_y", sigma=spec.priors.sigma_y), None)
+    deviation, sigma_y = deviations.parameters(spec)
+    return Scale(sigma_y, deviation)
+
+
 def add(
     panel: Panel,
     spec: ModelSpec,
     score: LatentScore,
     effects: Effects,
+    lam: TensorVariable,
+    scale: Scale,
     response: Response | None,
     covariates: TensorVariable | None = None,
 ) -> None:
-    """Add ``lam[month]``, ``sigma_y``, perhaps ``nu``, and the observed node ``productivity``.
+    """Add perhaps ``noise_ou[ou]`` and ``nu``, and the observed node ``productivity``.
 
     The node is p(y_i | x'_i, R_i) with x* integrated out: in closed form for a normal outcome
     without the response term, by quadrature otherwise.  Explicit: y_i given ``x_star[row]``.
     With deviations it is p(y_i | the OU's outcomes before it).
     """
     model = pm.modelcontext(None)
-    if spec.deviations:
-        deviation, sigma_y = deviations.parameters(spec)
-    else:
-        deviation, sigma_y = None, pm.HalfNormal("sigma_y", sigma=spec.priors.sigma_y)
-    resemblance = None if deviation is None else deviations.resemblance(*deviation, sigma_y)
-    lam = _months(panel, spec, score, effects, resemblance)
+    deviation, sigma_y = scale.deviation, scale.sigma_y
     noise_ou = noise.add(panel, spec)
     nu = _degrees_of_freedom(spec)
     x_star = None
@@ -215,35 +230,40 @@ def by_quadrature(
     )
 
 
-def _months(
+def months_of(
     panel: Panel,
     spec: ModelSpec,
     score: LatentScore,
-    effects: Effects,
-    resemblance: TensorVariable | None,
+    typical: TensorVariable,
+    scale: Scale,
 ) -> TensorVariable:
-    """The months' effects ``lam[month]``, in coordinates of what outcomes show of a month.
+    """Add the months' effects ``lam[month]``, in coordinates of what outcomes show of a month.
+
+    ``typical`` is the mean of the slopes that OUs' are drawn around.
 
     A month's mean outcome shows its effect and what the score's movement does to it on average: the
     effects are sampled as their distance from what is left of the means without the movement, or
     else its path, free where nobody is surveyed, would drag ``lam`` along.  Where the effects are
     smaller than the means' error, the means say little of them, and what is sampled are the
     effects' own innovations: so a scale near 0 is no funnel.  With deviations a mean's error
-    persists as they do (``resemblance``).
+    persists as they do.
     """
+    seen = panel.rows["month_idx"].to_numpy()[np.isfinite(panel.rows["y"].to_numpy())]
     if spec.months == "iid":
-        return months.add_iid("lam")
+        return months.add_iid("lam", seen=seen)
     phi, sigma = months.persistence("phi_lam"), pm.HalfNormal("sigma_lam", spec.priors.sigma_lam)
     means, error = noise.month_means(panel)
-    alike: TensorVariable | float = 0.0 if resemblance is None else resemblance
-    if resemblance is None:  # a change from row to row is two independent errors
+    alike: TensorVariable | float = 0.0
+    if scale.deviation is not None:
+        alike = deviations.resemblance(*scale.deviation, scale.sigma_y)
+    else:  # a change from row to row is two independent errors
         error = error / np.sqrt(2)
     means, error = pm.Data("month_mean", means, dims="month"), pm.Data("month_error", error)
-    left = means - effects.typical * score.movement if spec.slope == "total" else means
+    left = means - typical * score.movement if spec.slope == "total" else means
     share = sigma**2 / (sigma**2 + error**2)
     persists = share * alike + (1 - share) * phi
     along = months.Along(share * left, persists, error * pt.sqrt(share))
-    return months.add_ar1("lam", phi=phi, sigma=sigma, along=along)
+    return months.add_ar1("lam", phi=phi, sigma=sigma, along=along, seen=seen)
 
 
 def _degrees_of_freedom(spec: ModelSpec) -> TensorVariable | None:

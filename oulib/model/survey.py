@@ -188,7 +188,7 @@ def _common_movement(panel: Panel, spec: ModelSpec) -> TensorVariable:
         if spec.movement == "survey_months":
             tau = months.add_iid_only_at("tau", at, by=prior.gamma_x_fixed, c=0.0)
         else:
-            tau = months.add_iid("tau")
+            tau = months.add_iid("tau", seen=at)
         return prior.gamma_x_fixed * tau
     if spec.tau == "identified":
         gamma_x = pm.HalfNormal("gamma_x", sigma=prior.gamma_x)

@@ -86,7 +86,7 @@ def dense(panel: Panel, spec: ModelSpec, p: xr.Dataset) -> dict[str, np.ndarray]
             v = sm**2 / n[i]
             centre = (m[i] / sx**2 + x[i] / v) / (1 / sx**2 + 1 / v)
             spread = (1 / sx**2 + 1 / v) ** -0.5
-        grid = centre + spread * np.linspace(-10, 10, 4001)
+        grid = centre + spread * np.linspace(-14, 14, 5601)
         log_weight = stats.norm.logpdf(grid, m[i], sx)
         if seen[i]:
             log_weight = log_weight + stats.norm.logpdf(x[i], grid, sm / np.sqrt(n[i]))
