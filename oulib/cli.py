@@ -250,6 +250,7 @@ def _report(args: argparse.Namespace) -> int:
             args.out,
             **reading,
             settings=settings,
+            quick=args.quick,
             report=shown.say,
             progress=shown.show,
         )
@@ -536,6 +537,11 @@ def _parser() -> argparse.ArgumentParser:
     column(summary)
     sampling(summary)
     conclusions(summary)
+    summary.add_argument(
+        "--quick",
+        action="store_true",
+        help="ask the model for real panels alone; the page says that it is a first answer",
+    )
     summary.add_argument("--strict", action="store_true", help="exit 3 if no model may speak")
 
     run = command("run", _run, "Execute the chapters on a panel and build the book.")

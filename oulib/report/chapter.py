@@ -87,15 +87,17 @@ class Chapter:
             )
         return self.attempt(spec, **sampling)
 
-    def licensed(self) -> tuple[Fit | None, list[Verdict]]:
+    def licensed(self, models: Sequence[str] | None = None) -> tuple[Fit | None, list[Verdict]]:
         """The model that conclusions come from, and the verdicts of those that were asked before.
 
         The first of :data:`oulib.model.spec.CONCLUDING` that holds the whole licence, or None;
         where there is a reason from outside to think that surveys go missing for what they would
-        have said (``mnar_reason``), the model of that comes first.
+        have said (``mnar_reason``), the model of that comes first.  ``models`` are the names of
+        those that are asked, all if None.
         """
         first = (UPGRADED,) if self.mnar_reason else ()
-        return self._first((*first, *CONCLUDING), lambda verdict: verdict.passed)
+        order = [s for s in (*first, *CONCLUDING) if models is None or s.name in models]
+        return self._first(order, lambda verdict: verdict.passed)
 
     def highest(self) -> tuple[Fit | None, list[Verdict]]:
         """The highest model of the ladder that was sampled, and the verdicts of those above it.

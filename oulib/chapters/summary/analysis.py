@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from oulib.chapters.next_survey.analysis import Design, current, formula
+from oulib.model.spec import CONCLUDING
 from oulib.panel import Panel
 from oulib.posterior.checks import Verdict
 from oulib.posterior.effects import effects, raw_effect
@@ -36,6 +37,13 @@ def asked(chosen: Fit | None, before: Sequence[Verdict], verdict: Verdict) -> pd
         },
         index=pd.Index([one.model for one in verdicts], name="model"),
     )
+
+
+def unasked(table: pd.DataFrame) -> list[str]:
+    """Models that come before the last of :func:`asked` in the order and are not in it."""
+    order = [spec.name for spec in CONCLUDING]
+    last = max((order.index(name) for name in table.index if name in order), default=-1)
+    return [name for name in order[: last + 1] if name not in table.index]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from oulib.chapters.summary.analysis import Headline, Support
 from oulib.panel.describe import Overview
 from oulib.posterior.effects import SlopesOfOus
 from oulib.report.evidence import mostly_prior
-from oulib.report.text import count, interval, name, number, percent, probability
+from oulib.report.text import count, interval, name, names, number, percent, probability
 
 
 def headline(found: Headline, *, typical: bool) -> str:
@@ -94,8 +94,21 @@ def remarks(said: Sequence[str]) -> str:
     return "\n".join(f"- {name(remark)}" for remark in said)
 
 
-def models(table: pd.DataFrame, chosen: str | None) -> str:
-    """Which models were asked, and which one speaks; from ``analysis.asked``."""
+def models(table: pd.DataFrame, chosen: str | None, unasked: Sequence[str] = ()) -> str:
+    """Which models were asked, and which one speaks; from ``analysis.asked``.
+
+    ``unasked`` are models that would have been asked before, and were not.
+    """
+    if unasked:
+        others = names(unasked)
+        return (
+            f"{_models(table, chosen)} **This is a first answer**: {others} would have been asked "
+            "before, and may speak in its place."
+        )
+    return _models(table, chosen)
+
+
+def _models(table: pd.DataFrame, chosen: str | None) -> str:
     if chosen is None:
         return f"{count(len(table), 'model').capitalize()} were asked, and none may speak."
     if len(table) == 1:
