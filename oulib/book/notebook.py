@@ -17,7 +17,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from traceback import format_exception
 from typing import Any
 
@@ -150,6 +153,10 @@ def execute(
     # It warns of parameters that a chapter sets two to a line, which it does not parse.
     logging.getLogger("papermill").setLevel(logging.ERROR)
     env = {} if cores is None else {"OULIB_CORES": str(cores)}
+    # What a reader's own settings do to figures and kernels must not reach a chapter.
+    env |= {"MATPLOTLIBRC": _matplotlib_defaults(), "PYTHONSTARTUP": ""}
+    aside = TemporaryDirectory(prefix="oulib-ipython-")
+    env["IPYTHONDIR"] = aside.name
     try:
         executed = papermill.execute_notebook(
             notebook,
@@ -177,6 +184,7 @@ def execute(
         raise ChapterFailed(text, traceback="".join(format_exception(error))) from error
     finally:
         _close_loop_of_thread()
+        aside.cleanup()
     return publishable(executed, folder)
 
 
@@ -391,6 +399,15 @@ def _kill(process: subprocess.Popen) -> None:
     if process.poll() is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+
+
+@cache
+def _matplotlib_defaults() -> str:
+    """The file of settings that matplotlib comes with."""
+    package = find_spec("matplotlib")
+    assert package is not None  # it is a dependency
+    assert package.origin is not None
+    return str(Path(package.origin).parent / "mpl-data" / "matplotlibrc")
 
 
 def _close_loop_of_thread() -> None:

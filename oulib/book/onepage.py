@@ -31,6 +31,7 @@ figcaption { color: var(--soft); font-size: .88rem; }
 table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: right; }
 th:first-child, td:first-child { text-align: left; }
+td { white-space: nowrap; }
 .source { color: var(--soft); margin-top: 0; }
 @media print {
   :root { color-scheme: light; --ink: #000; --soft: #444; --line: #bbb; --page: #fff; }

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from oulib.panel import Panel
 from oulib.posterior.estimate import SAMPLES
-from oulib.report.style import COLOURS, month_axis, month_bands, plain
+from oulib.report.style import COLOURS, month_axis, month_bands, plain, plain_all
 
 
 def posterior_against_prior(
@@ -105,7 +105,8 @@ def forest(
     ax.plot(mean[order], at, "o", ms=3.5, color=COLOURS["model"], label="posterior, 90%")
     if truth is not None:
         ax.plot(truth[order], at, "x", ms=4.5, color=COLOURS["truth"], label="truth")
-    ax.set_yticks(at, [plain(labels[i]) for i in order], fontsize=7)
+    shown = plain_all(labels)
+    ax.set_yticks(at, [shown[i] for i in order], fontsize=7)
     ax.set_ylim(-1, order.size)
     ax.set_xlabel(xlabel)
     ax.legend(loc="lower right")

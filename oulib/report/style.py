@@ -24,7 +24,8 @@ COLOURS = dict(
 
 
 def use_style() -> None:
-    """Set the book's figure style for the running session."""
+    """Set the book's figure style for the running session, whatever the user's own settings are."""
+    mpl.style.use("default")
     sns.set_theme(style="ticks", palette="colorblind")
     mpl.rcParams.update(
         {
@@ -45,8 +46,37 @@ def use_style() -> None:
 
 def plain(label: str) -> str:
     """A name from the data as text for matplotlib, which would read dollars as mathematics."""
-    label = str(label).replace("$", r"\$")
-    return label if len(label) <= 28 else label[:27] + "…"
+    return _shown(shortened([str(label)])[0])
+
+
+def _shown(label: str) -> str:
+    return label.replace("$", r"\$")
+
+
+_WIDEST = 28
+"""So many characters of a name are shown in a figure."""
+
+
+def shortened(labels: Sequence[str]) -> list[str]:
+    """Names cut in the middle where they are long, and apart where they differ.
+
+    Of long names that would look the same, what they have in common at the beginning is left out.
+    """
+    head, tail = _WIDEST // 2, _WIDEST - _WIDEST // 2 - 1
+    short = [n if len(n) <= _WIDEST else f"{n[:head]}…{n[-tail:]}" for n in map(str, labels)]
+    for same in {one for one in short if short.count(one) > 1}:
+        group = [at for at, one in enumerate(short) if one == same]
+        letters = zip(*(str(labels[at]) for at in group), strict=False)
+        common = next((at for at, these in enumerate(letters) if len({*these}) > 1), 0)
+        for at in group:
+            rest = str(labels[at])[max(common - 4, 0) :]
+            short[at] = f"{labels[at][:4]}…{rest[: _WIDEST - 5]}"
+    return short
+
+
+def plain_all(labels: Sequence[str]) -> list[str]:
+    """:func:`plain` of several names, which stay apart."""
+    return [_shown(label) for label in shortened(labels)]
 
 
 def month_axis(ax: plt.Axes, months: Sequence[str]) -> None:

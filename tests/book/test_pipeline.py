@@ -705,3 +705,25 @@ def test_a_panel_summed_up_on_one_page(source, tmp_path):
     assert "ZeroDivisionError" in str(failed.failures[0])
     with pytest.raises(UserError, match="did not make"):
         pipeline.summarise(titled, source / "book", source=source)
+
+
+OWN_SETTINGS = """\
+import matplotlib as mpl
+from oulib.report.style import use_style
+use_style()
+print(mpl.rcParams["text.usetex"], mpl.rcParams["font.size"], "started" in globals())"""
+
+
+@pytest.mark.usefixtures("no_pages")
+def test_the_users_own_settings_reach_no_chapter(source, tmp_path, monkeypatch):
+    (rc := tmp_path / "matplotlibrc").write_text("text.usetex: True\nfont.size: 30\n")
+    startup = tmp_path / "ipython" / "profile_default" / "startup" / "00.py"
+    startup.parent.mkdir(parents=True)
+    startup.write_text("started = True\n")
+    (own := tmp_path / "own.py").write_text("started = True\n")
+    monkeypatch.setenv("MATPLOTLIBRC", str(rc))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("PYTHONSTARTUP", str(own))
+    write_chapter(source, "01-panel", chapter("The panel", OWN_SETTINGS))
+    assert run(source, out := tmp_path / "out").book.failures == ()
+    assert staged(out, "01-panel").cells[-1].outputs[0].text == "False 10.0 False\n"

@@ -55,8 +55,9 @@ def test_who_was_asked_and_why_nobody_may_speak():
     assert not table["adequate"].any()
     said = sentences.why_none(table)
     assert "Nothing is concluded" in said
-    assert "1 model was sampled" in said
-    assert "None was sampled" in sentences.why_none(table[:1])
+    assert "1 model that was sampled" in said
+    assert "One model was asked, site, and it was not sampled" in sentences.why_none(table[:1])
+    assert "None was sampled" in sentences.why_none(pd.concat([table[:1]] * 2))
     assert "none may speak" in sentences.models(table, None)
 
 

@@ -49,9 +49,21 @@ def headline(found: Headline, *, typical: bool) -> str:
 def why_none(table: pd.DataFrame) -> str:
     """Why there is no answer; from ``analysis.asked``."""
     sampled = len(table[table["sampled"]])
+    if len(table) == 1:
+        text = (
+            f"**Nothing is concluded from this panel.** One model was asked, {name(table.index[0])}"
+        )
+        if sampled:
+            return text + (
+                ": it was sampled reliably, and the data have what it has no place for, named "
+                "below, which could pass for an effect of the score."
+            )
+        return (
+            text + ", and it was not sampled reliably: each chain might have said something else."
+        )
     text = (
-        f"**Nothing is concluded from this panel**: of {count(len(table), 'model')} that may "
-        "conclude anything, none both was sampled reliably and describes the data. "
+        f"**Nothing is concluded from this panel.** Of the {len(table)} models that were asked "
+        "none was both sampled reliably and describes the data. "
     )
     if sampled == 0:
         return text + (
@@ -59,8 +71,8 @@ def why_none(table: pd.DataFrame) -> str:
             "something else."
         )
     return text + (
-        f"{count(sampled, 'model')} {'was' if sampled == 1 else 'were'} sampled, and the data have "
-        "what they have no place for, named below; it could pass for an effect of the score."
+        f"Of {count(sampled, 'model')} that {'was' if sampled == 1 else 'were'} sampled the data "
+        "have what there is no place for, named below; it could pass for an effect of the score."
     )
 
 
@@ -110,11 +122,13 @@ def models(table: pd.DataFrame, chosen: str | None, unasked: Sequence[str] = ())
 
 def _models(table: pd.DataFrame, chosen: str | None) -> str:
     if chosen is None:
-        return f"{count(len(table), 'model').capitalize()} were asked, and none may speak."
+        if len(table) == 1:
+            return f"One model was asked, {name(table.index[0])}, and it may not speak."
+        return f"{len(table)} models were asked, and none may speak."
     if len(table) == 1:
         return f"The first model that was asked, {name(chosen)}, may speak."
     return (
-        f"{count(len(table), 'model').capitalize()} were asked, in a fixed order; {name(chosen)} "
+        f"{len(table)} models were asked, in a fixed order; {name(chosen)} "
         "is the first that was sampled reliably and describes the panel, so everything here comes "
         "from it."
     )
@@ -131,7 +145,8 @@ def units(found: SlopesOfOus) -> str:
     )
     if found.wrong >= 0.05:
         text += (
-            f"By their own probabilities {number(found.wrong, 1)} of these will have the other one."
+            f"By their own probabilities, {number(found.wrong, 1)} of these signs are wrong on "
+            "average."
         )
     return text.rstrip()
 
@@ -140,7 +155,7 @@ def not_concluded(o: Overview, found: SlopesOfOus | None) -> str:
     """What must not be read into the page."""
     points = [
         "That a higher score causes anything: units may differ in a third thing that moves both.",
-        "A ranking of units: their order in the figure is partly chance, as the intervals show.",
+        "A ranking of units: their order is partly chance, and their intervals overlap.",
     ]
     if found is not None and found.above + found.below < found.ous:
         rest = found.ous - found.above - found.below
@@ -158,6 +173,14 @@ def not_concluded(o: Overview, found: SlopesOfOus | None) -> str:
             "not say which surveys were planned, so it cannot be looked into."
         )
     return "\n".join(f"- {point}" for point in points)
+
+
+def last_failed(model: str, failures: Sequence[str]) -> str:
+    """What the last model that was asked failed, and what to try; ``failures`` are Markdown."""
+    listed = "\n".join(f"- {failure}" for failure in failures)
+    return (
+        f"What {name(model)}, the last model that was asked, failed, and what to try:\n\n{listed}"
+    )
 
 
 def support(found: Support) -> str:
