@@ -27,7 +27,7 @@ class _SeenZeroSum(Transform):
     :func:`_seen_first`.
     """
 
-    name = "seenzerosum"
+    name = "zerosum"  # the same variable as in coordinates of PyMC
     ndim_supp = 1
 
     @staticmethod
