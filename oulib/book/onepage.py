@@ -106,6 +106,9 @@ def _output(output: NotebookNode, about: Any, files: dict[PurePosixPath, bytes])
 
 
 def _markdown(text: str) -> str:
-    """Markdown as HTML; links to other pages of the book are what they say, and no links."""
-    html = MarkdownIt("commonmark").enable("table").render(_LABEL.sub("", text))
+    """Markdown as HTML; links to other pages of the book are what they say, and no links.
+
+    HTML within it is text: what quotes the data has no other way in.
+    """
+    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(_LABEL.sub("", text))
     return _OF_THE_BOOK.sub(r"\1", html).strip()

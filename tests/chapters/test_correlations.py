@@ -128,7 +128,7 @@ def fake(panel: Panel, *, shift: float = 0.0, corr: float | None = 0.4) -> Simpl
         square[..., 0, 1] = square[..., 1, 0] = drawn
         values["corr_ou"] = (dims("effect", "effect_bis"), square)
     coords = {"effect": effects, "effect_bis": effects, "ou": list(panel.ous)}
-    spec = BASELINE.but(trend=True)
+    spec = BASELINE.but(trend=True, correlated=corr is not None)
     return SimpleNamespace(panel=panel, posterior=xr.Dataset(values, coords=coords), spec=spec)
 
 

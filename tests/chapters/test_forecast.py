@@ -372,7 +372,9 @@ def test_distance_in_words() -> None:
 
 def test_robust_forecasts_from_its_own_parameters(gappy: Panel) -> None:
     """All switches together: nothing but the fit's own draws is needed, and nothing is NaN."""
-    made = one_draw(gappy, ROBUST, 50, phi_u=0.9, sigma_u=0.2)
+    # Where the deviation is what is not known, for it is what spreads.
+    scales = {"sigma_y": 0.1, "sigma_lam": 0.05, "phi_lam": 0.3, "noise_ou": 1.0}
+    made = one_draw(gappy, ROBUST, 200, phi_u=0.9, sigma_u=0.2, **scales)
     found = forecast.months_ahead(made, 5)
     assert np.isfinite(found["y"]).all()
     sd = found["y"].std(("chain", "draw")).mean("ou").to_numpy()

@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from oulib import Panel, chapters, report, simulate
+from oulib import BASELINE, Panel, chapters, report, simulate
 from oulib.chapters.inference import analysis as inference
 from oulib.chapters.inference.analysis import Approximation
 from oulib.posterior import ranks
@@ -222,6 +222,7 @@ def test_a_funnel_is_about_one_row(panel: Panel) -> None:
     stats_ = xr.Dataset({"diverging": (("chain", "draw"), np.zeros((2, 5), bool))})
     fit = SimpleNamespace(
         panel=panel,
+        spec=BASELINE.but(latent="explicit"),
         posterior=posterior,
         tree=xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats_}),
     )

@@ -63,7 +63,9 @@ def posterior(panel: Panel, *, sites: bool, draws: int = 4000) -> xr.Dataset:
 
 
 def fake(panel: Panel, *, sites: bool) -> SimpleNamespace:
-    return SimpleNamespace(panel=panel, posterior=posterior(panel, sites=sites), spec=SITE)
+    return SimpleNamespace(
+        panel=panel, posterior=posterior(panel, sites=sites), spec=SITE.but(sites=sites)
+    )
 
 
 def test_share_between_sites(panel: Panel) -> None:

@@ -18,8 +18,10 @@ from oulib.sampling.fit import Fit
 
 def verdict(model: str, *failed: str) -> Verdict:
     known = ("r_hat", "persistence")
-    checks = [Check(name=n, value=1.0, threshold=0.5, passed=n not in failed) for n in known]
-    return Verdict(model=model, checks=tuple(checks))
+    r_hat, persistence = (
+        Check(name=n, value=1.0, threshold=0.5, passed=n not in failed) for n in known
+    )
+    return Verdict(model=model, checks=(r_hat,), adequacy=(persistence,))
 
 
 def found(mean: float, half: float, relevant: float) -> analysis.Headline:
