@@ -155,7 +155,7 @@ def not_concluded(o: Overview, found: SlopesOfOus | None) -> str:
     """What must not be read into the page."""
     points = [
         "That a higher score causes anything: units may differ in a third thing that moves both.",
-        "A ranking of units: their order is partly chance, and their intervals overlap.",
+        "A ranking of units: their order is partly chance.",
     ]
     if found is not None and found.above + found.below < found.ous:
         rest = found.ous - found.above - found.below
