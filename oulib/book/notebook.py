@@ -38,6 +38,9 @@ _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 # Tried where a word begins only: from every place in it, a picture in a page would take minutes.
 _CELL_FILE = re.compile(r"(?<![^\s\"'<>])[^\s\"'<>]*ipykernel_\d+[/\\]\d+\.py")
 _PACKAGE_ROOT = PACKAGE.parent
+_TO_FIGURE = re.compile(
+    r"\{(?:num)?ref\}`(?:(?P<title>[^`<]+)<)?fig-[\w-]+>?`|\[(?P<text>[^\]]*)\]\(#fig-[\w-]+\)"
+)
 
 
 def plain_code(source: str) -> str:
@@ -278,6 +281,9 @@ def left_out(notebook: NotebookNode) -> NotebookNode:
         ":::{note}\nThis chapter was not executed in this run, so its results are missing: "
         "`oulib run --chapters` chose others.\n:::"
     )
+    for cell in page.cells:  # what refers to a figure would refer to nothing
+        if cell.cell_type == "markdown":
+            cell.source = _TO_FIGURE.sub(lambda m: m["text"] or "the figure", cell.source)
     first = next(i for i, cell in enumerate(page.cells) if cell.cell_type == "markdown")
     page.cells.insert(first + 1, v4.new_markdown_cell(note, id="left-out"))
     return page

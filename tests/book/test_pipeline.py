@@ -651,13 +651,19 @@ def test_the_folder_is_ours_alone_while_a_run_lasts(tmp_path):
 
 @pytest.mark.usefixtures("no_pages")
 def test_some_chapters_alone(made, tmp_path):
-    source, out = made.source, tmp_path / "some"
+    source, out = shutil.copytree(made.source, tmp_path / "src"), tmp_path / "some"
+    panel = nbformat.read(source / "notebooks" / "01-panel.ipynb", 4)
+    refers = "See {numref}`fig-one`, [](#fig-two) and [another](#fig-three)."
+    panel.cells.insert(1, v4.new_markdown_cell(refers))
+    write_chapter(source, "01-panel", panel)
     some = run(source, out, chapters=["toy"])
     assert [line.partition(" in ")[0] for line in some.log] == [
         "notebooks/01-panel: left out",
         "notebooks/02-toy: executed",
     ]
     assert "was not executed in this run" in staged(out, "01-panel").cells[1].source
+    # No figure is there to refer to.
+    assert staged(out, "01-panel").cells[2].source == "See the figure, the figure and another."
     assert not any(c.get("outputs") for c in staged(out, "01-panel").cells)
     assert some.progress[-1].total == 1
     assert explain(source, out, chapters=["2"])[0] == "notebooks/01-panel: left out"
