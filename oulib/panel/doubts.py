@@ -87,17 +87,18 @@ def _look(name: str) -> str:
 def _totals(frame: pd.DataFrame) -> Iterator[str]:
     """OUs that are the sum or the mean of the others, by their names or their numbers."""
     table = frame.pivot(index="month", columns="ou", values="productivity")
-    for ou in table:
-        others = table.drop(columns=ou)
-        whole = others.notna().all(axis=1) & table[ou].notna()
-        added = None
-        if len(others.columns) > 2 and whole.sum() >= 3:
-            for word, made in (("sum", others.sum(axis=1)), ("mean", others.mean(axis=1))):
-                if np.allclose(table.loc[whole, ou], made[whole], rtol=5e-4):
-                    added = word
-        if added:
-            yield f"The outcome of the OU {quoted(ou)} is the {added} of all others in each month."
-        elif TOTALS.fullmatch(str(ou).strip().casefold()):
+    whole = table[table.notna().all(axis=1)].to_numpy()
+    added: dict[str, str] = {}
+    if whole.shape[0] >= 3 and whole.shape[1] > 3:
+        others = whole.sum(axis=1, keepdims=True) - whole
+        for word, made in (("sum", others), ("mean", others / (whole.shape[1] - 1))):
+            same = np.isclose(whole, made, rtol=5e-4).all(axis=0)
+            added |= {str(ou): word for ou in table.columns[same]}
+    for ou in map(str, table.columns):
+        if ou in added:
+            word = added[ou]
+            yield f"The outcome of the OU {quoted(ou)} is the {word} of all others in each month."
+        elif TOTALS.fullmatch(ou.strip().casefold()):
             yield (
                 f"The OU {quoted(ou)} sounds like the total of the others: if it is, leave its "
                 "rows out, or every OU counts twice."

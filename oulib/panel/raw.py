@@ -330,10 +330,9 @@ def _choose_sheet(path: Path, book: Any, wanted: Wanted, asked: str | None) -> t
         return match[0], source(match[0])
     if len(sheets) == 1:
         return titles[0], source(titles[0])
-    worth = {
-        sheet.title: max(map(wanted.matches, _lines(sheet, HEADER_WITHIN + 1)), default=0)
-        for sheet in sheets
-    }
+    first = {sheet.title: _lines(sheet, HEADER_WITHIN + 1) for sheet in sheets}
+    worth = {title: max(map(wanted.matches, lines), default=0) for title, lines in first.items()}
+    cells = {title: sum(map(_filled, lines)) for title, lines in first.items()}
     whole = [title for title in titles if worth[title] == len(wanted.required)]
     seen = [title for title in whole if title not in hidden]
     if len(seen) > 1:
@@ -350,7 +349,7 @@ def _choose_sheet(path: Path, book: Any, wanted: Wanted, asked: str | None) -> t
         remark = f"The sheet {quoted(seen[0])} is read, and not {', '.join(notes)}."
         return seen[0], source(seen[0], remark)
     visible = [title for title in titles if title not in hidden] or titles
-    best = max(visible, key=worth.__getitem__)
+    best = max(visible, key=lambda title: (worth[title], cells[title]))
     return best, source(best)
 
 
@@ -577,11 +576,21 @@ def _split(path: Path, lines: Sequence[list[str]], wanted: Wanted) -> _Table:
 
 
 def _header_at(rows: Mapping[int, list[str]], wanted: Wanted) -> int:
-    """The first row with all the names wanted, or else with most of them, if that is half."""
+    """The first row with all the names wanted, or else with most of them, if that is half.
+
+    Else the first that is as wide as rows are: its names are other ones, which a message shows.
+    """
     near = dict(itertools.islice(rows.items(), HEADER_WITHIN + 1))
     best = max(near, key=lambda row: wanted.matches(near[row]))
-    enough = 2 * wanted.matches(near[best]) >= max(len(wanted.required), 1)
-    return best if enough else next(iter(rows))
+    if 2 * wanted.matches(near[best]) >= max(len(wanted.required), 1):
+        return best
+    usual = sorted(map(_filled, near.values()))[len(near) // 2]
+    return next(row for row, line in near.items() if _filled(line) >= usual)
+
+
+def _filled(line: Sequence[str]) -> int:
+    """How many cells of a line hold anything."""
+    return sum(bool(cell.strip()) for cell in line)
 
 
 def _text_frame(rows: dict[int, list[str]], width: int) -> pd.DataFrame:

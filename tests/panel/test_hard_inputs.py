@@ -452,6 +452,20 @@ def test_sound_panels_raise_no_doubt(unit: int, tmp_path: Path) -> None:
     assert table.read(change(tmp_path)).doubts == ()
 
 
+@pytest.mark.parametrize("covered", [False, True], ids=["title", "title and cover sheet"])
+def test_a_table_under_other_names_is_found_to_name_its_columns(
+    covered: bool, tmp_path: Path
+) -> None:
+    def change(workbook: openpyxl.Workbook) -> None:
+        title_rows(workbook)
+        if covered:
+            another_sheet("Cover", first=True, table=False)(workbook)
+
+    path = book(change, lambda t: t.rename(columns=str.upper).add_prefix("THE "))(tmp_path)
+    with pytest.raises(PanelError, match="its columns are 'THE OU', 'THE SITE'"):
+        table.read(path)
+
+
 def written() -> str:
     """The table of all inputs, made by reading them."""
     lines = ["| Input | What becomes of it | What is said |", "|---|---|---|"]
