@@ -21,7 +21,7 @@ import xarray as xr
 from scipy import sparse
 
 from oulib.files import PACKAGE
-from oulib.model.draws import recipe
+from oulib.model.draws import generate
 from oulib.model.draws.density import CHUNK, RowDensity, all_rows, alone, row_density, thinned
 from oulib.model.spec import ModelSpec
 from oulib.panel import Panel
@@ -219,7 +219,7 @@ def _replicates(
         shape = (-1, rows.size)
         mean = (density.intercept + density.beta * density.mean).transpose(*SAMPLES, "row")
         if made is None:
-            noise = recipe.residuals(fit, part, rng).to_numpy()
+            noise = generate.residuals(fit, part, rng).to_numpy()
             scores = xr.ufuncs.sqrt(density.var) * density.loading
             scores = scores.transpose(*SAMPLES, "row")
             new = mean + noise + scores * rng.standard_normal(scores.shape)

@@ -16,7 +16,7 @@ import pandas as pd
 import xarray as xr
 
 from oulib.errors import UserError
-from oulib.model.draws import recipe
+from oulib.model.draws import generate
 from oulib.model.draws.density import row_density
 from oulib.panel import Panel
 from oulib.posterior import checks
@@ -231,7 +231,7 @@ def forecasts(full: Fit, ahead: LeftOut, *, seed: int = 0) -> pd.DataFrame:
         r = row_density(refit, p, rows, full.panel)
         centre = (r.intercept + r.beta * r.mean).transpose(*SAMPLES, "row")
         move = np.sqrt(r.var) * r.loading * rng.standard_normal(centre.shape)
-        noise = recipe.standard_noise(p, (rows.size,), rng)
+        noise = generate.standard_noise(p, (rows.size,), rng)
         mean = (centre + move + r.sigma * centre.copy(data=noise)).mean("row")
         q5, q50, q95 = np.quantile(mean.to_numpy(), [0.05, 0.5, 0.95])
         table[str(month)] = {

@@ -16,7 +16,7 @@ import pytensor
 import xarray as xr
 from scipy import special, stats
 
-from oulib.model.draws import recipe
+from oulib.model.draws import generate
 from oulib.model.draws.density import all_rows, alone, expectations, row_density, thinned
 from oulib.model.survey import respondents
 from oulib.posterior.estimate import SAMPLES
@@ -61,7 +61,7 @@ def _on_other_paths(fit: Fit, *, draws: int, seed: int, anew: Sequence[str]) -> 
         raise ValueError("With deviations only paths of the OUs are drawn anew.")
     p, rng = thinned(fit.posterior, draws), np.random.default_rng(seed)
     r = row_density(alone(fit), p, all_rows(fit, None))
-    made = {"productivity": r.intercept + r.beta * r.mean + recipe.residuals(fit, p, rng)}
+    made = {"productivity": r.intercept + r.beta * r.mean + generate.residuals(fit, p, rng)}
     seen = fit.panel.survey_rows
     x = expectations(fit, p, seen).x.transpose(*SAMPLES, "row")
     n = xr.DataArray(respondents(fit.panel)[seen], dims="row", coords={"row": seen})
@@ -199,7 +199,7 @@ def new_ous(fit: Fit, site: np.ndarray, *, draws: int | None = None, seed: int =
     the model has those parts.
     """
     p, rng = thinned(fit.posterior, draws), np.random.default_rng(seed)
-    return recipe.new_ous(fit, p, site, rng)
+    return generate.new_ous(fit, p, site, rng)
 
 
 def regenerate(fit: Fit, *, draws: int = 400, seed: int = 0) -> xr.Dataset:
@@ -219,7 +219,7 @@ def regenerate(fit: Fit, *, draws: int = 400, seed: int = 0) -> xr.Dataset:
         return xr.DataArray(values, dims=(*SAMPLES, "row"), coords={"row": rows})
 
     x = expected.x + p["sigma_x"] * by_row(rng.standard_normal(shape))
-    y = expected.outcome(x) + recipe.residuals(fit, p, rng)
+    y = expected.outcome(x) + generate.residuals(fit, p, rng)
     made = {"x_star": x, "productivity": y}
     if fit.spec.response:
         logit = expected.offset + p["rho_x"] * x

@@ -11,7 +11,7 @@ import xarray as xr
 
 from oulib.model.covariates import SLAB_DF, global_scale
 from oulib.model.draws.density import all_rows, row_density, thinned
-from oulib.model.draws.recipe import normal_equivalent
+from oulib.model.draws.generate import normal_equivalent
 from oulib.model.spec import ModelSpec, Priors
 from oulib.panel import Panel
 from oulib.posterior.compare import loo

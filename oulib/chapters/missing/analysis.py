@@ -12,7 +12,7 @@ import xarray as xr
 from scipy import stats
 
 from oulib.model.draws.density import CHUNK, all_rows, movement_size, row_density, thinned
-from oulib.model.draws.recipe import normal_equivalent, standard_noise
+from oulib.model.draws.generate import normal_equivalent, standard_noise
 from oulib.model.survey import respondents
 from oulib.panel import Panel
 from oulib.posterior.estimate import SAMPLES, DrawByDraw, Estimate, draw_by_draw, estimate

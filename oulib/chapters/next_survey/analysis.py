@@ -17,7 +17,7 @@ from scipy import stats
 from oulib.errors import UserError
 from oulib.model import kalman_kernel
 from oulib.model.draws.density import all_rows, expectations, noise_factor
-from oulib.model.draws.recipe import autoregression, normal_equivalent, residuals
+from oulib.model.draws.generate import autoregression, normal_equivalent, residuals
 from oulib.model.spec import ModelSpec
 from oulib.model.survey import given_survey
 from oulib.panel import Panel

@@ -17,7 +17,7 @@ from scipy import stats
 from oulib.chapters.missing.analysis import crps, crps_normal
 from oulib.errors import UserError
 from oulib.model.draws.density import alone, expectations, noise_factor, row_density, thinned
-from oulib.model.draws.recipe import autoregression, residuals, standard_noise
+from oulib.model.draws.generate import autoregression, residuals, standard_noise
 from oulib.model.groups import time
 from oulib.panel import Panel
 from oulib.posterior.estimate import SAMPLES

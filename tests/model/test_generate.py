@@ -6,8 +6,8 @@ import xarray as xr
 from conftest import one_draw
 
 from oulib.model.draws.density import alone, expectations, movement_size, row_density
+from oulib.model.draws.generate import autoregression, normal_equivalent, standard_noise
 from oulib.model.draws.names import SAMPLES
-from oulib.model.draws.recipe import autoregression, normal_equivalent, standard_noise
 from oulib.model.spec import BASELINE, ROBUST
 
 
