@@ -25,11 +25,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import nbformat
@@ -189,15 +189,8 @@ def run(
         UserError: the panel or ``out`` cannot be used; nothing was written.
         BuildError: the pages could not be built.
     """
-    source = source or source_root()
-    out = Path(out).absolute()
-    check_folder(out, lambda names: _STATE in names)
-    panel = truth.load(
-        panel_file or source / _PANEL, columns=columns, covariates=covariates, sheet=sheet
-    )
-    for remark in panel.remarks:
-        report(remark)
-    given = dict(settings or {}) | ({"covariates": list(covariates)} if covariates else {})
+    source, out, panel = _opened(panel_file, out, source, columns, covariates, sheet, report)
+    given = _settings(settings, covariates)
     wanted = None if chapters is None else chosen(source, chapters)
     with _claimed(out):
         plans = _stage(source, out / "source", out, panel, given)
@@ -206,6 +199,34 @@ def run(
         warnings = _build(out, report)
     index = out / "html" / "index.html"
     return Book(index, tuple(found), tuple(failures), tuple(warnings))
+
+
+def _opened(
+    panel_file: Path | None,
+    out: Path,
+    source: Path | None,
+    columns: Mapping[str, str] | None,
+    covariates: Sequence[str],
+    sheet: str | None,
+    report: Callable[[str], None] = lambda line: None,
+) -> tuple[Path, Path, Panel]:
+    """The book's source, the folder to write in and the panel; nothing is written yet.
+
+    ``report`` is told how the panel was read, where one might think otherwise.
+    """
+    source = source or source_root()
+    out = Path(out).absolute()
+    check_folder(out, lambda names: _STATE in names)
+    file = panel_file or source / _PANEL
+    panel = truth.load(file, columns=columns, covariates=covariates, sheet=sheet)
+    for remark in panel.remarks:
+        report(remark)
+    return source, out, panel
+
+
+def _settings(given: Mapping[str, Any] | None, covariates: Sequence[str]) -> dict[str, Any]:
+    """The chapters' parameters that differ from what they say."""
+    return dict(given or {}) | ({"covariates": list(covariates)} if covariates else {})
 
 
 @dataclass(frozen=True)
@@ -237,15 +258,8 @@ def summarise(
     first take longest, so there is a page of the last one first, which says so; if ``quick``, it is
     the only one.  Other arguments and errors are those of :func:`run`.
     """
-    source = source or source_root()
-    out = Path(out).absolute()
-    check_folder(out, lambda names: _STATE in names)
-    panel = truth.load(
-        panel_file or source / _PANEL, columns=columns, covariates=covariates, sheet=sheet
-    )
-    for remark in panel.remarks:
-        report(remark)
-    given = dict(settings or {}) | ({"covariates": list(covariates)} if covariates else {})
+    source, out, panel = _opened(panel_file, out, source, columns, covariates, sheet, report)
+    given = _settings(settings, covariates)
     name = Path(panel_file).name if panel_file else "the book's own panel"
     first = given | {"models": [ROBUST.name]}
     rounds = [first] if quick else [given]
@@ -254,7 +268,10 @@ def summarise(
     with _claimed(out):
         for place, values in enumerate(rounds, start=1):
             [plan] = _stage(source, out / _STATE / "source", out, panel, values, only=[_SUMMARY])
-            if failures := _execute([plan], out, 1, report, progress):
+            failures = _execute([plan], out, 1, report, progress)
+            if place == 1 or not failures:  # what an earlier run left is of another panel, perhaps
+                _forget_summary(out)
+            if failures:
                 return Summary(plan.path, (), (), tuple(failures))
             made = _put_summary(_read(plan.path), out, name)
             if place < len(rounds):
@@ -262,13 +279,27 @@ def summarise(
     return made
 
 
+def _forget_summary(out: Path) -> None:
+    """Remove the files of a summary that an earlier run has left in ``out``, and nothing else."""
+    record = out / _STATE / "summary"
+    if record.is_file():
+        for file in json.loads(record.read_text(encoding="utf-8")):
+            (out / file).unlink(missing_ok=True)
+        with suppress(OSError):  # somebody else's files may be in it, or none ever were
+            (out / "figures").rmdir()
+        record.unlink()
+
+
 def _put_summary(done: NotebookNode, out: Path, name: str) -> Summary:
-    """Write an executed summary in ``out``, in the place of any before it."""
+    """Write an executed summary in ``out``."""
     made = onepage.page(done, source=name)
-    shutil.rmtree(out / "figures", ignore_errors=True)
-    files = [write_atomically(out / file, partial(_put, data)) for file, data in made.files.items()]
-    page = write_atomically(out / "summary.html", made.html)
-    return Summary(page, tuple(files), tuple(verdicts(done)), ())
+    content = {**made.files, PurePosixPath("summary.html"): made.html.encode()}
+    # First of all: an interrupted run must know what to remove.
+    write_atomically(out / _STATE / "summary", json.dumps([str(file) for file in content]))
+    page, *files = reversed(
+        [write_atomically(out / file, partial(_put, data)) for file, data in content.items()]
+    )
+    return Summary(page, tuple(reversed(files)), tuple(verdicts(done)), ())
 
 
 def _put(content: bytes, path: Path) -> None:
@@ -294,13 +325,8 @@ def explain(
     Raises:
         UserError: the panel or ``out`` cannot be used.
     """
-    source = source or source_root()
-    out = Path(out).absolute()
-    check_folder(out, lambda names: _STATE in names)
-    panel = truth.load(
-        panel_file or source / _PANEL, columns=columns, covariates=covariates, sheet=sheet
-    )
-    given = dict(settings or {}) | ({"covariates": list(covariates)} if covariates else {})
+    source, out, panel = _opened(panel_file, out, source, columns, covariates, sheet)
+    given = _settings(settings, covariates)
     wanted = None if chapters is None else chosen(source, chapters)
     with tempfile.TemporaryDirectory() as aside:
         staged = Path(aside, "source")

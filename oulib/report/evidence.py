@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from oulib.report.text import probability
+
 PRIOR_SHARE = 0.8
 """A posterior wider than this share of its prior says little that the prior did not."""
 
@@ -40,6 +42,19 @@ def evidence_of_sign(positive: float, claim: str, what: str) -> str:
     if sure <= _GRADES[-1][0]:
         return "Its sign is not settled" if what == "it" else f"The sign of {what} is not settled"
     return evidence(sure, claim.format(direction))
+
+
+def relevance(p: float, size: str) -> str:
+    """How probable it is that an average association amounts to ``size`` (per cent, in words)."""
+    size = f"at least {size}% in either direction"
+    if p >= 0.9:
+        return f"A change of {size} is very probable ({probability(p)})."
+    if p <= 0.1:
+        return (
+            f"A change of {size} is improbable ({probability(p)}): whatever its sign, the average "
+            "association is too small to matter."
+        )
+    return f"Whether it amounts to {size} is open ({probability(p)})."
 
 
 def mostly_prior(distance: float) -> bool:

@@ -706,9 +706,17 @@ def test_a_panel_summed_up_on_one_page(source, tmp_path):
     assert sorted(p.name for p in out.iterdir()) == [".oulib", "summary.html", "t.csv"]
     again = pipeline.summarise(titled, out, source=source, settings=SETTINGS, report=said.append)
     assert (again, said[-1]) == (made, "notebooks/00-summary: kept from the run before")
+    # Nothing of an earlier summary is left beside another, or where one failed.
+    (out / "mine.txt").write_text("mine")
+    write_chapter(source, "00-summary", chapter("Summary", "1"))
+    other = pipeline.summarise(titled, out, source=source, settings=SETTINGS)
+    assert other.files == ()
+    assert sorted(p.name for p in out.iterdir()) == [".oulib", "mine.txt", "summary.html"]
     write_chapter(source, "00-summary", chapter("Summary", "1 / 0"))
     failed = pipeline.summarise(titled, out, source=source, settings=SETTINGS)
     assert "ZeroDivisionError" in str(failed.failures[0])
+    assert not (out / "summary.html").exists()
+    assert (out / "mine.txt").exists()
     with pytest.raises(UserError, match="did not make"):
         pipeline.summarise(titled, source / "book", source=source)
 

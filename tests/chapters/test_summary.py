@@ -1,5 +1,7 @@
 """The summary of a panel: what it says where something is concluded, and where nothing is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -38,7 +40,7 @@ def test_the_answer_in_a_sentence():
     assert "very probable" in said
     said = sentences.headline(found(-7.0, 1.8, 0.5), typical=False)
     assert "0.31 points higher its productivity is 7.0% lower" in said
-    assert "is open (probability 0.50)" in said
+    assert "is open (0.50)" in said
 
 
 def test_a_sign_that_is_not_settled_is_no_answer():
@@ -113,6 +115,24 @@ def test_what_is_not_concluded(panel: Panel, fitted: Fit):
     unknown = slopes.ous - slopes.above - slopes.below
     assert (f"sign of {unknown}" in said) == (unknown > 0)
     assert "sign of" not in sentences.not_concluded(overview(panel), None)
+
+
+def test_silence_is_among_what_is_not_concluded(panel: Panel):
+    seen = overview(panel)
+    answered = replace(seen, scheduled=100, answered=100)
+    assert "did not answer" not in sentences.not_concluded(answered, None)
+    some = replace(seen, scheduled=100, answered=60)
+    assert "did not answer would have said the same" in sentences.not_concluded(some, None)
+    assert "which surveys were planned" in sentences.not_concluded(
+        replace(seen, scheduled=None), None
+    )
+
+
+def test_what_rests_on_a_reason_stands_beside_its_twin():
+    said = sentences.supposed("the <b>strike", found(3.0, 1.0, 0.9))
+    assert "the &lt;b&gt;strike" in said
+    assert "a difference of 3.0% (90% interval 2.0 to 4.0%)" in said
+    assert "nothing may be concluded" in sentences.supposed("the strike", None)
 
 
 def test_what_the_answer_rests_on():

@@ -8,7 +8,7 @@ import pandas as pd
 
 from oulib.chapters.findings.analysis import OutsideBand, SpreadOfSlopes
 from oulib.posterior.estimate import Update
-from oulib.report.evidence import evidence_of_sign, mostly_prior
+from oulib.report.evidence import evidence_of_sign, mostly_prior, relevance
 from oulib.report.text import count, interval, name, names, number, percent, probability
 
 
@@ -49,16 +49,7 @@ def average_effect(table: pd.DataFrame, points: float, relevant: float) -> str:
         f"{interval(row['percent_q5'], row['percent_q95'], 1)}%). "
     )
     text += sign(float(row["prob_positive"]), "the average association")
-    p = float(row["prob_relevant"])
-    size = f"at least {number(relevant, 1)}% in either direction"
-    if p >= 0.9:
-        return f"{text} A change of {size} is very probable ({probability(p)})."
-    if p <= 0.1:
-        return (
-            f"{text} A change of {size} is improbable ({probability(p)}): whatever its sign, the "
-            "average association is too small to matter."
-        )
-    return f"{text} Whether it amounts to {size} is open ({probability(p)})."
+    return f"{text} {relevance(float(row['prob_relevant']), number(relevant, 1))}"
 
 
 def readings(found: pd.Series) -> str:

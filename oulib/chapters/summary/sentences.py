@@ -9,8 +9,8 @@ import pandas as pd
 from oulib.chapters.summary.analysis import Headline, Support
 from oulib.panel.describe import Overview
 from oulib.posterior.effects import SlopesOfOus
-from oulib.report.evidence import mostly_prior
-from oulib.report.text import count, interval, name, names, number, percent, probability
+from oulib.report.evidence import mostly_prior, relevance
+from oulib.report.text import count, interval, name, names, number, percent
 
 
 def headline(found: Headline, *, typical: bool) -> str:
@@ -34,16 +34,7 @@ def headline(found: Headline, *, typical: bool) -> str:
             f"difference is "
             f"{number(effect.mean, 1)}% on average {interval_}."
         )
-    size = f"{number(found.size, 1)}% or more, in either direction,"
-    p = found.relevant
-    if p >= 0.9:
-        return f"{text} A change of {size} is very probable ({probability(p)})."
-    if p <= 0.1:
-        return (
-            f"{text} A change of {size} is improbable ({probability(p)}): it is too small to "
-            "matter."
-        )
-    return f"{text} Whether it amounts to {size} is open (probability {probability(p)})."
+    return f"{text} {relevance(found.relevant, number(found.size, 1))}"
 
 
 def why_none(table: pd.DataFrame) -> str:
@@ -165,14 +156,34 @@ def not_concluded(o: Overview, found: SlopesOfOus | None) -> str:
         )
     points.append(
         "A score for a month without a survey as if it had been measured: such scores are "
-        "estimates, and their intervals are wide."
+        "estimates."
     )
     if o.scheduled is None:
         points.append(
             "That those who were not asked, or did not answer, are like the others: the file does "
             "not say which surveys were planned, so it cannot be looked into."
         )
+    elif (o.answered or 0) < o.scheduled:
+        points.append(
+            "That those who did not answer would have said the same: the answer supposes that "
+            "silence does not depend on the score itself, unless a reason for it was given."
+        )
     return "\n".join(f"- {point}" for point in points)
+
+
+def supposed(reason: str, twin: Headline | None) -> str:
+    """That a conclusion rests on why surveys are missing, and what follows where it does not."""
+    text = (
+        "This supposes that surveys are missing for what they would have said, for a reason that "
+        f"was given: {name(reason)}. No fit can tell that from its opposite. "
+    )
+    if twin is None:
+        return text + "Of the model that supposes the opposite nothing may be concluded here."
+    effect = twin.percent
+    return text + (
+        f"Where they are not, the same move goes with a difference of {number(effect.mean, 1)}% "
+        f"(90% interval {interval(effect.low, effect.high, 1)}%)."
+    )
 
 
 def last_failed(model: str, failures: Sequence[str]) -> str:
@@ -204,11 +215,12 @@ def worth(table: pd.DataFrame) -> str:
         1 - float(table.loc[row, "share"]) for row in ("twice the waves", "twice the respondents")
     )
     text = (
-        f"With twice the waves the interval would be {percent(max(waves, 0))} narrower, with twice "
-        f"the respondents {percent(max(respondents, 0))}."
+        f"By a closed form, if all else stays as it is, the interval would be about "
+        f"{percent(max(waves, 0))} narrower with twice the waves, and "
+        f"{percent(max(respondents, 0))} with twice the respondents."
     )
     if max(waves, respondents) < 0.05:
-        return text + " Neither buys much: units differ, and only more units would tell more."
+        return text + " Neither buys much."
     if waves > 1.5 * respondents:
         return text + " Ask more often rather than more people."
     if respondents > 1.5 * waves:
