@@ -213,6 +213,8 @@ def configured(path: Path) -> list[str]:
             words += [f"--column={ours}={theirs}" for ours, theirs in value.items()]
         elif option == "covariates" and isinstance(value, list):
             words += [f"--covariate={one}" for one in value]
+        elif option == "chapters" and isinstance(value, list):
+            words.append(f"--chapters={','.join(map(str, value))}")
         elif option in ("columns", "covariates"):
             wanted = "a mapping" if option == "columns" else "a list"
             raise UserError(f"--config {path}: {option} must be {wanted}, not {value!r}.")

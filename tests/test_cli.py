@@ -12,7 +12,7 @@ import xarray as xr
 from oulib.book import pipeline, schedule
 from oulib.book.notebook import ChapterFailed, GluedVerdict
 from oulib.book.schedule import Progress, Running
-from oulib.cli import main
+from oulib.cli import configured, main
 from oulib.model.spec import MODELS
 from oulib.panel import truth
 from oulib.panel.simulate import simulate
@@ -364,3 +364,8 @@ def test_a_chapter_that_there_is_not(panel, tmp_path, capsys):
     assert "poetry" in said
     assert "2 baseline" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_chapters_can_stand_in_a_configuration_file(tmp_path):
+    (file := tmp_path / "run.yml").write_text("chapters: [2, findings]\nsheet: Data\n")
+    assert configured(file) == ["--chapters=2,findings", "--sheet=Data"]

@@ -23,6 +23,7 @@ NAMED_MONTH = re.compile(
     r"(?:([^\W\d_]{3,9})\.?[ -]([0-9]{4}))|(?:([0-9]{4})[ -]([^\W\d_]{3,9})\.?)"
 )
 YEAR_LAST = re.compile(r"([0-9]{1,2})([-/.])([0-9]{1,2})\2([0-9]{4})(?:[T ]0{1,2}:00[0:.]*)?")
+_SEVERAL = 4  # months of a year, of dates that are the first of each
 MONTH_NAMES = {
     name: number
     for number in range(1, 13)
@@ -128,7 +129,8 @@ def _year_last(cells: list[str]) -> dict[str, str]:
     """Months of ``31.03.2023`` and the like, if the column as a whole says which is the day.
 
     It does where one of the two numbers is above 12, where points separate them (nobody writes
-    the month first then), and where one is 1 throughout: the first of each month.
+    the month first then), and where one is 1 throughout and the other takes several values: the
+    first of each month.  The second of January in some years may as well be the first of February.
     """
     matches = {cell: match for cell in cells if (match := YEAR_LAST.fullmatch(cell))}
     if not matches or len(matches) < len(cells):
@@ -139,7 +141,7 @@ def _year_last(cells: list[str]) -> dict[str, str]:
         day_first = max(first) > 12
     elif points:
         day_first = True
-    elif (set(first) == {1}) != (set(second) == {1}):
+    elif {1} in (set(first), set(second)) and len({*first, *second}) >= _SEVERAL:
         day_first = set(first) == {1}
     else:
         return {}

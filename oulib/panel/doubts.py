@@ -26,6 +26,10 @@ UNIT = 300.0
 """Outcomes further than this factor from the OU's median are of another unit, probably."""
 RESCALED = 4.0
 """Scores of a month this many times those of another are on another scale, probably."""
+CODES = (-999, -99, -9, -1, 0, 9, 99, 999, 9999)
+"""What is written for no answer."""
+FEWEST_SCORES = 8
+"""With fewer scores nothing is said of which are apart."""
 FAR = 30.0
 """Scores this many interquartile ranges from the median are codes rather than scores."""
 RATE = re.compile(r"rate|ratio|share|percent|quote|anteil|prozent|%", re.IGNORECASE)
@@ -144,14 +148,21 @@ def _scales(frame: pd.DataFrame, names: Mapping[str, str]) -> Iterator[str]:
 
 
 def _codes(frame: pd.DataFrame, names: Mapping[str, str]) -> Iterator[str]:
-    """Scores so far from the others that they may be codes, as 99 or -1 for no answer."""
+    """Scores that may be codes for no answer: usual ones, apart from all others, or any far off."""
     score = frame["survey"].dropna()
+    if len(score) < FEWEST_SCORES:
+        return
+    usual = score.isin(CODES)
+    rest = score[~usual]
+    apart = pd.Series(False, index=score.index)
+    if len(rest) > 1:
+        width = rest.max() - rest.min()
+        apart = usual & ((score < rest.min() - width) | (score > rest.max() + width))
     low, middle, high = np.quantile(score, [0.25, 0.5, 0.75])
     spread = max(high - low, 1e-3 * abs(middle), 1e-12)
-    far = score[(score - middle).abs() > FAR * spread]
-    codes = far[far.isin([-1, -9, -99, -999, 9, 99, 999, 9999, 0])]
-    if len(score) >= 8 and len(far):
-        listed = ", ".join(f"{value:g}" for value in sorted(set(codes if len(codes) else far))[:3])
+    far = score[apart | ((score - middle).abs() > FAR * spread)]
+    if len(far):
+        listed = ", ".join(f"{value:g}" for value in sorted(set(far))[:3])
         yield (
             f"In the column {quoted(names['survey'])} {len(far)} of {len(score)} scores lie far "
             f"from all others ({listed}): codes for no answer? Empty such cells."

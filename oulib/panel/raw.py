@@ -402,6 +402,8 @@ def _formulas(xml: bytes) -> dict[tuple[int, int], _Formula]:
         stored = value[1].decode() if value and value[1] else None
         if stored is None and re.search(rb'\bt="str"', cell[1]):
             stored = ""
+        if re.search(rb'\bt="b"', cell[1]):  # false is stored as 0
+            stored = str(stored == "1")
         row, column = coordinate_to_tuple(place[1].decode())
         text = html.unescape((formula[1] or b"").decode())
         found[row, column - 1] = _Formula(f"={text}", stored)

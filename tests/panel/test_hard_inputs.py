@@ -296,6 +296,8 @@ CASES = [
     Case("suppressed scores, `*`", csv(put("survey", {2: "*"})), REFUSED, "suppressed"),
     Case("scores `n/a`", csv(put("survey", {3: "n/a"})), SAID, "count as empty"),
     Case("a score of 99", csv(put("survey", {2: 99})), DOUBTED, "codes", same=False),
+    Case("a score of -1 from 3 to 4", csv(put("survey", {2: -1})), DOUBTED, "codes", same=False),
+    Case("a score of 0 from 3 to 4", csv(put("survey", {2: 0})), DOUBTED, "codes", same=False),
     Case(
         "an outcome in thousands",
         csv(put("productivity", {5: 0.1})),
@@ -444,6 +446,32 @@ def test_every_formula_that_is_not_stored_is_named(tmp_path: Path) -> None:
     with pytest.raises(PanelError) as caught:
         table.read(book(formulas)(tmp_path))
     assert [p.row for p in caught.value.problems if p.kind == "formula"] == [4, 7, 10]
+
+
+def test_dates_of_one_month_a_year_may_be_of_another(tmp_path: Path) -> None:
+    """1/2 in several years: the first of February, or the second of January."""
+    change = months(lambda m: f"1/2/{2000 + m.month}")
+    with pytest.raises(PanelError, match="write the year first"):
+        table.read(change(tmp_path))
+
+
+def test_scores_around_zero_are_no_codes(tmp_path: Path) -> None:
+    """Standardised scores, among which -1 and 0 are usual."""
+    scores = {
+        row: float(value) for row, value in zip(range(2, 48, 3), [-1, 0, 1, -2] * 4, strict=True)
+    }
+    assert table.read(csv(put("survey", scores))(tmp_path)).doubts == ()
+
+
+def test_a_formula_that_is_false_is_calculated(tmp_path: Path) -> None:
+    def false(xml: str) -> str:
+        return re.sub(
+            r'<c r="(G\d+)" t="b"><v>0</v></c>', r'<c r="\1" t="b"><f>FALSE()</f><v>0</v></c>', xml
+        )
+
+    assert "<f>" in false('<c r="G2" t="b"><v>0</v></c>')
+    read = table.read(book(xml=false)(tmp_path)).frame
+    pd.testing.assert_frame_equal(read, table.read_table(csv()(tmp_path)))
 
 
 @pytest.mark.parametrize("unit", [1, 1000])
