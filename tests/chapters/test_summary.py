@@ -85,7 +85,7 @@ def test_more_surveys_tell_more(worth: pd.DataFrame):
         (0.6, 0.9, "more often"),
         (0.9, 0.6, "more people"),
         (0.8, 0.8, "the same"),
-        (0.99, 1, "more units"),
+        (0.99, 1, "buys much"),
     ],
 )
 def test_what_to_ask_for_next(waves: float, respondents: float, said: str):
