@@ -20,8 +20,9 @@ OPTIONAL = [
     for extra in PYPROJECT["project"]["optional-dependencies"].values()
     for line in extra
 ]
-# Used by name or as a command, and so imported nowhere in oulib.
-NOT_IMPORTED = {"jupyter-book", "netcdf4"}
+# Used by name or as a command, and so imported nowhere in oulib; and fonts, which are files.
+FONTS = {"fontpkg-noto-sans-devanagari", "fontpkg-noto-sans-thai", "noto-cjk-sans-otc"}
+NOT_IMPORTED = {"jupyter-book", "netcdf4", *FONTS}
 
 
 def test_environment_yml_is_made_from_pyproject():

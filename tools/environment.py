@@ -8,13 +8,17 @@ ROOT = Path(__file__).resolve().parent.parent
 # matplotlib itself brings a Qt window system as well there, for which the book has no use.
 CONDA_NAMES = {"jupyter-client": "jupyter_client", "matplotlib": "matplotlib-base"}
 
+# Fonts, which conda-forge has not under these names; pip brings them with the checkout.
+PIP_ONLY = ("fontpkg-noto-sans-devanagari", "fontpkg-noto-sans-thai", "noto-cjk-sans-otc")
+
 
 def environment() -> str:
     """What environment.yml must hold."""
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     project, groups = pyproject["project"], pyproject["dependency-groups"]
     wanted = [f"python{project['requires-python']}", "pip"]
-    wanted += sorted(map(_conda_name, project["dependencies"] + groups["dev"]))
+    named = [one for one in project["dependencies"] + groups["dev"] if one not in PIP_ONLY]
+    wanted += sorted(map(_conda_name, named))
     return "\n".join(
         [
             "# Made from pyproject.toml by `make lock`; change that file, not this one.",

@@ -12,6 +12,7 @@ import xarray as xr
 
 from oulib.panel import Panel
 from oulib.posterior.estimate import SAMPLES
+from oulib.report import fonts
 
 COLOURS = dict(
     zip(
@@ -29,6 +30,7 @@ def use_style() -> None:
     sns.set_theme(style="ticks", palette="colorblind")
     mpl.rcParams.update(
         {
+            "font.family": ["sans-serif", *fonts.families()],
             "figure.dpi": 110,
             "figure.figsize": (7.2, 3.6),
             "figure.constrained_layout.use": True,
@@ -46,15 +48,11 @@ def use_style() -> None:
 
 def plain(label: str) -> str:
     """A name from the data as text for matplotlib, which would read dollars as mathematics."""
-    return _shown(shortened([str(label)])[0])
-
-
-def _shown(label: str) -> str:
-    return label.replace("$", r"\$")
+    return plain_all([label])[0]
 
 
 _WIDEST = 28
-"""So many characters of a name are shown in a figure."""
+"""So wide a name is shown in a figure, in letters."""
 
 
 def shortened(labels: Sequence[str]) -> list[str]:
@@ -62,21 +60,26 @@ def shortened(labels: Sequence[str]) -> list[str]:
 
     Of long names that would look the same, what they have in common at the beginning is left out.
     """
-    head, tail = _WIDEST // 2, _WIDEST - _WIDEST // 2 - 1
-    short = [n if len(n) <= _WIDEST else f"{n[:head]}…{n[-tail:]}" for n in map(str, labels)]
+    names = [str(label) for label in labels]
+    most = [_WIDEST * len(one) // max(fonts.width(one), 1) for one in names]
+    short = [
+        one if len(one) <= length else f"{one[: length // 2]}…{one[1 + length // 2 - length :]}"
+        for one, length in zip(names, most, strict=True)
+    ]
     for same in {one for one in short if short.count(one) > 1}:
         group = [at for at, one in enumerate(short) if one == same]
-        letters = zip(*(str(labels[at]) for at in group), strict=False)
+        letters = zip(*(names[at] for at in group), strict=False)
         common = next((at for at, these in enumerate(letters) if len({*these}) > 1), 0)
         for at in group:
-            rest = str(labels[at])[max(common - 4, 0) :]
-            short[at] = f"{labels[at][:4]}…{rest[: _WIDEST - 5]}"
+            rest = names[at][max(common - 4, 0) :]
+            short[at] = f"{names[at][:4]}…{rest[: most[at] - 5]}"
     return short
 
 
 def plain_all(labels: Sequence[str]) -> list[str]:
     """:func:`plain` of several names, which stay apart."""
-    return [_shown(label) for label in shortened(labels)]
+    shown = shortened([fonts.drawable(str(label)) for label in labels])
+    return [label.replace("$", r"\$") for label in shown]
 
 
 def month_axis(ax: plt.Axes, months: Sequence[str]) -> None:
