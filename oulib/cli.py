@@ -15,9 +15,10 @@ import signal
 import sys
 import textwrap
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
+from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,9 @@ from oulib.errors import UserError
 
 if TYPE_CHECKING:
     from oulib.book.schedule import Progress
+    from oulib.model.spec import ModelSpec
     from oulib.panel import Panel
+    from oulib.sampling.fit import Sampling
 
 OK, BROKEN, USER_ERROR, GATE_FAILED = 0, 1, 2, 3
 INTERRUPTED, PIPE_CLOSED, TERMINATED = 130, 141, 143
@@ -49,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if getattr(args, "config", None) is not None:
             given = list(sys.argv[1:] if argv is None else argv)
             # After the command's name, and before what was given: that has the last word.
-            args = parser.parse_args([given[0], *configured(args.config), *given[1:]])
+            words = configured(args.config, args.options())
+            args = parser.parse_args([given[0], *words, *given[1:]])
     except UserError as error:
         _say(str(error))
         return USER_ERROR
@@ -118,27 +122,67 @@ def _simulate(args: argparse.Namespace) -> int:
 
 
 def _fit(args: argparse.Namespace) -> int:
-    from oulib import report
     from oulib.files import check_folder
     from oulib.model.spec import MODELS
     from oulib.panel import truth
     from oulib.posterior import export
-    from oulib.posterior.checks import check
-    from oulib.sampling.fit import Sampling, fit
+    from oulib.sampling.fit import Sampling
 
     if args.model not in MODELS:
         raise UserError(f"--model {args.model}: the models are {', '.join(MODELS)}.")
     if args.sampler == "numpyro" and find_spec("numpyro") is None:
         raise UserError("--sampler numpyro is not installed: pip install 'oulib[numpyro]'.")
+    places = _places(args.files, args.out)
     check_folder(args.out.absolute().parent, lambda names: True)
-    check_folder(args.out, lambda names: names <= export.FILES)
-    panel = truth.load(args.file, **_reading(args))
-    _remark(panel)
+    if len(places) > 1:
+        check_folder(args.out, lambda names: names <= {out.name for out in places.values()})
+    for out in places.values():
+        check_folder(out, lambda names: names <= export.FILES)
+    panels, wrong = {}, []
+    for file in places:
+        try:
+            panels[file] = truth.load(file, **_reading(args))
+        except UserError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise UserError("\n".join(wrong))
     spec = MODELS[args.model]
     if args.covariate:
         spec = spec.but(covariates=args.covariate_prior)
     given = _given(args, "draws", "tune", "chains", "seed", "target_accept", "sampler")
-    fitted = fit(panel, spec, Sampling(**given))
+    passed = []
+    for place, (file, panel) in enumerate(panels.items(), start=1):
+        if len(panels) > 1:
+            _say(f"{file} ({place} of {len(panels)}):")
+        _remark(panel)
+        passed.append(_fitted(panel, spec, Sampling(**given), places[file]))
+    if len(panels) > 1:
+        _say(f"The gate was passed by {sum(passed)} of {len(passed)}.")
+    return GATE_FAILED if args.strict and not all(passed) else OK
+
+
+def _places(files: Sequence[Path], out: Path) -> dict[Path, Path]:
+    """The folder of each file's fit: ``out`` for one file, else a folder in it of its name."""
+    if len(files) == 1:
+        return {files[0]: out}
+    stems = [file.stem for file in files]
+    again = sorted({stem for stem in stems if stems.count(stem) > 1})
+    if again:
+        raise UserError(
+            f"FILE: several files are named {', '.join(again)}, and each fit goes into a folder of "
+            "its file's name. Fit them one by one, each with an --out of its own."
+        )
+    return {file: out / file.stem for file in files}
+
+
+def _fitted(panel: Panel, spec: ModelSpec, sampling: Sampling, out: Path) -> bool:
+    """Fit one model, say what came of it and write it; returns whether the gate was passed."""
+    from oulib import report
+    from oulib.posterior import export
+    from oulib.posterior.checks import check
+    from oulib.sampling.fit import fit
+
+    fitted = fit(panel, spec, sampling)
     _say("Checking whether it may be interpreted; that may take a second fit, with surveys alone.")
     verdict = check(fitted)
     _say(report.length(verdict))
@@ -151,9 +195,9 @@ def _fit(args: argparse.Namespace) -> int:
         _say("The gate was not passed: the model was sampled, and does not describe this panel.")
     else:
         _say(f"The gate was {'passed' if verdict.passed else 'not passed'}.")
-    for file in export.write(fitted, verdict, args.out):
-        print(file)
-    return GATE_FAILED if args.strict and not verdict.passed else OK
+    for file in export.write(fitted, verdict, out):
+        print(file, flush=True)
+    return verdict.passed
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -188,11 +232,31 @@ def _run(args: argparse.Namespace) -> int:
     return GATE_FAILED if args.strict and withheld else OK
 
 
-def configured(path: Path) -> list[str]:
+def options_of(command: str) -> dict[str, argparse.Action]:
+    """The options of a command that a configuration file may have, by their names there."""
+    found: dict[str, argparse.Action] = _parser().parse_args(_LEAST[command]).options()
+    return found
+
+
+_LEAST = {
+    "check": ["check", "FILE"],
+    "fit": ["fit", "FILE", "--model", "NAME", "--out", "DIR"],
+    "report": ["report", "--out", "DIR"],
+    "run": ["run", "--out", "DIR"],
+}
+"""What the commands that read a configuration cannot do without."""
+
+
+def configured(path: Path, options: Mapping[str, argparse.Action]) -> list[str]:
     """The options in a configuration file, as they would be written on the command line.
 
+    Args:
+        path: a YAML file, a mapping of names to values.
+        options: those that the command knows (:func:`options_of`).
+
     Raises:
-        UserError: the file cannot be read, or is not a mapping of option names to values.
+        UserError: the file cannot be read, or is no such mapping, or names or values are wrong; all
+            of these are named.
     """
     import yaml
 
@@ -207,24 +271,51 @@ def configured(path: Path) -> list[str]:
     if not isinstance(found, dict):
         raise UserError(f"--config {path}: options are wanted, one a line, such as 'draws: 500'.")
     words: list[str] = []
+    wrong: list[str] = []
     for key, value in found.items():
-        option = str(key).replace("_", "-")
-        if option == "columns" and isinstance(value, dict):
-            words += [f"--column={ours}={theirs}" for ours, theirs in value.items()]
-        elif option == "covariates" and isinstance(value, list):
-            words += [f"--covariate={one}" for one in value]
-        elif option == "chapters" and isinstance(value, list):
-            words.append(f"--chapters={','.join(map(str, value))}")
-        elif option in ("columns", "covariates"):
-            wanted = "a mapping" if option == "columns" else "a list"
-            raise UserError(f"--config {path}: {option} must be {wanted}, not {value!r}.")
-        elif isinstance(value, bool):
-            words += [f"--{option}"] if value else []
-        elif isinstance(value, str | int | float):
-            words.append(f"--{option}={value}")
-        else:
-            raise UserError(f"--config {path}: {option} has no single value, but {value!r}.")
+        try:
+            words += _typed(str(key).replace("_", "-"), value, options)
+        except (UserError, argparse.ArgumentTypeError) as error:
+            wrong.append(str(error))
+    if wrong:
+        raise UserError("\n  ".join([f"--config {path}:", *wrong]))
     return words
+
+
+def _typed(key: str, value: Any, options: Mapping[str, argparse.Action]) -> list[str]:
+    """One option as it would be typed."""
+    if key not in options:
+        near = get_close_matches(key, options, 1)
+        meant = f" Is {near[0]} meant?" if near else ""
+        raise UserError(f"{key} is no option here.{meant} There are {', '.join(options)}.")
+    action = options[key]
+    option = action.option_strings[-1]
+    if key in _SEVERAL:
+        if not isinstance(value, _SEVERAL[key]):
+            wanted = "a mapping" if _SEVERAL[key] is dict else "a list"
+            raise UserError(f"{key} must be {wanted}, not {value!r}.")
+        several = [f"{k}={v}" for k, v in value.items()] if isinstance(value, dict) else value
+        return [f"{option}={one}" for one in several]
+    if action.nargs == 0:
+        if not isinstance(value, bool):
+            raise UserError(f"{key} is true or false, and not {value!r}.")
+        return [option] if value else []
+    if key == "chapters" and isinstance(value, list):
+        value = ",".join(map(str, value))
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise UserError(f"{key} has no single value, but {value!r}.")
+    if callable(action.type):
+        try:
+            action.type(str(value))
+        except argparse.ArgumentTypeError as error:
+            raise UserError(f"{key}: {error}.") from error
+    if action.choices is not None and str(value) not in action.choices:
+        raise UserError(f"{key}: {value!r} is none of {', '.join(map(str, action.choices))}.")
+    return [f"{option}={value}"]
+
+
+_SEVERAL: dict[str, type] = {"columns": dict, "covariates": list}
+"""Options that are given again for each value, and stand in the plural in a file."""
 
 
 def _chapters(args: argparse.Namespace) -> int:
@@ -416,6 +507,16 @@ def _column(text: str) -> tuple[str, str]:
     return ours, theirs
 
 
+def _in_a_file(command: argparse.ArgumentParser) -> dict[str, argparse.Action]:
+    """A command's options by the names that they have in a configuration file."""
+    found = {}
+    for action in command._actions:
+        name = (action.option_strings or [""])[-1].removeprefix("--")
+        if name not in ("", "help", "debug", "config", "json") and not action.required:
+            found[f"{name}s" if f"{name}s" in _SEVERAL else name] = action
+    return found
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="oulib",
@@ -427,7 +528,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def command(name: str, does: Callable[[argparse.Namespace], int], help: str) -> Any:
         sub = commands.add_parser(name, help=help, description=help, epilog=_EPILOG)
-        sub.set_defaults(command=does)
+        sub.set_defaults(command=does, options=lambda: _in_a_file(sub))
         sub.add_argument("--debug", action="store_true", help="show the traceback of a failure")
         return sub
 
@@ -468,11 +569,18 @@ def _parser() -> argparse.ArgumentParser:
             help="draws kept, per chain; auto, the default, is as many as the gate takes",
         )
         sub.add_argument("--tune", type=_whole(1), metavar="N", help="warm-up draws, per chain")
-        sub.add_argument("--chains", type=_whole(1), metavar="N")
+        sub.add_argument(
+            "--chains", type=_whole(1), metavar="N", help="chains, each with a start of its own"
+        )
         seed(sub)
 
     def seed(sub: Any) -> None:
-        sub.add_argument("--seed", type=_whole(0, 2**32 - 1), metavar="N")
+        sub.add_argument(
+            "--seed",
+            type=_whole(0, 2**32 - 1),
+            metavar="N",
+            help="seed of all random numbers; the same seed gives the same result",
+        )
 
     check = command("check", _check, "Read a panel file; show what is in it, or all its problems.")
     check.add_argument("file", type=Path, metavar="FILE")
@@ -492,7 +600,13 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument("--out", type=Path, required=True, metavar="FILE")
 
     fit = command("fit", _fit, "Fit one model; write fit.nc, summary.csv and verdict.json.")
-    fit.add_argument("file", type=Path, metavar="FILE")
+    fit.add_argument(
+        "files",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="a panel; the fits of several go into folders of their names in DIR",
+    )
     fit.add_argument("--model", required=True, metavar="NAME")
     fit.add_argument("--out", type=Path, required=True, metavar="DIR")
     column(fit)
@@ -503,8 +617,17 @@ def _parser() -> argparse.ArgumentParser:
         help="prior of the covariates' coefficients, if there are any; default ridge",
     )
     sampling(fit)
-    fit.add_argument("--target-accept", type=_between_0_and_1, metavar="P")
-    fit.add_argument("--sampler", choices=["nutpie", "pymc", "numpyro"])
+    fit.add_argument(
+        "--target-accept",
+        type=_between_0_and_1,
+        metavar="P",
+        help="acceptance that the sampler's steps are made for, to begin with; default 0.9",
+    )
+    fit.add_argument(
+        "--sampler",
+        choices=["nutpie", "pymc", "numpyro"],
+        help="default nutpie; the numpyro one is installed apart",
+    )
     fit.add_argument("--strict", action="store_true", help="exit 3 if the gate is not passed")
 
     listed = command("chapters", _chapters, "List the chapters: number, name, what it asks.")

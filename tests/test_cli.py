@@ -1,6 +1,7 @@
 """The command line: what it prints, what it writes, and its exit status."""
 
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import xarray as xr
 from oulib.book import pipeline, schedule
 from oulib.book.notebook import ChapterFailed, GluedVerdict
 from oulib.book.schedule import Progress, Running
-from oulib.cli import configured, main
+from oulib.cli import configured, main, options_of
 from oulib.model.spec import MODELS
 from oulib.panel import truth
 from oulib.panel.simulate import simulate
@@ -175,6 +176,42 @@ def test_fit_leaves_draws_table_and_verdict(panel, tmp_path, capsys, monkeypatch
     # Again, from the cache, over the former one; the gate decides only if it is asked to.
     assert status(*command, "--strict") == 3
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "fit", "in"]
+
+
+def test_several_panels_are_fitted_into_folders_of_their_names(
+    panel, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("OULIB_CACHE", str(tmp_path / "cache"))
+    second = tmp_path / "in" / "north.csv"
+    second.write_text(panel.read_text())
+    short = ["--draws", 50, "--tune", 50, "--chains", 2, "--seed", 1]
+    out = tmp_path / "fits"
+    command = ["fit", panel, second, "--model", "baseline", "--out", out, *short]
+    assert status(*command) == 0
+    names = ["fit.nc", "summary.csv", "verdict.json"]
+    printed, said = capsys.readouterr()
+    assert printed.split() == [str(out / n / name) for n in ("panel", "north") for name in names]
+    assert f"{second} (2 of 2)" in said
+    assert "The gate was passed by 0 of 2." in said
+    assert status(*command, "--strict") == 3
+
+
+def test_several_panels_are_all_read_before_any_is_fitted(panel, tmp_path, capsys):
+    bad, worse = tmp_path / "bad.csv", tmp_path / "worse.csv"
+    bad.write_text(HEADER + "a,s,2024-01,-3,,0\n")
+    out = tmp_path / "fits"
+    assert status("fit", panel, bad, worse, "--model", "baseline", "--out", out) == 2
+    said = capsys.readouterr().err
+    assert "bad.csv" in said
+    assert "worse.csv" in said
+    assert not out.exists()
+
+
+def test_two_panels_of_one_name_are_refused(panel, tmp_path, capsys):
+    other = tmp_path / "panel.csv"
+    other.write_text(panel.read_text())
+    assert status("fit", panel, other, "--model", "baseline", "--out", tmp_path / "fits") == 2
+    assert "several files are named panel" in capsys.readouterr().err
 
 
 def book(**changes: object) -> pipeline.Book:
@@ -368,4 +405,30 @@ def test_a_chapter_that_there_is_not(panel, tmp_path, capsys):
 
 def test_chapters_can_stand_in_a_configuration_file(tmp_path):
     (file := tmp_path / "run.yml").write_text("chapters: [2, findings]\nsheet: Data\n")
-    assert configured(file) == ["--chapters=2,findings", "--sheet=Data"]
+    assert configured(file, options_of("run")) == ["--chapters=2,findings", "--sheet=Data"]
+
+
+def test_everything_wrong_in_a_configuration_is_said_at_once(panel, tmp_path, capsys):
+    (file := tmp_path / "run.yml").write_text(
+        "drws: 500\nchains: two\nseed: -1\nstrict: perhaps\nmodel: baseline\ncolumns: survey\n"
+    )
+    assert status("run", panel, "--out", tmp_path / "out", "--config", file) == 2
+    said = capsys.readouterr().err
+    for words in (
+        "drws is no option here. Is draws meant?",
+        "chains: 'two' is not a whole number",
+        "seed: '-1' is not a whole number, at least 0",
+        "strict is true or false, and not 'perhaps'",
+        "model is no option here",
+        "columns must be a mapping",
+    ):
+        assert words in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_key_of_a_configuration_is_documented():
+    root = Path(__file__).parents[1]
+    made = runpy.run_path(str(root / "tools" / "configuration.py"))["configuration"]()
+    assert (root / "docs" / "configuration.md").read_text(encoding="utf-8") == made, (
+        "docs/configuration.md does not match the options: run python tools/configuration.py."
+    )
