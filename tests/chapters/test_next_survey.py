@@ -219,20 +219,21 @@ def test_the_prior_of_a_respondents_noise_stays(seen: Panel) -> None:
 
 @pytest.fixture(scope="module")
 def fitted_plan(seen: Panel) -> tuple[Fit, planning.Plan]:
-    result = fit(seen, BASELINE, SMALL)
+    # Where surveys alone speak of slopes a panel of 16 OUs takes half the time.
+    result = fit(seen, BASELINE.but(name="by surveys", score="expected"), SMALL)
     compiled._LOADED.clear()
     design = {"waves": (10, 20), "respondents": (8, 40)}
-    return result, planning.plan(result, **design, replications=8, sampling=SMALL)
+    return result, planning.plan(result, **design, replications=4, sampling=SMALL)
 
 
 def test_refits_agree_with_the_closed_form(fitted_plan: tuple[Fit, planning.Plan]) -> None:
     result, plan = fitted_plan
     table = plan.table
     assert len(compiled._LOADED) <= 2  # of one sign and of both: none for the second design
-    assert plan.seconds.shape == (32, 2)
+    assert plan.seconds.shape == (16, 2)
     expected = [[10, 8], [10, 40], [20, 8], [20, 40]]
     assert table[["waves", "respondents"]].to_numpy().tolist() == expected
-    # Of eight small panels; the formula is too wide where a survey tells little.
+    # Of four small panels; the formula is too wide where a survey tells little.
     ratio = table["formula_sd"] / table["sd"]
     assert ratio[table["respondents"] == 40].between(0.7, 1.4).all()
     assert ratio[table["respondents"] == 8].between(0.7, 2.0).all()
