@@ -61,8 +61,27 @@ ANSWERS = {
 }
 """What is wrong where a check fails, and which switch or model has a place for it."""
 
+
+def answer(name: str, spec: ModelSpec) -> str:
+    """What is wrong with ``spec`` where a check fails; not what it has already as what to try."""
+    none = "No model of the book has a place for that."
+    if name in (NOISE, SURVEYED) and spec.noise == "by_ou":
+        also = ", and one scale of deviations for all" if spec.deviations else ""
+        return f"OUs differ more than noise of their own{also} can tell. {none}"
+    if name in (PERSISTENCE, DRIFT) and spec.deviations:
+        return f"Levels of OUs move otherwise than deviations of one kind for all do. {none}"
+    if name == TAILS and spec.outcome == "student_t":
+        return f"Outliers are more, or larger, than even this model has them. {none}"
+    if name in (SLOPES, AVERAGE) and spec.score == "expected":
+        return "The rows with a survey do not follow a straight line as the model has it. " + none
+    return ANSWERS[name]
+
+
 RARE = 0.005
 """A check fails where fewer than this share of the replicates are as extreme as the data."""
+
+MOST = 2000
+"""Replicates where a few hundred would leave to chance on which side of the limit a check falls."""
 
 FARTHEST = 1.0
 """How far slopes may lie from those of the surveys alone, in the latter's own errors.
@@ -77,6 +96,7 @@ _BY_VARIANCE = (TAILS, FACTOR)
 Outliers and a second common movement then cost precision, and not direction.
 """
 
+_NEAR = 0.02  # of 400 replicates eight, which 0.005 gives once in a thousand times
 _FAR = 3.0  # sds of its replicates at which an OU is named
 _FAR_MOVED = 2.0  # and errors of its slope by the surveys alone
 _CODE = (
@@ -111,7 +131,7 @@ class Held:
 
 
 def adequate(fit: Fit) -> tuple[Check, ...]:
-    """The checks of ``fit`` against its replicates.
+    """The checks of ``fit`` against 400 replicates, or 2,000 if those leave one near its limit.
 
     Those that its panel has too little for, or that cannot bend its slopes, are left out.
     ``value`` is the share of replicates as extreme as the data, ``where`` the OUs that are far from
@@ -120,20 +140,45 @@ def adequate(fit: Fit) -> tuple[Check, ...]:
 
     def compute() -> xr.DataTree:
         found = held(fit)
-        table = {"p": found.p, "own": found.own}
-        return xr.DataTree(xr.Dataset(table))
+        if bool((found.p < _NEAR).any()):
+            found = held(fit, draws=MOST)
+        return xr.DataTree(xr.Dataset({"p": found.p, "own": found.own}))
 
     tree, _ = cache.fetch("adequacy", cache.key_of({"draws": fit.digest}, _CODE), compute)
-    table = tree.to_dataset()
+    return _checks(fit, tree.to_dataset())
+
+
+def beyond(fit: Fit, *, draws: int = MOST) -> tuple[Check, ...]:
+    """The checks in which nothing of ``draws`` replicates is as extreme as the data.
+
+    Unlike :func:`adequate` it may be asked of chains that do not agree: where each of them is, it
+    fails, so it fails for any mixture of those places, too.
+    """
+
+    def compute() -> xr.DataTree:
+        found = held(fit, draws=draws)
+        return xr.DataTree(xr.Dataset({"p": found.p, "own": found.own}))
+
+    key = cache.key_of({"draws": fit.digest, "replicates": draws}, _CODE)
+    table = cache.fetch("adequacy", key, compute)[0].to_dataset()
+    return tuple(one for one in _checks(fit, table) if one.value == 0)
+
+
+def _checks(fit: Fit, table: xr.Dataset) -> tuple[Check, ...]:
     return tuple(
-        _check(name, float(table["p"].sel(check=name)), table["own"].sel(check=name))
+        _check(
+            name,
+            float(table["p"].sel(check=name)),
+            table["own"].sel(check=name),
+            answer(name, fit.spec),
+        )
         for name in REPLICATED
         if np.isfinite(table["p"].sel(check=name))
         and not (fit.spec.score == "expected" and name in _BY_VARIANCE)
     )
 
 
-def _check(name: str, p: float, own: xr.DataArray) -> Check:
+def _check(name: str, p: float, own: xr.DataArray, advice: str) -> Check:
     far = own.fillna(0.0).sortby(own.fillna(0.0), ascending=False)
     where = far["ou"].to_numpy()[far.to_numpy() > _FAR] if p < RARE else ()
     return Check(
@@ -142,7 +187,7 @@ def _check(name: str, p: float, own: xr.DataArray) -> Check:
         threshold=RARE,
         passed=p >= RARE,
         where=tuple(map(str, where)),
-        advice=ANSWERS[name],
+        advice=advice,
     )
 
 

@@ -61,21 +61,24 @@ class Verdict:
 
     ``checks`` are those of the sampler, ``adequacy`` those of the model, which are only made of a
     fit that was sampled.  ``inapplicable`` is why the model could not be fitted to the panel at
-    all, where that is so.  ``draws`` are those of a chain, and ``looks`` how that number was found,
-    if it was not given.
+    all, where that is so.  ``part`` is the number of OUs that a model was asked of, where it was
+    not fitted to all because it cannot describe these (:mod:`oulib.posterior.pilot`); else 0.
+    ``draws`` are those of a chain, and ``looks`` how that number was found, if it was not given.
     """
 
     model: str
     checks: tuple[Check, ...]
     adequacy: tuple[Check, ...] = ()
     inapplicable: str = ""
+    part: int = 0
     draws: int = 0
     looks: tuple[Look, ...] = ()
 
     @property
     def sampled(self) -> bool:
         """Whether the draws are those of the posterior, as far as can be seen."""
-        return not self.inapplicable and all(check.passed for check in self.checks)
+        fitted = not (self.inapplicable or self.part)
+        return fitted and all(check.passed for check in self.checks)
 
     @property
     def adequate(self) -> bool:
@@ -105,6 +108,7 @@ class Verdict:
             "sampled": self.sampled,
             "adequate": self.adequate,
             "inapplicable": self.inapplicable,
+            "part": self.part,
             "checks": [asdict(check) for check in self.every],
             "draws": self.draws,
             "looks": [asdict(look) for look in self.looks],

@@ -31,6 +31,7 @@ from oulib.report.sentences import (
     loo,
     names_of_checks,
     nothing_passed,
+    of_a_part,
     ou_slopes,
     passed,
     population_slope,

@@ -26,7 +26,7 @@ from oulib.files import default_panel
 from oulib.model.draws.names import HYPERPARAMETERS
 from oulib.model.spec import CONCLUDING, LADDER, ROBUST, UPGRADED, ModelSpec
 from oulib.panel import Panel, truth
-from oulib.posterior import predict, ranks
+from oulib.posterior import pilot, predict, ranks
 from oulib.posterior.agreement import agreement
 from oulib.posterior.checks import (
     Verdict,
@@ -44,10 +44,14 @@ from oulib.sampling.looks import AUTO
 
 @dataclass(frozen=True)
 class Inapplicable:
-    """A model that the panel cannot support, and why; it stands in the place of a fit."""
+    """A model that was not fitted to the panel, and why; it stands in the place of a fit.
+
+    The panel cannot support it, or (``given_up``) it cannot describe a part of the panel.
+    """
 
     spec: ModelSpec
     reason: str
+    given_up: Verdict | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,16 @@ class Chapter:
         except UserError as error:
             return Inapplicable(spec, str(error))
 
+    def ask(self, spec: ModelSpec) -> Fit | Inapplicable:
+        """:meth:`attempt`, unless the model cannot describe a part of a large panel.
+
+        It is what conclusions are looked for with: :func:`oulib.posterior.pilot.given_up`.
+        """
+        verdict = pilot.given_up(self.panel, spec, self.sampling)
+        if verdict is not None:
+            return Inapplicable(spec, report.of_a_part(verdict), verdict)
+        return self.attempt(spec)
+
     def variant(
         self, base: Fit | Inapplicable, spec: ModelSpec, **sampling: Any
     ) -> Fit | Inapplicable:
@@ -93,11 +107,12 @@ class Chapter:
         The first of :data:`oulib.model.spec.CONCLUDING` that holds the whole licence, or None;
         where there is a reason from outside to think that surveys go missing for what they would
         have said (``mnar_reason``), the model of that comes first.  ``models`` are the names of
-        those that are asked, all if None.
+        those that are asked, all if None.  A model that cannot describe a part of a large panel is
+        not fitted to all of it.
         """
         first = (UPGRADED,) if self.mnar_reason else ()
         order = [s for s in (*first, *CONCLUDING) if models is None or s.name in models]
-        return self._first(order, lambda verdict: verdict.passed)
+        return self._first(order, lambda verdict: verdict.passed, self.ask)
 
     def highest(self) -> tuple[Fit | None, list[Verdict]]:
         """The highest model of the ladder that was sampled, and the verdicts of those above it.
@@ -105,15 +120,19 @@ class Chapter:
         It is what chapters examine that conclude nothing from slopes.  Where none was sampled, the
         one for real panels if that was; else None.
         """
-        return self._first((*reversed(LADDER), ROBUST), lambda verdict: verdict.sampled)
+        order = (*reversed(LADDER), ROBUST)
+        return self._first(order, lambda verdict: verdict.sampled, self.attempt)
 
     def _first(
-        self, specs: Sequence[ModelSpec], good: Callable[[Verdict], bool]
+        self,
+        specs: Sequence[ModelSpec],
+        good: Callable[[Verdict], bool],
+        fitted: Callable[[ModelSpec], Fit | Inapplicable],
     ) -> tuple[Fit | None, list[Verdict]]:
         """The first model whose verdict is ``good``, or None; the verdicts of those before it."""
         before: list[Verdict] = []
         for spec in specs:
-            result = self.attempt(spec)
+            result = fitted(spec)
             verdict = judge(result)
             if not isinstance(result, Inapplicable) and good(verdict):
                 return result, before
@@ -122,7 +141,7 @@ class Chapter:
 
     def every(self) -> dict[str, tuple[Fit | Inapplicable, Verdict]]:
         """Every named model with its verdict, in the order in which they are asked, MNAR last."""
-        tried = ((spec.name, self.attempt(spec)) for spec in (*CONCLUDING, UPGRADED))
+        tried = ((spec.name, self.ask(spec)) for spec in (*CONCLUDING, UPGRADED))
         return {name: (result, judge(result)) for name, result in tried}
 
     def ladder(self, top: ModelSpec) -> list[Fit]:
@@ -178,8 +197,10 @@ def say(*sentences: str) -> None:
 
 
 def judge(result: Fit | Inapplicable) -> Verdict:
-    """The verdict of a fit, or of a model that the panel cannot support."""
+    """The verdict of a fit, or of a model that was not fitted."""
     if isinstance(result, Inapplicable):
+        if result.given_up is not None:
+            return result.given_up
         return Verdict(model=result.spec.name, checks=(), inapplicable=result.reason)
     return check(result)
 

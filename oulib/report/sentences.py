@@ -94,6 +94,21 @@ def passed(verdict: Verdict) -> str:
     return text + (f" Not asked of it: {', '.join(left)}." if left else "")
 
 
+def of_a_part(verdict: Verdict) -> str:
+    """Why a model was given up that cannot describe a part of the panel."""
+    return (
+        f"It {_of_a_part(verdict)}: nothing that it replicates there is as extreme as the data. "
+        "So it was not fitted to all."
+    )
+
+
+def _of_a_part(verdict: Verdict) -> str:
+    return (
+        f"cannot describe {count(verdict.part, 'unit')} of the panel, chosen by chance "
+        f"({names_of_checks(verdict)})"
+    )
+
+
 def _against_replicates(check: Check) -> str:
     return f"{_as_extreme(check.value)} of what the model replicates is as extreme as the data."
 
@@ -309,7 +324,7 @@ def withheld(verdict: Verdict) -> str:
     """What stands in the place of conclusions when the gate was not passed."""
     if not verdict.model:
         return "*Withheld: no model holds the licence to be interpreted on this panel.*"
-    if verdict.inapplicable:
+    if verdict.inapplicable or verdict.part:
         return f"*Left out: the {name(verdict.model)} model was not fitted to this panel.*"
     return f"*Withheld: the {name(verdict.model)} model failed its checks on this panel.*"
 
@@ -368,6 +383,8 @@ def source_of_findings(chosen: Fit, before: Sequence[Verdict], mnar_reason: str 
 def _why_not(verdict: Verdict) -> str:
     if verdict.inapplicable:
         return "does not apply to this panel"
+    if verdict.part:
+        return _of_a_part(verdict)
     if not verdict.sampled:
         return "failed the checks of its sampler on it"
     return f"was sampled, and does not describe this panel ({names_of_checks(verdict)})"

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from oulib import report
 from oulib.chapters.summary import analysis, figures, sentences
 from oulib.model.spec import BASELINE
 from oulib.panel import Panel
@@ -59,10 +60,29 @@ def test_who_was_asked_and_why_nobody_may_speak():
     assert not table["adequate"].any()
     said = sentences.why_none(table)
     assert "Nothing is concluded" in said
-    assert "1 model that was sampled" in said
+    assert "For 1 of them the data have" in said
+    assert "1 of them was not sampled" in said
     assert "One model was asked, site, and it was not sampled" in sentences.why_none(table[:1])
-    assert "None was sampled" in sentences.why_none(pd.concat([table[:1]] * 2))
+    assert "None was sampled reliably" in sentences.why_none(pd.concat([table[:1]] * 2))
     assert "none may speak" in sentences.models(table, None)
+    assert list(sentences.shown(table)["describes the panel"]) == ["not asked", "no"]
+
+
+def test_a_model_that_cannot_describe_a_part_is_not_said_to_disagree_with_itself():
+    failed = verdict("site", "persistence").adequacy
+    up = Verdict(model="site", checks=(), adequacy=failed, part=28)
+    assert not up.sampled
+    assert not up.passed
+    table = analysis.asked(None, [up], chapter.NOTHING)
+    said = sentences.why_none(table)
+    assert "no place for" in said
+    assert "sampled reliably" not in said
+    assert "chains" not in sentences.why_none(pd.concat([table] * 2))
+    shown = sentences.shown(table).loc["site"]
+    assert list(shown[["sampled", "describes the panel"]]) == ["not asked", "no"]
+    assert "months that hang together (in 28 units" in shown["failed"]
+    assert "28 units of the panel" in report.of_a_part(up)
+    assert "28 units of the panel" in report.nothing_passed([up])
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,15 @@ import oulib
 from oulib import BASELINE, ROBUST, Sampling, report, simulate
 from oulib.panel import Panel
 from oulib.posterior import adequacy, checks
-from oulib.posterior.adequacy import ANSWERS, REPLICATED, _conflicts, _statistics, held, two_way
+from oulib.posterior.adequacy import (
+    ANSWERS,
+    REPLICATED,
+    _conflicts,
+    _statistics,
+    answer,
+    held,
+    two_way,
+)
 from oulib.posterior.checks import Verdict, check, sampled
 from oulib.report import chapter
 from oulib.sampling.diagnostics import Check, Thresholds
@@ -368,3 +376,13 @@ def test_what_could_not_be_asked_is_said() -> None:
     good = verdict(sampler=True, model=True)
     assert "Not asked of it: months that hang together" in report.passed(good)
     assert "too little for any check" in report.passed(replace(good, adequacy=()))
+
+
+def test_what_a_model_has_is_not_what_it_is_told_to_try() -> None:
+    for name in REPLICATED:
+        assert answer(name, oulib.BASELINE) == ANSWERS[name]
+        if answer(name, oulib.ROBUST) == ANSWERS[name]:
+            assert name in ("factor", "tails")  # of which it is not asked
+        else:
+            assert "robust" not in answer(name, oulib.ROBUST)
+    assert "student_t" not in answer("tails", oulib.STUDENT_T)

@@ -23,7 +23,9 @@ from oulib.sampling.fit import Fit
 def asked(chosen: Fit | None, before: Sequence[Verdict], verdict: Verdict) -> pd.DataFrame:
     """The models in the order in which they were asked, and what each failed; index ``model``.
 
-    Columns ``sampled``, ``adequate`` (the whole licence) and ``failed``, names of checks.
+    Columns ``sampled``, ``adequate`` (the whole licence), ``failed``, names of checks, ``reason``
+    for a model that does not apply, and ``part``, the units that it was asked of if it cannot
+    describe those and was not fitted to all, else 0.
     ``chosen`` and ``before`` are those of :meth:`oulib.report.chapter.Chapter.licensed`, and
     ``verdict`` is that of ``chosen``.
     """
@@ -34,6 +36,7 @@ def asked(chosen: Fit | None, before: Sequence[Verdict], verdict: Verdict) -> pd
             "adequate": [one.passed for one in verdicts],
             "failed": [tuple(check.name for check in one.failed) for one in verdicts],
             "reason": [one.inapplicable or "" for one in verdicts],
+            "part": [one.part for one in verdicts],
         },
         index=pd.Index([one.model for one in verdicts], name="model"),
     )

@@ -10,6 +10,7 @@ from oulib.chapters.summary.analysis import Headline, Support
 from oulib.panel.describe import Overview
 from oulib.posterior.effects import SlopesOfOus
 from oulib.report.evidence import mostly_prior, relevance
+from oulib.report.sentences import CHECK_NAMES
 from oulib.report.text import count, interval, name, names, number, percent
 
 
@@ -39,32 +40,39 @@ def headline(found: Headline, *, typical: bool) -> str:
 
 def why_none(table: pd.DataFrame) -> str:
     """Why there is no answer; from ``analysis.asked``."""
-    sampled = len(table[table["sampled"]])
+    lacking = int((table["sampled"] | (table["part"] > 0)).sum())
+    other = int((table["reason"] != "").sum())
+    caught = len(table) - lacking - other
+    text = "**Nothing is concluded from this panel.** "
     if len(table) == 1:
-        text = (
-            f"**Nothing is concluded from this panel.** One model was asked, {name(table.index[0])}"
-        )
-        if sampled:
+        text += f"One model was asked, {name(table.index[0])}"
+        if lacking:
+            how = "it was sampled reliably, and " if table["sampled"].iloc[0] else ""
             return text + (
-                ": it was sampled reliably, and the data have what it has no place for, named "
-                "below, which could pass for an effect of the score."
+                f": {how}the data have what it has no place for, named below, which could pass for "
+                "an effect of the score."
             )
-        return (
-            text + ", and it was not sampled reliably: each chain might have said something else."
-        )
-    text = (
-        f"**Nothing is concluded from this panel.** Of the {len(table)} models that were asked "
-        "none was both sampled reliably and describes the data. "
+        if caught:
+            return text + (
+                ", and it was not sampled reliably: each chain might have said something else."
+            )
+        return text + ", and it does not apply to this panel."
+    text += (
+        f"Of the {len(table)} models that were asked none was both sampled reliably and describes "
+        "the data."
     )
-    if sampled == 0:
-        return text + (
-            "None was sampled reliably: their chains disagree, so each of them might have said "
-            "something else."
+    if lacking:
+        text += (
+            f" For {'all' if lacking == len(table) else lacking} of them the data have what the "
+            "model has no place for, named below; it could pass for an effect of the score."
         )
-    return text + (
-        f"Of {count(sampled, 'model')} that {'was' if sampled == 1 else 'were'} sampled the data "
-        "have what there is no place for, named below; it could pass for an effect of the score."
-    )
+    if caught:
+        who = f"{caught} of them {'was' if caught == 1 else 'were'} not"
+        text += (
+            f" {'None was' if caught == len(table) else who} sampled reliably: chains disagree, so "
+            "each of them might have said something else."
+        )
+    return text
 
 
 def data(o: Overview) -> str:
@@ -122,6 +130,27 @@ def _models(table: pd.DataFrame, chosen: str | None) -> str:
         f"{len(table)} models were asked, in a fixed order; {name(chosen)} "
         "is the first that was sampled reliably and describes the panel, so everything here comes "
         "from it."
+    )
+
+
+def shown(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of ``analysis.asked`` as the page shows it: why a model may not speak, in words."""
+    why = []
+    for _, row in table.iterrows():
+        failed = ", ".join(CHECK_NAMES[check] for check in row["failed"])
+        where = f" (in {row['part']} units, chosen by chance; not fitted to all)"
+        why.append(row["reason"] or failed + (where if row["part"] else ""))
+    fitted = (table["part"] == 0) & (table["reason"] == "")
+    return pd.DataFrame(
+        {
+            "sampled": table["sampled"].map({True: "yes", False: "no"}).where(fitted, "not asked"),
+            "describes the panel": [
+                "yes" if row["adequate"] else "no" if row["sampled"] or row["part"] else "not asked"
+                for _, row in table.iterrows()
+            ],
+            "failed": why,
+        },
+        index=table.index.rename(None),
     )
 
 
