@@ -294,7 +294,8 @@ def _typed(key: str, value: Any, options: Mapping[str, argparse.Action]) -> list
         if not isinstance(value, _SEVERAL[key]):
             wanted = "a mapping" if _SEVERAL[key] is dict else "a list"
             raise UserError(f"{key} must be {wanted}, not {value!r}.")
-        several = [f"{k}={v}" for k, v in value.items()] if isinstance(value, dict) else value
+        pairs = value.items() if isinstance(value, dict) else ()
+        several = [f"{ours}={theirs}" for ours, theirs in pairs] or [*map(str, value)]
         return [f"{option}={one}" for one in several]
     if action.nargs == 0:
         if not isinstance(value, bool):
@@ -314,7 +315,7 @@ def _typed(key: str, value: Any, options: Mapping[str, argparse.Action]) -> list
     return [f"{option}={value}"]
 
 
-_SEVERAL: dict[str, type] = {"columns": dict, "covariates": list}
+_SEVERAL: dict[str, Any] = {"columns": dict, "covariates": list}
 """Options that are given again for each value, and stand in the plural in a file."""
 
 
