@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import platform
+import re
+import shutil
 import stat
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from oulib.errors import UserError
@@ -25,7 +29,8 @@ def write_atomically(path: Path, content: str | Callable[[Path], object]) -> Pat
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    _forget_abandoned(path)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_aside(path), suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -39,6 +44,45 @@ def write_atomically(path: Path, content: str | Callable[[Path], object]) -> Pat
         temporary.unlink(missing_ok=True)
         raise
     return path
+
+
+@contextmanager
+def folder_aside(path: Path) -> Iterator[Path]:
+    """A folder beside ``path`` for what is put in its place when it is whole; gone afterwards.
+
+    So is what a process left there that was killed.
+    """
+    _forget_abandoned(path)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=_aside(path)) as aside:
+        yield Path(aside)
+
+
+def _aside(path: Path, writer: int | None = None) -> str:
+    """How names of temporaries beside ``path`` begin: with who writes them, and where."""
+    machine = re.sub(r"\W", "", platform.node())[:20]
+    return f".{path.name[:100]}.{machine}-{writer or os.getpid()}-"
+
+
+def _forget_abandoned(path: Path) -> None:
+    """Remove temporaries for ``path`` of processes of this machine that are no more."""
+    start = _aside(path).rpartition(f"{os.getpid()}-")[0]
+    for left in path.parent.glob(f"{glob.escape(start)}*"):
+        writer = left.name.removeprefix(start).partition("-")[0]
+        if writer.isdecimal() and not _alive(int(writer)):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is somebody else's
+        return True
+    return True
 
 
 def own_temporary_folder(name: str) -> Path:

@@ -20,14 +20,14 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 from traceback import format_exception
 from typing import Any
 
 import nbformat
 from nbformat import NotebookNode, v4
 
-from oulib.files import PACKAGE
+from oulib.files import PACKAGE, folder_aside
 
 _KERNELSPEC = {"name": "python3", "display_name": "Python 3", "language": "python"}
 _KEPT_CELL_METADATA = ("tags", "mystnb")
@@ -158,36 +158,37 @@ def execute(
     env = {} if cores is None else {"OULIB_CORES": str(cores)}
     # What a reader's own settings do to figures and kernels must not reach a chapter.
     env |= {"MATPLOTLIBRC": _matplotlib_defaults(), "PYTHONSTARTUP": ""}
-    aside = TemporaryDirectory(prefix="oulib-ipython-")
-    env["IPYTHONDIR"] = aside.name
-    try:
-        executed = papermill.execute_notebook(
-            notebook,
-            None,
-            parameters=dict(parameters),
-            kernel_name="python3",
-            progress_bar=False,
-            start_timeout=180,
-            kernel_manager_class=_own_kernel(env, kernels or Kernels()),
-            iopub_timeout=120,
-            # And not papermill's ``cwd``, which changes that of the whole process.
-            resources={"metadata": {"path": str(folder)}},
-            on_cell_start=lambda cell, cell_index: on_cell(_number_in_source(notebook, cell_index)),
-        )
-    except PapermillExecutionError as error:
-        text = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
-        number = _number_in_source(notebook, error.cell_index)
-        raise ChapterFailed(text, cell=number, traceback="\n".join(error.traceback)) from error
-    except DeadKernelError as error:
-        raise ChapterFailed(
-            "The chapter's Python process died; often the machine ran out of memory."
-        ) from error
-    except Exception as error:  # such as an output that no notebook may hold
-        text = f"{type(error).__name__}: {error}"
-        raise ChapterFailed(text, traceback="".join(format_exception(error))) from error
-    finally:
-        _close_loop_of_thread()
-        aside.cleanup()
+    with folder_aside(Path(gettempdir(), "oulib-ipython")) as own:
+        env["IPYTHONDIR"] = str(own)
+        try:
+            executed = papermill.execute_notebook(
+                notebook,
+                None,
+                parameters=dict(parameters),
+                kernel_name="python3",
+                progress_bar=False,
+                start_timeout=180,
+                kernel_manager_class=_own_kernel(env, kernels or Kernels()),
+                iopub_timeout=120,
+                # And not papermill's ``cwd``, which changes that of the whole process.
+                resources={"metadata": {"path": str(folder)}},
+                on_cell_start=lambda cell, cell_index: on_cell(
+                    _number_in_source(notebook, cell_index)
+                ),
+            )
+        except PapermillExecutionError as error:
+            text = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
+            number = _number_in_source(notebook, error.cell_index)
+            raise ChapterFailed(text, cell=number, traceback="\n".join(error.traceback)) from error
+        except DeadKernelError as error:
+            raise ChapterFailed(
+                "The chapter's Python process died; often the machine ran out of memory."
+            ) from error
+        except Exception as error:  # such as an output that no notebook may hold
+            text = f"{type(error).__name__}: {error}"
+            raise ChapterFailed(text, traceback="".join(format_exception(error))) from error
+        finally:
+            _close_loop_of_thread()
     return publishable(executed, folder)
 
 

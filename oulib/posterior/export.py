@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from oulib.files import make_folder
+from oulib.files import folder_aside, make_folder
 from oulib.posterior.checks import Verdict, summarise
 from oulib.sampling.fit import Fit
 
@@ -23,15 +22,15 @@ def write(fit: Fit, verdict: Verdict, folder: Path) -> tuple[Path, ...]:
     """
     folder = folder.resolve()
     make_folder(folder.parent)
-    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as aside:
-        whole = Path(aside, "whole")
+    with folder_aside(folder) as aside:
+        whole = aside / "whole"
         whole.mkdir()
         fit.tree.to_netcdf(whole / "fit.nc", engine="netcdf4")
         summarise(fit).to_csv(whole / "summary.csv")
         text = json.dumps(_plain(verdict.to_dict()), indent=2, allow_nan=False)
         (whole / "verdict.json").write_text(text + "\n", encoding="utf-8")
         if folder.exists():
-            folder.rename(Path(aside, "replaced"))
+            folder.rename(aside / "replaced")
         whole.rename(folder)
     return tuple(folder / name for name in sorted(FILES))
 
