@@ -6,6 +6,10 @@ What is offered here is imported when it is first asked for: help and refusals n
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from oulib.files import settle
+
+settle()  # before any library looks for a home
+
 if TYPE_CHECKING:
     from oulib.errors import UserError
     from oulib.model.build import build_model

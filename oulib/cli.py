@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oulib.errors import UserError
+from oulib.files import settle
 
 if TYPE_CHECKING:
     from oulib.book.schedule import Progress
@@ -57,6 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         _say(str(error))
         return USER_ERROR
+    aside = settle()
+    if aside and args.command in (_fit, _report, _run):
+        _say(f"The home folder cannot be written; what is compiled is kept in {aside}.")
     try:
         status = args.command(args)
         sys.stdout.flush()

@@ -11,6 +11,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from oulib.errors import UserError
@@ -99,6 +100,61 @@ def own_temporary_folder(name: str) -> Path:
     if theirs or not stat.S_ISDIR(found.st_mode):  # a link is not a folder
         return Path(tempfile.mkdtemp(prefix=f"{name}-"))
     return folder
+
+
+@cache
+def writable(folder: Path, name: str) -> Path:
+    """``folder``, made if need be, or where it cannot be written :func:`own_temporary_folder`."""
+    return folder if _can_write(folder) else own_temporary_folder(name)
+
+
+def _can_write(folder: Path) -> bool:
+    """Whether files can be made in ``folder``, which is made if it is not there; it is tried."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+@cache
+def settle() -> Path | None:
+    """See that libraries have a place for what they keep, and leave nothing lying about.
+
+    PyTensor, Numba, matplotlib and Jupyter each keep something in the home folder, and some end
+    where they cannot (containers, service accounts).  PyTensor also leaves the source text of what
+    it compiles among the temporary files, under a new name each time.  They are told by environment
+    variables, which other processes inherit; what is set already stays as it is.
+
+    Returns:
+        Where things are kept if the home folder cannot be written, else None.
+    """
+    aside = own_temporary_folder("oulib")
+    flags = {"generated_src_dir": aside / "source"}
+    try:
+        home = _can_write(Path.home())
+    except RuntimeError:  # an account without one
+        home = False
+    if not home:
+        flags["base_compiledir"] = aside / "pytensor"
+        for variable, place in _KEPT_AT_HOME.items():
+            os.environ.setdefault(variable, str(aside / place))
+    given = os.environ.get("PYTENSOR_FLAGS", "")
+    added = [f"{flag}={place}" for flag, place in flags.items() if flag not in given]
+    os.environ["PYTENSOR_FLAGS"] = ",".join(filter(None, [given, *added]))
+    return None if home else aside
+
+
+_KEPT_AT_HOME = {
+    "XDG_CACHE_HOME": "cache",
+    "NUMBA_CACHE_DIR": "numba",
+    "MPLCONFIGDIR": "matplotlib",
+    "JUPYTER_CONFIG_DIR": "jupyter",
+    "JUPYTER_DATA_DIR": "jupyter",
+    "JUPYTER_RUNTIME_DIR": "jupyter/runtime",
+    "IPYTHONDIR": "ipython",
+}
 
 
 def source_root() -> Path:

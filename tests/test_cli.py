@@ -1,6 +1,7 @@
 """The command line: what it prints, what it writes, and its exit status."""
 
 import json
+import os
 import runpy
 import subprocess
 import sys
@@ -432,3 +433,36 @@ def test_every_key_of_a_configuration_is_documented():
     assert (root / "docs" / "configuration.md").read_text(encoding="utf-8") == made, (
         "docs/configuration.md does not match the options: run python tools/configuration.py."
     )
+
+
+HOMELESS = """
+import os
+import oulib.files
+from oulib.cli import main
+from oulib.sampling.cache import cache_dir
+from oulib.sampling.compiled import compiled_dir
+print(oulib.files.settle(), compiled_dir(), os.environ["MPLCONFIGDIR"])
+import oulib.report, oulib.sampling.fit  # PyTensor, Numba and matplotlib find a place
+main(["fit", "nothing.csv", "--model", "baseline", "--out", "x"])
+"""
+
+
+def test_a_home_that_cannot_be_written_is_done_without(tmp_path):
+    kept = ("XDG_CACHE_HOME", "OULIB_COMPILED", "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "PYTENSOR_FLAGS")
+    env = {name: value for name, value in os.environ.items() if name not in kept}
+    done = subprocess.run(
+        [sys.executable, "-c", HOMELESS],
+        env=env | {"HOME": "/dev/null/home", "TMPDIR": str(tmp_path)},
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    aside = tmp_path / f"oulib-{os.getuid()}"
+    assert done.stdout.split() == [
+        str(place) for place in (aside, aside / "cache/oulib/compiled", aside / "matplotlib")
+    ]
+    first, second, *_ = done.stderr.splitlines()
+    assert first == f"The home folder cannot be written; what is compiled is kept in {aside}."
+    assert "nothing.csv" in second
+    assert [place.name for place in tmp_path.iterdir()] == [aside.name]

@@ -16,20 +16,22 @@ import xarray as xr
 from filelock import FileLock
 from platformdirs import user_cache_path
 
-from oulib.files import PACKAGE, write_atomically
+from oulib.files import PACKAGE, writable, write_atomically
 
 LIBRARIES = ("pymc", "pytensor", "nutpie", "arviz", "numpy")
 """Libraries whose version can change a result; stored with it and part of its key."""
 
 
 def cache_dir() -> Path:
-    """Where results are kept: ``$OULIB_CACHE``, else ``.cache`` in a checkout, else the user's."""
+    """Where results are kept: ``$OULIB_CACHE``, else ``.cache`` in a checkout, else the user's.
+
+    Where that cannot be written, a folder of this user's among the temporary files.
+    """
     if given := os.environ.get("OULIB_CACHE"):
         return Path(given).expanduser().resolve()
     checkout = PACKAGE.parent
-    if (checkout / "_toc.yml").is_file():
-        return checkout / ".cache"
-    return user_cache_path("oulib")
+    inside = (checkout / "_toc.yml").is_file()
+    return writable(checkout / ".cache" if inside else user_cache_path("oulib"), "oulib-fits")
 
 
 @cache

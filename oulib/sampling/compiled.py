@@ -24,13 +24,11 @@ import os
 import pickle
 import platform
 import stat
-import tempfile
 import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
@@ -62,7 +60,7 @@ from pytensor.link.numba.cache import compile_numba_function_src
 from pytensor.link.numba.dispatch.basic import numba_njit
 from pytensor.tensor import TensorVariable
 
-from oulib.files import MODEL_CODE, own_temporary_folder, write_atomically
+from oulib.files import MODEL_CODE, writable, write_atomically
 from oulib.model import signs
 from oulib.model.kernel_op import Jitted
 from oulib.model.spec import ModelSpec
@@ -153,17 +151,7 @@ def compiled_dir() -> Path:
     """
     if given := os.environ.get("OULIB_COMPILED"):
         return Path(given).expanduser().resolve()
-    return _writable(user_cache_path("oulib") / "compiled")
-
-
-@cache
-def _writable(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError:
-        return own_temporary_folder("oulib-compiled")
+    return writable(user_cache_path("oulib") / "compiled", "oulib-compiled")
 
 
 # --- keys
