@@ -12,14 +12,16 @@ import subprocess
 import sys
 import sysconfig
 import threading
+from base64 import b64decode
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
+from html import unescape
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import gettempdir
 from traceback import format_exception
 from typing import Any
@@ -34,6 +36,7 @@ _KEPT_CELL_METADATA = ("tags", "mystnb")
 _GATED = re.compile(r"%%(?:interpret|conclude)[ \t]+(?P<verdict>[^\n]+)")
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _GLUE_PREFIX = "application/papermill.record/"
+_DOWNLOAD = re.compile(r'<a download="([^"]+)" href="data:[^;,"]*;base64,([^"]*)"')
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 # Tried where a word begins only: from every place in it, a picture in a page would take minutes.
 _CELL_FILE = re.compile(r"(?<![^\s\"'<>])[^\s\"'<>]*ipykernel_\d+[/\\]\d+\.py")
@@ -68,7 +71,10 @@ class ChapterFailed(Exception):
 
 @dataclass(frozen=True)
 class GluedVerdict:
-    """What a chapter left about a model's gate: whether it was sampled.
+    """What a chapter left about a model's gate: whether it was sampled, and of which fit.
+
+    ``fit`` is the key of the fit in the cache and ``panel`` the fingerprint of what it was fitted
+    to; both are empty where there is none.
 
     A rung that was sampled and does not describe the panel is a lesson of the book and no failure;
     that no model may conclude anything is one, told under the name ``conclusions``.
@@ -76,7 +82,10 @@ class GluedVerdict:
 
     model: str
     sampled: bool
+    adequate: bool = False
     expected_to_fail: bool = False
+    fit: str = ""
+    panel: str = ""
 
     @property
     def withholds(self) -> bool:
@@ -296,11 +305,23 @@ def verdicts(notebook: NotebookNode) -> list[GluedVerdict]:
         GluedVerdict(
             model=name.removeprefix("verdict_"),
             sampled=bool(value["sampled"]),
+            adequate=bool(value.get("adequate", False)),
             expected_to_fail=bool(value.get("expected_to_fail", False)),
+            fit=str(value.get("fit", "")),
+            panel=str(value.get("panel", "")),
         )
         for name, value in _glued(notebook)
         if name.startswith("verdict_")
     ]
+
+
+def downloads(notebook: NotebookNode) -> Iterator[tuple[str, bytes]]:
+    """The tables that an executed chapter offers to save: names of files and their content."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            html = output.get("data", {}).get("text/html", "")
+            for file, content in _DOWNLOAD.findall(html):
+                yield PurePosixPath(unescape(file)).name, b64decode(content)
 
 
 def plain(text: str) -> str:

@@ -13,6 +13,8 @@ from typing import Any
 from markdown_it import MarkdownIt
 from nbformat import NotebookNode
 
+from oulib.book.notebook import downloads
+
 _STYLE = """\
 :root { color-scheme: light dark; --ink: #1d2129; --soft: #5c6370; --line: #d6d9de; --page: #fff; }
 @media (prefers-color-scheme: dark) {
@@ -43,7 +45,6 @@ td { white-space: nowrap; }
 """
 _LABEL = re.compile(r"^\([\w-]+\)=\n", re.MULTILINE)
 _OF_THE_BOOK = re.compile(r'<a href="(?:#|(?!https?:|data:|mailto:))[^"]*">(.*?)</a>', re.DOTALL)
-_DOWNLOAD = re.compile(r'<a download="([^"]+)" href="data:[^;,"]*;base64,([^"]*)"')
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def page(notebook: NotebookNode, *, source: str) -> Page:
     """
     files: dict[PurePosixPath, bytes] = {}
     body = "\n".join(_cells(notebook, files))
+    files |= {PurePosixPath(file): content for file, content in downloads(notebook)}
     title = re.search(r"<h1>(.*?)</h1>", body, re.DOTALL)
     name = unescape(re.sub("<[^>]+>", "", title[1])) if title else "Summary"
     head = f'<p class="source">{escape(source)}</p>'
@@ -99,8 +101,6 @@ def _output(output: NotebookNode, about: Any, files: dict[PurePosixPath, bytes])
             f"<figcaption>{caption}</figcaption></figure>"
         )
     if "text/html" in data:
-        for file, content in _DOWNLOAD.findall(data["text/html"]):
-            files[PurePosixPath(PurePosixPath(unescape(file)).name)] = b64decode(content)
         return f'<div class="scroll">{data["text/html"]}</div>'
     return _markdown(data["text/markdown"]) if "text/markdown" in data else ""
 

@@ -3,6 +3,9 @@
 What a run leaves in its folder::
 
     DIR/html/       the book; html/index.html opens it
+    DIR/fits/       the named models' draws (netCDF) and tables of parameters (CSV)
+    DIR/tables/     the tables that chapters offer to save
+    DIR/results.json    where those are from: seeds, versions, verdicts, digests
     DIR/source/     what it was built from: executed chapters, prose, the panel
     DIR/logs/       what the build said, and the traceback of a chapter that failed
     DIR/.oulib/     executed chapters and the lock; it marks the folder as ours
@@ -39,6 +42,7 @@ from nbformat import NotebookNode
 
 from oulib.book import onepage, schedule
 from oulib.book.dependencies import Package
+from oulib.book.handed import RECORD, hand_over
 from oulib.book.kept import Inputs, Kept, digest
 from oulib.book.notebook import (
     ChapterFailed,
@@ -195,7 +199,16 @@ def run(
     with _claimed(out):
         plans = _stage(source, out / "source", out, panel, given)
         failures = _execute(plans, out, jobs, report, progress, wanted)
-        found = [verdict for plan in plans for verdict in verdicts(_read(plan.path))]
+        executed = {plan.name: _read(plan.path) for plan in plans}
+        found = [verdict for notebook in executed.values() for verdict in verdicts(notebook)]
+        about = {
+            "file": Path(panel_file).name if panel_file else default_panel().name,
+            "settings": given,
+            "versions": _versions(_RESULT_LIBRARIES),
+        }
+        handed = hand_over(out, executed, panel, about)
+        if len(handed) > 1:
+            report(f"Fits and tables: {len(handed) - 1} files, listed in {out / RECORD}.")
         warnings = _build(out, report)
     index = out / "html" / "index.html"
     return Book(index, tuple(found), tuple(failures), tuple(warnings))

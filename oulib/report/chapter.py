@@ -261,7 +261,11 @@ def gate(result: Fit | Inapplicable, *, expected_to_fail: bool = False) -> Verdi
         shown[column] = [f"{value:,.5g}" for value in shown[column]]
     table(shown.rename(columns={"value": "worst value"}), most=len(shown))
     _traces(result, verdict)
-    glue(f"verdict_{result.spec.name}", {**verdict.to_dict(), "expected_to_fail": expected_to_fail})
+    about = {"fit": result.key, "panel": result.panel.fingerprint}
+    glue(
+        f"verdict_{result.spec.name}",
+        {**verdict.to_dict(), **about, "expected_to_fail": expected_to_fail},
+    )
     return verdict
 
 

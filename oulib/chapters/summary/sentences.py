@@ -40,8 +40,8 @@ def headline(found: Headline, *, typical: bool) -> str:
 
 def why_none(table: pd.DataFrame) -> str:
     """Why there is no answer; from ``analysis.asked``."""
-    lacking = int((table["sampled"] | (table["part"] > 0)).sum())
-    other = int((table["reason"] != "").sum())
+    lacking = len(table[table["sampled"] | (table["part"] > 0)])
+    other = len(table[table["reason"] != ""])
     caught = len(table) - lacking - other
     text = "**Nothing is concluded from this panel.** "
     if len(table) == 1:
