@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import platform
@@ -35,10 +36,11 @@ def write_atomically(path: Path, content: str | Callable[[Path], object]) -> Pat
     os.close(handle)
     temporary = Path(name)
     try:
-        if callable(content):
-            content(temporary)
-        else:
-            temporary.write_text(content, encoding="utf-8")
+        with _room(path):
+            if callable(content):
+                content(temporary)
+            else:
+                temporary.write_text(content, encoding="utf-8")
         temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException:
@@ -54,8 +56,33 @@ def folder_aside(path: Path) -> Iterator[Path]:
     So is what a process left there that was killed.
     """
     _forget_abandoned(path)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=_aside(path)) as aside:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=_aside(path)) as aside, _room(path):
         yield Path(aside)
+
+
+@contextmanager
+def _room(path: Path) -> Iterator[None]:
+    """What fails for want of room on the disk is the user's to know, whatever a library calls it.
+
+    Raises:
+        UserError: the disk of ``path`` is full.
+    """
+    try:
+        yield
+    except Exception as error:
+        number = getattr(error, "errno", None)
+        if number not in (errno.ENOSPC, errno.EDQUOT):
+            free = shutil.disk_usage(path.parent).free
+            if isinstance(error, UserError) or free >= _LITTLE:
+                raise
+        raise UserError(
+            f"There is no room left on the disk of {path.parent}, so {path.name} was not written. "
+            "Make room, or choose another folder."
+        ) from error
+
+
+_LITTLE = 2**17
+"""A disk with fewer bytes is full: libraries of C do not say why they could not write."""
 
 
 def _aside(path: Path, writer: int | None = None) -> str:

@@ -3,11 +3,15 @@
 ``python tests/killing.py`` does it at thirty places of each command; here are a few.
 """
 
+import errno
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import killing
 import pytest
 
+from oulib.errors import UserError
 from oulib.files import folder_aside, write_atomically
 
 
@@ -35,3 +39,26 @@ def test_what_a_dead_process_left_aside_is_removed_and_what_a_live_one_writes_is
         assert elsewhere.exists()  # another machine's, whose processes nobody here can see
     assert sorted(one.name for one in tmp_path.iterdir()) == [elsewhere.name, "a.txt"]
     assert file.read_text() == "two"
+
+
+def test_a_full_disk_is_said_to_be_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def fails(error: Exception) -> Callable[[Path], None]:
+        def write(place: Path) -> None:
+            place.write_text("half")
+            raise error
+
+        return write
+
+    full, room = (SimpleNamespace(free=free) for free in (1000, 10**9))
+    file = tmp_path / "a.txt"
+    for error, disk in ((OSError(errno.ENOSPC, "x"), room), (RuntimeError("HDF error"), full)):
+        monkeypatch.setattr("shutil.disk_usage", lambda place, disk=disk: disk)
+        with pytest.raises(UserError, match=r"no room left on the disk of .*a\.txt"):
+            write_atomically(file, fails(error))
+        with pytest.raises(UserError, match="no room left"), folder_aside(file):
+            raise error
+    for error in (RuntimeError("something else"), OSError(errno.EACCES, "x")):
+        monkeypatch.setattr("shutil.disk_usage", lambda place: room)
+        with pytest.raises(type(error)):
+            write_atomically(file, fails(error))
+    assert [*tmp_path.iterdir()] == []
