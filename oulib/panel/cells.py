@@ -38,7 +38,9 @@ MONTH_NAMES = {
 NEXT_MONTH_FROM = 10
 TRUTHS = {"true": True, "yes": True, "1": True, "1.0": True}
 TRUTHS |= {"false": False, "no": False, "0": False, "0.0": False}
-MISSING = {"", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"}
+MISSING = {"", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "-", "–", "—", "."}
+YEARS = range(1800, 2200)
+"""Years that a table may be about: 230101 is no month of the year 2301."""
 # White space as Unicode has it, and three marks of no width that come along when text is copied.
 WHITE = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\u2060\ufeff"
 
@@ -167,19 +169,47 @@ def certain_numbers(text: pd.Series, delimiter: str | None) -> Certain:
     That is in a file whose cells are not separated by commas, and in a column where some comma
     has other than three digits after it, or points group the digits before it.
     """
+    text, minus = _minus(text)
     if delimiter in (None, ","):
-        return Certain(text)
+        return Certain(text, minus)
     cells = text.dropna()
     plain = cells.str.fullmatch(r"[+-]?[0-9]+(?:,[0-9]+)?")
     grouped = cells.str.fullmatch(r"[+-]?[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+")
     shows = cells.str.fullmatch(r"[+-]?[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})") | grouped
     if not (plain | grouped).all() or not shows.any():
-        return Certain(text)
+        return Certain(text, minus)
     read = text.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
     example = str(cells[shows].iloc[0])
     value = read[cells.index[shows][0]]
     remark = f"Commas of the column {{}} are read as decimal points: {example} as {value}."
-    return Certain(read, (remark,))
+    return Certain(read, (*minus, remark))
+
+
+def _minus(text: pd.Series) -> tuple[pd.Series, tuple[str, ...]]:
+    """Cells with the minus sign of typesetters as programs write it."""
+    typeset = text.str.fullmatch(r"\u2212[0-9.,]+", na=False)
+    if not typeset.any():
+        return text, ()
+    remark = "Minus signs of the column {} are read as such, though they are no hyphens."
+    return text.mask(typeset, text.str.replace("\u2212", "-")), (remark,)
+
+
+def grouped_by_points(text: pd.Series, *, commas: bool, counts: bool = False) -> pd.Series:
+    """Whether each cell may have a point between thousands, where a decimal point is not certain.
+
+    Args:
+        text: the cells of a column.
+        commas: whether other columns of the file have decimal commas.
+        counts: whether the column counts people, of whom there are no thousandths.
+    """
+    cells = text.dropna()
+    points = cells[cells.str.contains(".", regex=False)]
+    three = points.str.fullmatch(r"[+-]?[1-9][0-9]{0,2}\.[0-9]{3}")
+    if not len(points) or not three.all():
+        return pd.Series(False, index=text.index)
+    fixed = len(points) == len(cells) and points.str.endswith(".000").all()
+    suspect = not fixed if counts else commas
+    return pd.Series(suspect & text.index.isin(points.index), index=text.index)
 
 
 def _example(found: dict[str, str]) -> str:
@@ -203,12 +233,17 @@ def number_advice(otherwise: str) -> Callable[[str], str]:
             return f"Write {point} if the comma is a decimal comma, {plain} if it is not."
         if re.fullmatch(r"[+-]?[0-9]*,[0-9]+", cell):
             return f"Write a decimal point instead of the comma: {cell.replace(',', '.')}."
-        if re.fullmatch(r"[+-]?[0-9]{1,3}([,' \u00a0\u202f][0-9]{3})+(\.[0-9]+)?", cell):
+        if re.fullmatch(r"[+-]?[0-9]{1,3}([,'’ \u00a0\u202f][0-9]{3})+(\.[0-9]+)?", cell):
             return f"Write it without separators: {re.sub('[^0-9.+-]', '', cell)}."
+        if re.fullmatch(r"[+-]?[0-9]{1,3}(['’ \u00a0\u202f][0-9]{3})+,[0-9]+", cell):
+            plain = re.sub("[^0-9,+-]", "", cell).replace(",", ".")
+            return f"Write it without separators, and with a decimal point: {plain}."
+        if re.fullmatch(r"[+-]?[0-9]{1,3}(\.[0-9]{3}){2,}", cell):
+            return f"Write it without separators: {cell.replace('.', '')}."
         if cell.startswith("#"):
             return "The spreadsheet's formula failed here: mend it."
-        if re.fullmatch(r"[+-]?[0-9.]+\s*%", cell):
-            return "Write the number without the percent sign."
+        if re.fullmatch(r"[+-]?[0-9.,]+\s*%", cell):
+            return "Write the number without the percent sign, in the same unit as the others."
         if SUPPRESSED.fullmatch(cell):
             return f"{_SUPPRESSED} {otherwise}"
         return otherwise
@@ -261,6 +296,8 @@ def month_advice(cell: str) -> str:
         )
     if re.fullmatch(r"[0-9]{4}-?[Ww][0-9]{1,2}", cell):
         return "It looks like a week: sum or average weeks to months, 2024-03."
+    if re.fullmatch(r"0?[1-9]|1[0-2]", cell) or cell.casefold() in MONTH_NAMES:
+        return "The year is missing: write both, such as 2024-03."
     if re.fullmatch(r"[0-9]{2,3}", cell):
         year, month = divmod(int(cell), 12)
         return (
@@ -269,8 +306,14 @@ def month_advice(cell: str) -> str:
         )
     if re.fullmatch(r"[0-9]{5}", cell):
         return "It looks like a date that Excel shows as a number: format the column as a date."
-    if match := re.fullmatch(r"([0-9]{4})(0[1-9]|1[0-2])", cell):
+    if match := MONTH.fullmatch(cell):
+        if int(match[1]) not in YEARS:
+            return f"Is it a month of the year {match[1]}? Write it as 2024-03."
+    match = re.fullmatch(r"([0-9]{4})(0[1-9]|1[0-2])", cell)
+    if match and int(match[1]) in YEARS:
         return f"Put a hyphen between year and month: {match[1]}-{match[2]}."
+    if re.fullmatch(r"[0-9]{6}", cell):
+        return "If the century is missing, write the year whole: 2023-01-01 for 230101."
     return "Write year and month, such as 2024-03; a full date such as 2024-03-31 will do."
 
 
@@ -278,6 +321,8 @@ def _month(cell: str) -> datetime | None:
     if not (match := MONTH.fullmatch(cell)):
         return None
     year, separator, month, day, _ = match.groups(default="1")
+    if int(year) not in YEARS:
+        return None
     if separator == "." and match[3] == "1" and match[4] is None:
         return None  # October, if it has been a number
     try:

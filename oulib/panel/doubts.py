@@ -14,7 +14,8 @@ from oulib.panel.problem import quoted
 
 TOTALS = re.compile(
     r"(grand |over)?(total|totals|sum|all|everyone|everything)( .*)?|.* totals?|overall"
-    r"|gesamt.*|.*summe|insgesamt|alle|ensemble|totale|totaal|toutes?|tous|todos|todas",
+    r"|gesamt.*|.*summe|insgesamt|alle|ensemble|totale|totaal|toutes?|tous|todos|todas"
+    r"|tot|Σ|∑|σ|mean|average|avg|median|durchschnitt|mittel(wert)?|moyenne|promedio|media",
 )
 """Names that whatever adds up the OUs is given, in lower case."""
 LOOK_ALIKES = str.maketrans(
@@ -22,8 +23,14 @@ LOOK_ALIKES = str.maketrans(
     "aceopxyijsdqw" + "ABEZHIKMNOPTYXo" + "ABEKMHOPCTYXIJS",
 )
 """Cyrillic and Greek letters that are drawn as Latin ones."""
-UNIT = 300.0
+UNIT = 50.0
 """Outcomes further than this factor from the OU's median are of another unit, probably."""
+APART, TOGETHER = 30.0, 3.0
+"""OUs in two groups, so many times apart and each within this factor, are in two units."""
+REPEATED = 0.5
+"""A larger share of surveys that repeat the one before is one survey, carried forward."""
+NOBODY = (999, 9999, 99999)
+"""Respondents that stand for no answer, where all others are few."""
 RESCALED = 4.0
 """Scores of a month this many times those of another are on another scale, probably."""
 CODES = (-999, -99, -9, -1, 0, 9, 99, 999, 9999)
@@ -60,6 +67,8 @@ def find_doubts(frame: pd.DataFrame, names: Mapping[str, str]) -> tuple[Doubt, .
             ("unit", _units(frame, names)),
             ("scale", _scales(frame, names)),
             ("code", _codes(frame, names)),
+            ("code", _people(frame, names)),
+            ("repeated", _repeated(frame, names)),
             ("share", _shares(frame, names)),
         )
         for message in found
@@ -67,7 +76,7 @@ def find_doubts(frame: pd.DataFrame, names: Mapping[str, str]) -> tuple[Doubt, .
 
 
 def _alike(frame: pd.DataFrame, names: Mapping[str, str]) -> Iterator[str]:
-    """Names that differ only by case, spaces, dashes or letters that look alike."""
+    """Names that differ only by case, spaces, dashes, zeros or letters that look alike."""
     for column in ("ou", "site"):
         kinds: dict[str, list[str]] = {}
         for name in sorted(frame[column].unique()):
@@ -77,7 +86,8 @@ def _alike(frame: pd.DataFrame, names: Mapping[str, str]) -> Iterator[str]:
                 listed = ", ".join(map(quoted, same))
                 yield (
                     f"In the column {quoted(names[column])} these names differ only by case, "
-                    f"spaces, dashes or letters that look alike, and count as {len(same)}: "
+                    "spaces, dashes, leading zeros or letters that look alike, and count as "
+                    f"{len(same)}: "
                     f"{listed}."
                 )
 
@@ -85,28 +95,48 @@ def _alike(frame: pd.DataFrame, names: Mapping[str, str]) -> Iterator[str]:
 def _look(name: str) -> str:
     same = unicodedata.normalize("NFKC", name).translate(LOOK_ALIKES).casefold()
     same = re.sub(r"[\u2010-\u2015\u2212_]", "-", same)
-    return re.sub(r"\s+|[\u200b-\u200f\u00ad]", "", same)
+    return re.sub(r"\s+|[\u200b-\u200f\u00ad]|^0+(?=[0-9]+$)", "", same)
 
 
 def _totals(frame: pd.DataFrame) -> Iterator[str]:
-    """OUs that are the sum or the mean of the others, by their names or their numbers."""
+    """OUs that are the sum or the mean of others, by their names or their numbers."""
     table = frame.pivot(index="month", columns="ou", values="productivity")
-    whole = table[table.notna().all(axis=1)].to_numpy()
-    added: dict[str, str] = {}
-    if whole.shape[0] >= 3 and whole.shape[1] > 3:
-        others = whole.sum(axis=1, keepdims=True) - whole
-        for word, made in (("sum", others), ("mean", others / (whole.shape[1] - 1))):
-            same = np.isclose(whole, made, rtol=5e-4).all(axis=0)
-            added |= {str(ou): word for ou in table.columns[same]}
+    added = _added(table, "all others")
+    sites = frame.groupby("site")["ou"].unique()
+    if len(sites) > 1:
+        for site, ous in sites.items():
+            added = _added(table[ous], f"all others of the site {quoted(str(site))}") | added
+    names = {str(site).strip().casefold() for site in frame["site"].unique()}
     for ou in map(str, table.columns):
+        said = ou.strip().casefold()
         if ou in added:
-            word = added[ou]
-            yield f"The outcome of the OU {quoted(ou)} is the {word} of all others in each month."
-        elif TOTALS.fullmatch(ou.strip().casefold()):
+            yield f"The outcome of the OU {quoted(ou)} is the {added[ou]} in each month."
+        elif TOTALS.fullmatch(said):
             yield (
-                f"The OU {quoted(ou)} sounds like the total of the others: if it is, leave its "
-                "rows out, or every OU counts twice."
+                f"The OU {quoted(ou)} sounds like the total or the mean of the others: if it is, "
+                "leave its rows out, or every OU counts twice."
             )
+        elif said in names and len(sites.get(frame.loc[frame["ou"] == ou, "site"].iloc[0], ())) > 1:
+            yield (
+                f"The OU {quoted(ou)} has the name of a site: if it adds up the site's OUs, leave "
+                "its rows out, or they count twice."
+            )
+
+
+def _added(table: pd.DataFrame, others: str) -> dict[str, str]:
+    """Columns that are the sum (but for rounding) or the mean of the others in every full row."""
+    whole = table[table.notna().all(axis=1)].to_numpy()
+    if whole.shape[0] < 3 or whole.shape[1] <= 2:
+        return {}
+    rest = whole.sum(axis=1, keepdims=True) - whole
+    found: dict[str, str] = {}
+    for word, made, error in (
+        ("sum", rest, 5e-3),
+        ("mean", rest / (whole.shape[1] - 1), 5e-4),
+    ):
+        same = np.isclose(whole, made, rtol=error).all(axis=0)
+        found |= {str(ou): f"{word} of {others}" for ou in table.columns[same]}
+    return found
 
 
 def _units(frame: pd.DataFrame, names: Mapping[str, str]) -> Iterator[str]:
@@ -120,7 +150,20 @@ def _units(frame: pd.DataFrame, names: Mapping[str, str]) -> Iterator[str]:
         yield (
             f"In the column {quoted(names['productivity'])} {first['productivity']:g} (OU "
             f"{quoted(first['ou'])}, {first['month']:%Y-%m}){more} is more than {UNIT:g} times "
-            "larger or smaller than what is usual for the OU: another unit, or a decimal mark?"
+            "larger or smaller than what is usual for the OU: another unit, a decimal mark, or a "
+            "code for no value?"
+        )
+    middle = log.groupby(frame["ou"]).median().sort_values()
+    gaps = middle.diff().fillna(0.0)
+    place = int(gaps.argmax())
+    groups = middle.iloc[:place], middle.iloc[place:]
+    tight = all(len(one) > 1 and np.ptp(one) < np.log(TOGETHER) for one in groups)
+    if tight and gaps.max() > np.log(APART):
+        low, high = (quoted(str(one.index[-1])) for one in groups)
+        yield (
+            f"In the column {quoted(names['productivity'])} {len(groups[0])} OUs (such as {low}) "
+            f"and {len(groups[1])} (such as {high}) are {np.exp(gaps.max()):.0f} times apart, and "
+            "much alike among themselves: are they in two units?"
         )
 
 
@@ -166,6 +209,41 @@ def _codes(frame: pd.DataFrame, names: Mapping[str, str]) -> Iterator[str]:
         yield (
             f"In the column {quoted(names['survey'])} {len(far)} of {len(score)} scores lie far "
             f"from all others ({listed}): codes for no answer? Empty such cells."
+        )
+
+
+def _people(frame: pd.DataFrame, names: Mapping[str, str]) -> Iterator[str]:
+    """Numbers of respondents that may be codes for no answer."""
+    counts = frame["respondents"][frame["survey"].notna()]
+    coded = counts[counts.isin(NOBODY)]
+    rest = counts[~counts.isin(NOBODY)]
+    if len(coded) and len(rest) and coded.min() > 10 * rest.max():
+        listed = ", ".join(map(str, sorted(set(coded))))
+        yield (
+            f"In the column {quoted(names['respondents'])} {len(coded)} of {len(counts)} surveys "
+            f"have {listed} respondents, and the others {rest.max()} at most: a code for no answer?"
+        )
+
+
+def _repeated(frame: pd.DataFrame, names: Mapping[str, str]) -> Iterator[str]:
+    """Surveys that repeat the one before, and scores of a month that all OUs share."""
+    seen = frame[frame["survey"].notna()].sort_values(["ou", "month"])
+    pairs = seen.groupby("ou")[["survey", "respondents"]]
+    later = pairs.cumcount() > 0
+    same = (seen[["survey", "respondents"]] == pairs.shift()).all(axis=1)
+    if later.sum() >= FEWEST_SCORES and same.sum() > REPEATED * later.sum():
+        yield (
+            f"{same.sum()} of {len(seen)} surveys have the score and the respondents of the OU's "
+            "survey before: has one survey been carried forward? Each counts as one of its own; "
+            f"keep the month of the survey in {quoted(names['survey'])}, and empty the others."
+        )
+    months = seen.groupby("month")[["survey", "respondents"]].agg(["nunique", "size"])
+    shared = months[("survey", "size")] > 2
+    alike = (months[("survey", "nunique")] == 1) & (months[("respondents", "nunique")] == 1)
+    if shared.sum() > 1 and alike[shared].all():
+        yield (
+            "In every month all OUs have the same score and as many respondents: is it one survey "
+            "of all of them? It says nothing of how OUs differ."
         )
 
 

@@ -12,7 +12,7 @@ import shlex
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -212,11 +212,22 @@ def _read_csv(path: Path, wanted: Wanted, sheet: str | None) -> Raw:
     found = _split(path, lines, wanted)
     width = len(found.header)
     whole, problems = {}, []
+    # An empty cell more is what some programs end each line with; in some lines only it is what a
+    # comma within a number makes of the empty cells after it.
+    longer = {row for row, line in found.rows.items() if len(line) > width}
+    ended = len(longer) == len(found.rows)
     for row, line in found.rows.items():
-        if len(line) >= width and not any(cell.strip() for cell in line[width:]):
+        blank = not any(cell.strip() for cell in line[width:])
+        if len(line) == width or (blank and ended):
             whole[row] = line[:width]
         else:
             problems.append(_ragged(row, line, width, delimiter))
+    remarks = list(found.remarks)
+    if whole and ended:
+        remarks.append(
+            f"Every row has more cells than the header ({width}); those beyond it are empty and "
+            "left out. If numbers are written with a comma, they have been cut in two."
+        )
     if not whole:
         message = f"no row has as many cells as the header ({width})"
         raise _error(path, message, "Remove what stands above the header.", None, HEADER_ROW)
@@ -225,7 +236,7 @@ def _read_csv(path: Path, wanted: Wanted, sheet: str | None) -> Raw:
         form=f"text (UTF-8), cells separated by {named}",
         header=found.at,
         delimiter=delimiter,
-        remarks=found.remarks,
+        remarks=tuple(remarks),
     )
     frame = _text_frame(whole, width)
     return Raw(found.header, frame, HEADER_ROW, source, tuple(problems))
@@ -293,6 +304,9 @@ def _read_excel(path: Path, wanted: Wanted, sheet: str | None) -> Raw:
             f"{len(hidden)} hidden or filtered rows of the sheet are read as well "
             f"({_cells_listed([f'row {row}' for row in hidden])})."
         )
+    if columns := sorted(marks.hidden_columns & places):
+        listed = ", ".join(f"{_letter(place)} ({quoted(found.header[place])})" for place in columns)
+        remarks.append(f"Hidden columns of the sheet are read as well: {listed}.")
     source = replace(source, header=found.at, remarks=tuple(remarks))
     note = HEADER_ROW
     if source.others:
@@ -338,7 +352,9 @@ def _choose_sheet(path: Path, book: Any, wanted: Wanted, asked: str | None) -> t
     if len(seen) > 1:
         listed = " and ".join(map(quoted, seen))
         message = f"more than one sheet holds such a table: {listed}"
-        raise _error(path, message, f"Say which: --sheet {shlex.quote(seen[0])}.")
+        advice = f"Say which: --sheet {shlex.quote(seen[0])}."
+        advice += " If each holds a part, such as a year, put them under one another in one sheet."
+        raise _error(path, message, advice)
     if not seen and whole:
         listed = " and ".join(map(quoted, whole))
         message = f"only a hidden sheet holds such a table: {listed}"
@@ -355,10 +371,11 @@ def _choose_sheet(path: Path, book: Any, wanted: Wanted, asked: str | None) -> t
 
 @dataclass(frozen=True)
 class _Marks:
-    """What a sheet says beside its values: ranges of merged cells, hidden rows, formulas."""
+    """What a sheet says beside its values: merged cells, hidden rows and columns, formulas."""
 
     merged: tuple[str, ...]
     hidden_rows: tuple[int, ...]
+    hidden_columns: frozenset[int]
     formulas: Mapping[tuple[int, int], _Formula]
 
     @classmethod
@@ -373,8 +390,25 @@ class _Marks:
         return cls(
             merged=tuple(ref.decode() for ref in merged),
             hidden_rows=tuple(int(number[1]) for number in numbers if number),
+            hidden_columns=frozenset(_hidden_columns(xml)),
             formulas=_formulas(xml),
         )
+
+
+def _hidden_columns(xml: bytes) -> Iterator[int]:
+    """Positions of the hidden columns of a sheet, from 0."""
+    for column in re.findall(rb"<(?:\w+:)?col\b[^>]*>", xml):
+        if re.search(rb'\bhidden="(?:1|true)"', column):
+            ends = [re.search(rb'\b%s="([0-9]+)"' % end, column) for end in (b"min", b"max")]
+            if all(ends):
+                first, last = (int(end[1]) for end in ends if end)
+                yield from range(first - 1, min(last, 2**14))
+
+
+def _letter(place: int) -> str:
+    from openpyxl.utils import get_column_letter
+
+    return str(get_column_letter(place + 1))
 
 
 @dataclass(frozen=True)

@@ -210,7 +210,12 @@ A_NUMBER = "Write a number such as 12.5"
 BLANKS = {
     column: Rule((column,), bool, message, advice)
     for column, message, advice in [
-        ("ou", "no OU", "Name it, or remove the row."),
+        (
+            "ou",
+            "no OU",
+            "Name it in every row (of a pivot table, fill the names down); remove the row only if "
+            "it is none of the data.",
+        ),
         ("site", "no site", "Name the site that this OU belongs to."),
         ("month", "no month", "Fill it in, or remove the row."),
         (
@@ -335,7 +340,9 @@ RULES = (
         ("month", "ou"),
         _is_first,
         _first,
-        "Keep one row for each OU and month; sum or average shorter periods.",
+        "Keep one row for each OU and month. If days and months are swapped in some dates (the "
+        "third of January for the first of March), mend those first; sum or average what is "
+        "shorter than a month.",
     ),
     Rule(
         ("site", "ou"),

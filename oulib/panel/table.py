@@ -14,6 +14,7 @@ from oulib.panel import covariates as known
 from oulib.panel.cells import (
     certain_months,
     certain_numbers,
+    grouped_by_points,
     labels,
     months,
     numbers,
@@ -108,7 +109,8 @@ def read(
     written = pd.DataFrame({name: raw.cells[place] for name, place in places.items()})
     frame = written.apply(lambda text: (labels if text.name in ("ou", "site") else values)(text))
     names = {name: raw.header[place] for name, place in places.items()}
-    frame, remarks = _certain(frame, written, names, raw.source.delimiter)
+    frame, remarks, commas = _certain(frame, written, names, raw.source.delimiter)
+    problems += _grouped(frame, names, commas)
     if not frame.empty:
         problems += find_problems(frame, written, names)
     extra, wrong = known.read(list(more), {name: raw.cells[at] for name, at in more.items()})
@@ -122,15 +124,21 @@ def read(
 
 def _certain(
     frame: pd.DataFrame, written: pd.DataFrame, names: Mapping[str, str], delimiter: str | None
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The frame with cells whose reading is certain rewritten, and what is to be said of it."""
+) -> tuple[pd.DataFrame, tuple[str, ...], set[str]]:
+    """The frame with cells whose reading is certain rewritten, and what is to be said of it.
+
+    Last, the columns of numbers with decimal commas.
+    """
     remarks: list[str] = []
+    commas: set[str] = set()
     frame = frame.copy()
     for name in frame:
         if name == "month":
             found = certain_months(frame[name])
         elif name in NUMBERS:
             found = certain_numbers(frame[name], delimiter)
+            if any(remark.startswith("Commas") for remark in found.remarks):
+                commas.add(str(name))
         else:
             continue
         frame[name] = found.text
@@ -139,7 +147,31 @@ def _certain(
         if name in written and (words := words_for_nothing(written[name])):
             listed = ", ".join(f"{quoted(word)} ({times})" for word, times in words.items())
             remarks.append(f"In the column {quoted(names[name])} these count as empty: {listed}.")
-    return frame, tuple(remarks)
+    return frame, tuple(remarks), commas
+
+
+def _grouped(frame: pd.DataFrame, names: Mapping[str, str], commas: set[str]) -> list[Problem]:
+    """Numbers whose point may stand between thousands."""
+    problems = []
+    for name in NUMBERS:
+        if name not in frame or name in commas:
+            continue
+        counts = name == "respondents"
+        found = grouped_by_points(frame[name], commas=bool(commas), counts=counts)
+        for row in frame.index[found]:
+            cell = frame.at[row, name]
+            problems.append(
+                Problem(
+                    row,
+                    names[name],
+                    cell,
+                    "its point may stand between thousands or before decimals",
+                    f"Write {cell.replace('.', '')} if it is thousands, and "
+                    f"{f'{float(cell):g}' if counts else f'{cell}0'} if it is not.",
+                    "grouped",
+                )
+            )
+    return problems
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
@@ -205,6 +237,19 @@ def _locate(
                 )
             )
     others = [name for n, name in enumerate(header) if name and n not in places.values()]
+    wide = [name for name in others if months(pd.Series([name])).notna().all()]
+    if absent and len(wide) > 2:
+        problems.append(
+            Problem(
+                None,
+                None,
+                None,
+                f"months stand in columns ({_listed(wide, 3)})",
+                "A row is wanted for each OU and month, with its productivity and survey in "
+                "columns: turn the table (in Excel: Power Query, Unpivot; in pandas: melt).",
+                "wide",
+            )
+        )
     problems += [_missing(ours, columns.get(ours, ours), others) for ours in absent]
     return places, problems
 

@@ -196,8 +196,58 @@ def by_decimal_months(m: pd.Period) -> str:
     return f"{m.year + m.month / 100:.2f}".rstrip("0")
 
 
+def thousands(t: pd.DataFrame) -> pd.DataFrame:
+    """One site's outcomes ten times as large, with a point between thousands."""
+    made = put("productivity", {})(t)
+    large = made["site"] == "South"
+    made["productivity"] = made["productivity"].map(round).astype(object)
+    made.loc[large, "productivity"] = [
+        f"{10 * one:,}".replace(",", ".") for one in made.loc[large, "productivity"]
+    ]
+    return made.assign(
+        survey=made["survey"].map(lambda x: "" if x != x else f"{x}".replace(".", ","))
+    )
+
+
+def carried(t: pd.DataFrame) -> pd.DataFrame:
+    filled = t.assign(respondents=t["respondents"].where(t["survey"].notna()))
+    columns = ["survey", "respondents"]
+    filled[columns] = filled.groupby("ou")[columns].ffill()
+    return filled.assign(respondents=filled["respondents"].fillna(0).astype(int))
+
+
+def subtotals(t: pd.DataFrame) -> pd.DataFrame:
+    made = t.groupby(["site", "month"], as_index=False).agg({"productivity": "sum"})
+    return pd.concat([t, made.assign(ou=made["site"], respondents=0, scheduled=False)])
+
+
+def three(t: pd.DataFrame) -> pd.DataFrame:
+    """A third OU in the north, so that a sum is of more than one."""
+    more = t[t["ou"] == "A1"].assign(ou="A3", productivity=lambda x: x["productivity"] * 1.1 + 3)
+    return pd.concat([t, more])
+
+
+def hide_column(workbook: openpyxl.Workbook) -> None:
+    workbook["Data"].column_dimensions["D"].hidden = True
+
+
+def wide(t: pd.DataFrame) -> pd.DataFrame:
+    return t.pivot(index=["ou", "site"], columns="month", values="productivity").reset_index()
+
+
+def one_score(t: pd.DataFrame) -> pd.DataFrame:
+    first = t[t["ou"] == "A1"].set_index("month")
+    return t.assign(
+        survey=t["survey"].where(t["survey"].isna(), 3 + t["month"].str[-2:].astype(int) / 10),
+        respondents=t["month"].map(first["respondents"]),
+    )
+
+
 CASES = [
     # Months
+    Case("months `230101`", months(lambda m: f"{m:%y%m}01"), REFUSED, "century"),
+    Case("months `1`", months(lambda m: f"{m.month}"), REFUSED, "year is missing"),
+    Case("months in columns", csv(wide), REFUSED, "turn the table"),
     Case("months that have been a number, `2023.1`", months(by_decimal_months), REFUSED, "2023-10"),
     Case(
         "the same in Parquet, as numbers",
@@ -403,6 +453,98 @@ CASES = [
             )
         ),
         READ,
+    ),
+    Case("a hidden column", book(hide_column), SAID, "D ('productivity')"),
+    Case(
+        "points between thousands, and decimal commas elsewhere",
+        csv(thousands, sep=";"),
+        REFUSED,
+        "may stand between thousands",
+    ),
+    Case(
+        "`1.000` respondents among whole numbers",
+        csv(put("respondents", {2: "1.000"})),
+        REFUSED,
+        "Write 1000 if",
+    ),
+    Case(
+        "an empty cell at the end of every row",
+        csv(
+            text=lambda t: "\n".join(
+                f"{x},"[: -1 if n == 0 else None] for n, x in enumerate(t.split())
+            )
+        ),
+        SAID,
+        "beyond it are empty",
+    ),
+    Case(
+        "a cell more in some rows, though it is empty",
+        csv(text=lambda t: t.replace("2023-03,", "2023-03,1,", 1).replace("True\n", "\n", 1)),
+        REFUSED,
+        "8 cells",
+    ),
+    Case(
+        "one outcome a hundred times as large",
+        csv(lambda t: put("productivity", {5: 100 * t.loc[5, "productivity"]})(t)),
+        DOUBTED,
+        "decimal mark",
+        same=False,
+    ),
+    Case(
+        "a site in per cent, the other in fractions",
+        csv(
+            lambda t: t.assign(
+                productivity=t["productivity"].where(t["site"] == "North", t["productivity"] / 100)
+            )
+        ),
+        DOUBTED,
+        "in two units",
+        same=False,
+    ),
+    Case(
+        "subtotals of sites",
+        csv(lambda t: subtotals(three(t))),
+        DOUBTED,
+        "site 'North'",
+        same=False,
+    ),
+    Case(
+        "a row `Average`", csv(lambda t: total(t, "Average", "max")), DOUBTED, "sounds", same=False
+    ),
+    Case("a survey carried forward", csv(carried), DOUBTED, "carried forward", same=False),
+    Case("one survey for all OUs", csv(one_score), DOUBTED, "one survey of all", same=False),
+    Case(
+        "`9999` respondents",
+        csv(put("respondents", {2: 9999})),
+        DOUBTED,
+        "9999 respondents",
+        same=False,
+    ),
+    Case(
+        "names that have lost their zeros",
+        csv(lambda t: put("ou", {row: "007" if row < 6 else "7" for row in range(12)})(t)),
+        DOUBTED,
+        "leading zeros",
+        same=False,
+    ),
+    Case(
+        "scores with a typeset minus",
+        csv(
+            lambda t: t.assign(
+                survey=[
+                    f"{x - 3.4:.2f}".replace("-", "\u2212") if x == x else "" for x in t["survey"]
+                ]
+            )
+        ),
+        SAID,
+        "Minus signs",
+        same=False,
+    ),
+    Case(
+        "dashes for no survey",
+        csv(lambda t: t.astype({"survey": object}).fillna({"survey": "-"})),
+        SAID,
+        "'-' (32)",
     ),
     Case("a spreadsheet of LibreOffice, `.ods`", csv(name="panel.ods"), REFUSED, "LibreOffice"),
 ]
