@@ -306,9 +306,8 @@ def month_advice(cell: str) -> str:
         )
     if re.fullmatch(r"[0-9]{5}", cell):
         return "It looks like a date that Excel shows as a number: format the column as a date."
-    if match := MONTH.fullmatch(cell):
-        if int(match[1]) not in YEARS:
-            return f"Is it a month of the year {match[1]}? Write it as 2024-03."
+    if (match := MONTH.fullmatch(cell)) and int(match[1]) not in YEARS:
+        return f"Is it a month of the year {match[1]}? Write it as 2024-03."
     match = re.fullmatch(r"([0-9]{4})(0[1-9]|1[0-2])", cell)
     if match and int(match[1]) in YEARS:
         return f"Put a hyphen between year and month: {match[1]}-{match[2]}."
