@@ -80,7 +80,11 @@ def test_a_model_that_cannot_describe_a_part_is_not_said_to_disagree_with_itself
     assert "chains" not in sentences.why_none(pd.concat([table] * 2))
     shown = sentences.shown(table).loc["site"]
     assert list(shown[["sampled", "describes the panel"]]) == ["not asked", "no"]
-    assert "months that hang together (in 28 units" in shown["failed"]
+    assert shown["failed"] == "months that hang together"
+    said = sentences.models(pd.concat([table, table.rename({"site": "ar1"})]), None)
+    assert "site and ar1 were asked of 28 units first" in said
+    assert "they were not fitted to all" in said
+    assert "It was asked of 28 units first" in sentences.models(table, None)
     assert "28 units of the panel" in report.of_a_part(up)
     assert "28 units of the panel" in report.nothing_passed([up])
 

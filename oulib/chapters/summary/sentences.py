@@ -110,13 +110,26 @@ def models(table: pd.DataFrame, chosen: str | None, unasked: Sequence[str] = ())
 
     ``unasked`` are models that would have been asked before, and were not.
     """
+    part = table[table["part"] > 0]
+    text = _models(table, chosen)
+    if len(part):
+        who = "It was" if len(table) == 1 else f"{names(part.index)} {_were(len(part))}"
+        them = "it" if len(part) == 1 else "they"
+        text += (
+            f" {who} asked of {count(int(part['part'].iloc[0]), 'unit')} first, chosen by chance; "
+            f"what those do {them} cannot describe, so {them} {_were(len(part))} not fitted to all."
+        )
     if unasked:
         others = names(unasked)
         return (
-            f"{_models(table, chosen)} **This is a first answer**: {others} would have been asked "
+            f"{text} **This is a first answer**: {others} would have been asked "
             "before, and may speak in its place."
         )
-    return _models(table, chosen)
+    return text
+
+
+def _were(many: int) -> str:
+    return "was" if many == 1 else "were"
 
 
 def _models(table: pd.DataFrame, chosen: str | None) -> str:
@@ -137,9 +150,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     """The table of ``analysis.asked`` as the page shows it: why a model may not speak, in words."""
     why = []
     for _, row in table.iterrows():
-        failed = ", ".join(CHECK_NAMES[check] for check in row["failed"])
-        where = f" (in {row['part']} units, chosen by chance; not fitted to all)"
-        why.append(row["reason"] or failed + (where if row["part"] else ""))
+        why.append(row["reason"] or ", ".join(CHECK_NAMES[check] for check in row["failed"]))
     fitted = (table["part"] == 0) & (table["reason"] == "")
     return pd.DataFrame(
         {
