@@ -31,7 +31,7 @@ def hand_over(
     The fits are those of the named models to the run's own panel, ArviZ's DataTree as netCDF, with
     a table of parameters beside each (:func:`oulib.sampling.diagnostics.summary`); the tables are
     those that chapters offer to save.  The record has a SHA-256 of each, the chapter that it is
-    from, what came of a fit's gate, and ``about``.  What an earlier run left and this one has not
+    from, how a fit was sampled (its seed among it) and what came of its gate, and ``about``.  What an earlier run left and this one has not
     is removed.
 
     Args:
@@ -72,7 +72,10 @@ def _fit(
         with xr.open_datatree(draws, engine="netcdf4") as tree:
             parameters = summary(tree["posterior"].to_dataset().load())
         write_atomically(table, parameters.to_csv())
+    with xr.open_datatree(draws, engine="netcdf4") as tree:
+        sampling = json.loads(tree.attrs.get("sampling", "{}"))
     about = {
+        "sampling": sampling,
         "key": verdict.fit,
         "chapter": chapter,
         "sampled": verdict.sampled,

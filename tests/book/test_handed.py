@@ -30,6 +30,7 @@ def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for key in ("one", "two"):
         draws = xr.Dataset({"mu_beta": (("chain", "draw"), rng.normal(size=(2, 50)))})
         tree = xr.DataTree.from_dict({"posterior": draws})
+        tree.attrs["sampling"] = json.dumps({"seed": 7})
         tree.to_netcdf(tmp_path / "cache" / "fits" / f"{key}.nc", engine="netcdf4")
     return ["one", "two"]
 
@@ -70,6 +71,7 @@ def test_fits_and_tables_lie_beside_the_book(panel: Panel, keys: list[str], tmp_
         assert record["files"][name]["chapter"] == "02"
     assert record["files"][names[0]]["key"] == keys[0]
     assert record["files"][names[0]]["adequate"] is True
+    assert record["files"][names[0]]["sampling"] == {"seed": 7}
     assert (out / names[2]).read_bytes() == b"a,b"
     with xr.open_datatree(out / names[0]) as tree:
         drawn = float(tree["posterior"]["mu_beta"].mean())
