@@ -31,8 +31,8 @@ def hand_over(
     The fits are those of the named models to the run's own panel, ArviZ's DataTree as netCDF, with
     a table of parameters beside each (:func:`oulib.sampling.diagnostics.summary`); the tables are
     those that chapters offer to save.  The record has a SHA-256 of each, the chapter that it is
-    from, how a fit was sampled (its seed among it) and what came of its gate, and ``about``.  What an earlier run left and this one has not
-    is removed.
+    from, how a fit was sampled (its seed among it) and what came of its gate, and ``about``.  What
+    an earlier run left and this one has not is removed.
 
     Args:
         out: the run's folder.

@@ -109,7 +109,7 @@ def forest(
     ax.set_yticks(at, [shown[i] for i in order], fontsize=7)
     ax.set_ylim(-1, order.size)
     ax.set_xlabel(xlabel)
-    ax.legend(loc="lower right")
+    fig.legend(loc="outside upper center", ncol=3)
     return fig
 
 
