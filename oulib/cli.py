@@ -279,7 +279,7 @@ def configured(path: Path, options: Mapping[str, argparse.Action]) -> list[str]:
     for key, value in found.items():
         try:
             words += _typed(str(key).replace("_", "-"), value, options)
-        except (UserError, argparse.ArgumentTypeError) as error:
+        except UserError as error:
             wrong.append(str(error))
     if wrong:
         raise UserError("\n  ".join([f"--config {path}:", *wrong]))

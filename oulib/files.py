@@ -30,13 +30,15 @@ def write_atomically(path: Path, content: str | Callable[[Path], object]) -> Pat
     ``content`` is the text, or a function that writes the file it is given.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _forget_abandoned(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_aside(path), suffix=path.suffix)
-    os.close(handle)
+    with room_for(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _forget_abandoned(path)
+        start = f"{_aside(path)}{os.getpid()}-"
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=start, suffix=path.suffix)
+        os.close(handle)
     temporary = Path(name)
     try:
-        with _room(path):
+        with room_for(path):  # asked before what has filled the disk is removed
             if callable(content):
                 content(temporary)
             else:
@@ -56,12 +58,13 @@ def folder_aside(path: Path) -> Iterator[Path]:
     So is what a process left there that was killed.
     """
     _forget_abandoned(path)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=_aside(path)) as aside, _room(path):
+    start = f"{_aside(path)}{os.getpid()}-"
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=start) as aside:
         yield Path(aside)
 
 
 @contextmanager
-def _room(path: Path) -> Iterator[None]:
+def room_for(path: Path) -> Iterator[None]:
     """What fails for want of room on the disk is the user's to know, whatever a library calls it.
 
     Raises:
@@ -72,8 +75,9 @@ def _room(path: Path) -> Iterator[None]:
     except Exception as error:
         number = getattr(error, "errno", None)
         if number not in (errno.ENOSPC, errno.EDQUOT):
-            free = shutil.disk_usage(path.parent).free
-            if isinstance(error, UserError) or free >= _LITTLE:
+            if isinstance(error, UserError) or not path.parent.is_dir():
+                raise
+            if shutil.disk_usage(path.parent).free >= _LITTLE:
                 raise
         raise UserError(
             f"There is no room left on the disk of {path.parent}, so {path.name} was not written. "
@@ -85,15 +89,15 @@ _LITTLE = 2**17
 """A disk with fewer bytes is full: libraries of C do not say why they could not write."""
 
 
-def _aside(path: Path, writer: int | None = None) -> str:
-    """How names of temporaries beside ``path`` begin: with who writes them, and where."""
+def _aside(path: Path) -> str:
+    """How names of temporaries beside ``path`` begin, before the process that writes them."""
     machine = re.sub(r"\W", "", platform.node())[:20]
-    return f".{path.name[:100]}.{machine}-{writer or os.getpid()}-"
+    return f".{path.name[:100]}.{machine}-"
 
 
 def _forget_abandoned(path: Path) -> None:
     """Remove temporaries for ``path`` of processes of this machine that are no more."""
-    start = _aside(path).rpartition(f"{os.getpid()}-")[0]
+    start = _aside(path)
     for left in path.parent.glob(f"{glob.escape(start)}*"):
         writer = left.name.removeprefix(start).partition("-")[0]
         if writer.isdecimal() and not _alive(int(writer)):
@@ -132,13 +136,14 @@ def own_temporary_folder(name: str) -> Path:
 @cache
 def writable(folder: Path, name: str) -> Path:
     """``folder``, made if need be, or where it cannot be written :func:`own_temporary_folder`."""
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
     return folder if _can_write(folder) else own_temporary_folder(name)
 
 
 def _can_write(folder: Path) -> bool:
-    """Whether files can be made in ``folder``, which is made if it is not there; it is tried."""
+    """Whether files can be made in ``folder``; it is tried."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return True
     except OSError:
@@ -157,7 +162,10 @@ def settle() -> Path | None:
     Returns:
         Where things are kept if the home folder cannot be written, else None.
     """
-    aside = own_temporary_folder("oulib")
+    try:
+        aside = own_temporary_folder("oulib")
+    except OSError:  # nothing can be written anywhere: that is for whoever wants to
+        return None
     flags = {"generated_src_dir": aside / "source"}
     try:
         home = _can_write(Path.home())

@@ -466,3 +466,17 @@ def test_a_home_that_cannot_be_written_is_done_without(tmp_path):
     assert first == f"The home folder cannot be written; what is compiled is kept in {aside}."
     assert "nothing.csv" in second
     assert [place.name for place in tmp_path.iterdir()] == [aside.name]
+
+
+def test_a_home_that_is_not_there_is_not_made(tmp_path):
+    home = tmp_path / "nobody"
+    code = "import oulib.files; print(oulib.files.settle() is None)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"HOME": str(home), "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "False\n"
+    assert not home.exists()

@@ -12,7 +12,7 @@ import killing
 import pytest
 
 from oulib.errors import UserError
-from oulib.files import folder_aside, write_atomically
+from oulib.files import folder_aside, room_for, write_atomically
 
 
 @pytest.mark.parametrize("name", ["fit", "report"])
@@ -55,7 +55,7 @@ def test_a_full_disk_is_said_to_be_full(tmp_path: Path, monkeypatch: pytest.Monk
         monkeypatch.setattr("shutil.disk_usage", lambda place, disk=disk: disk)
         with pytest.raises(UserError, match=r"no room left on the disk of .*a\.txt"):
             write_atomically(file, fails(error))
-        with pytest.raises(UserError, match="no room left"), folder_aside(file):
+        with pytest.raises(UserError, match="no room left"), room_for(file):
             raise error
     for error in (RuntimeError("something else"), OSError(errno.EACCES, "x")):
         monkeypatch.setattr("shutil.disk_usage", lambda place: room)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from functools import partial
@@ -21,6 +22,7 @@ from oulib.sampling import cache
 from oulib.sampling.diagnostics import summary
 
 RECORD = "results.json"
+_OURS = re.compile(r"(?:fits|tables)/[^/\\]+")
 
 
 def hand_over(
@@ -48,8 +50,9 @@ def hand_over(
             if own and verdict.model in MODELS and f"fits/{verdict.model}.nc" not in found:
                 found |= _fit(out, chapter, verdict, before)
         for name, content in downloads(notebook):
-            file = write_atomically(out / "tables" / name, partial(_put, content))
-            found.setdefault(f"tables/{name}", {"chapter": chapter, "sha256": _digest(file)})
+            if f"tables/{name}" not in found:  # of two of one name the first
+                file = write_atomically(out / "tables" / name, partial(_put, content))
+                found[f"tables/{name}"] = {"chapter": chapter, "sha256": _digest(file)}
     for name in before.keys() - found.keys():
         (out / name).unlink(missing_ok=True)
     record = {**about, "panel": panel.fingerprint, "files": found}
@@ -63,8 +66,11 @@ def _fit(
     """Put a fit and its table in place, unless they are there; nothing if the cache was emptied."""
     names = [f"fits/{verdict.model}{suffix}" for suffix in (".nc", ".csv")]
     draws, table = (out / name for name in names)
-    there = before.get(names[0], {}).get("key") == verdict.fit
-    if not (there and draws.is_file() and table.is_file()):
+    there = before.get(names[0], {}).get("key") == verdict.fit and all(
+        (out / name).is_file() and _digest(out / name) == before.get(name, {}).get("sha256")
+        for name in names
+    )
+    if not there:
         held = cache.cache_dir() / "fits" / f"{verdict.fit}.nc"
         if not held.is_file():
             return {}
@@ -89,12 +95,15 @@ def _put(content: bytes, path: Path) -> None:
 
 
 def _recorded(out: Path) -> dict[str, Any]:
-    """The files of an earlier run's record; empty if there is none that can be read."""
+    """The files of an earlier run's record, by their names; empty if it cannot be read.
+
+    What it names elsewhere is not ours to remove.
+    """
     try:
         found = json.loads((out / RECORD).read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError, KeyError, TypeError):
+        return {name: about for name, about in found.items() if _OURS.fullmatch(name)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _digest(file: Path) -> str:

@@ -84,10 +84,12 @@ class Certain:
     """Cells whose reading is certain, written as the rest of the package reads them.
 
     ``remarks`` say what was read as what; a cell that is not certain is left as it was.
+    ``commas``: whether decimal commas were read.
     """
 
     text: pd.Series
     remarks: tuple[str, ...] = ()
+    commas: bool = False
 
 
 def certain_months(text: pd.Series) -> Certain:
@@ -182,7 +184,7 @@ def certain_numbers(text: pd.Series, delimiter: str | None) -> Certain:
     example = str(cells[shows].iloc[0])
     value = read[cells.index[shows][0]]
     remark = f"Commas of the column {{}} are read as decimal points: {example} as {value}."
-    return Certain(read, (*minus, remark))
+    return Certain(read, (*minus, remark), commas=True)
 
 
 def _minus(text: pd.Series) -> tuple[pd.Series, tuple[str, ...]]:

@@ -33,6 +33,8 @@ NOBODY = (999, 9999, 99999)
 """Respondents that stand for no answer, where all others are few."""
 RESCALED = 4.0
 """Scores of a month this many times those of another are on another scale, probably."""
+DOUBLED = (1.5, 1.4)
+"""So are scores in two groups, so many times apart and each within the latter."""
 CODES = (-999, -99, -9, -1, 0, 9, 99, 999, 9999)
 """What is written for no answer."""
 FEWEST_SCORES = 8
@@ -106,7 +108,7 @@ def _totals(frame: pd.DataFrame) -> Iterator[str]:
     if len(sites) > 1:
         for site, ous in sites.items():
             added = _added(table[ous], f"all others of the site {quoted(str(site))}") | added
-    names = {str(site).strip().casefold() for site in frame["site"].unique()}
+    ous_of = {str(site).strip().casefold(): ous for site, ous in sites.items()}
     for ou in map(str, table.columns):
         said = ou.strip().casefold()
         if ou in added:
@@ -116,7 +118,7 @@ def _totals(frame: pd.DataFrame) -> Iterator[str]:
                 f"The OU {quoted(ou)} sounds like the total or the mean of the others: if it is, "
                 "leave its rows out, or every OU counts twice."
             )
-        elif said in names and len(sites.get(frame.loc[frame["ou"] == ou, "site"].iloc[0], ())) > 1:
+        elif len(ous_of.get(said, ())) > 1:
             yield (
                 f"The OU {quoted(ou)} has the name of a site: if it adds up the site's OUs, leave "
                 "its rows out, or they count twice."
@@ -153,18 +155,26 @@ def _units(frame: pd.DataFrame, names: Mapping[str, str]) -> Iterator[str]:
             "larger or smaller than what is usual for the OU: another unit, a decimal mark, or a "
             "code for no value?"
         )
-    middle = log.groupby(frame["ou"]).median().sort_values()
-    gaps = middle.diff().fillna(0.0)
-    place = int(gaps.argmax())
-    groups = middle.iloc[:place], middle.iloc[place:]
-    tight = all(len(one) > 1 and np.ptp(one) < np.log(TOGETHER) for one in groups)
-    if tight and gaps.max() > np.log(APART):
+    if groups := _two_groups(np.exp(log.groupby(frame["ou"]).median()), APART, TOGETHER):
         low, high = (quoted(str(one.index[-1])) for one in groups)
+        times = groups[1].iloc[0] / groups[0].iloc[-1]
         yield (
             f"In the column {quoted(names['productivity'])} {len(groups[0])} OUs (such as {low}) "
-            f"and {len(groups[1])} (such as {high}) are {np.exp(gaps.max()):.0f} times apart, and "
+            f"and {len(groups[1])} (such as {high}) are {times:.0f} times apart, and "
             "much alike among themselves: are they in two units?"
         )
+
+
+def _two_groups(
+    middle: pd.Series, apart: float, together: float
+) -> tuple[pd.Series, pd.Series] | None:
+    """Medians as two groups with a gap of a factor between them, each within a smaller one."""
+    ordered = middle.sort_values()
+    ratios = (ordered / ordered.shift()).fillna(1.0).to_numpy()
+    place = int(ratios.argmax())
+    low, high = ordered.iloc[:place], ordered.iloc[place:]
+    tight = all(len(one) > 1 and one.iloc[-1] < together * one.iloc[0] for one in (low, high))
+    return (low, high) if tight and ratios[place] > apart else None
 
 
 def _scales(frame: pd.DataFrame, names: Mapping[str, str]) -> Iterator[str]:
@@ -175,11 +185,11 @@ def _scales(frame: pd.DataFrame, names: Mapping[str, str]) -> Iterator[str]:
         if len(middle) < 2:
             continue
         low, high = middle.idxmin(), middle.idxmax()
-        if middle[high] <= RESCALED * middle[low]:
-            continue
         # Two scales leave a gap between them; scores that merely vary do not.
         ordered = np.sort(middle.to_numpy())
-        if (ordered[1:] / ordered[:-1]).max() < RESCALED / 2:
+        gap = (ordered[1:] / ordered[:-1]).max()
+        rescaled = middle[high] > RESCALED * middle[low] and gap >= RESCALED / 2
+        if not rescaled and _two_groups(middle, *DOUBLED) is None:
             continue
         one, other = (f"{at:%Y-%m}" if by == "month" else quoted(str(at)) for at in (low, high))
         yield (

@@ -214,11 +214,9 @@ def _read_csv(path: Path, wanted: Wanted, sheet: str | None) -> Raw:
     whole, problems = {}, []
     # An empty cell more is what some programs end each line with; in some lines only it is what a
     # comma within a number makes of the empty cells after it.
-    longer = {row for row, line in found.rows.items() if len(line) > width}
-    ended = len(longer) == len(found.rows)
+    ended = all(len(line) > width for line in found.rows.values())
     for row, line in found.rows.items():
-        blank = not any(cell.strip() for cell in line[width:])
-        if len(line) == width or (blank and ended):
+        if len(line) == width or (ended and not any(cell.strip() for cell in line[width:])):
             whole[row] = line[:width]
         else:
             problems.append(_ragged(row, line, width, delimiter))
@@ -268,6 +266,8 @@ def _ragged(row: int, line: list[str], width: int, delimiter: str) -> Problem:
         advice = (
             f"Write decimals with a point, and put quotes around a cell with {delimiter!r} in it."
         )
+        if not any(cell.strip() for cell in line[width:]):
+            advice += f" If there is none, remove the {delimiter!r} at its end."
     else:
         advice = f"Complete the row (an empty cell needs its {delimiter!r}, too), or remove it."
     message = f"{len(line)} cells, but the header has {width}"

@@ -137,8 +137,7 @@ def _certain(
             found = certain_months(frame[name])
         elif name in NUMBERS:
             found = certain_numbers(frame[name], delimiter)
-            if any(remark.startswith("Commas") for remark in found.remarks):
-                commas.add(str(name))
+            commas |= {str(name)} if found.commas else set()
         else:
             continue
         frame[name] = found.text
@@ -158,19 +157,11 @@ def _grouped(frame: pd.DataFrame, names: Mapping[str, str], commas: set[str]) ->
             continue
         counts = name == "respondents"
         found = grouped_by_points(frame[name], commas=bool(commas), counts=counts)
-        for row in frame.index[found]:
-            cell = frame.at[row, name]
-            problems.append(
-                Problem(
-                    row,
-                    names[name],
-                    cell,
-                    "its point may stand between thousands or before decimals",
-                    f"Write {cell.replace('.', '')} if it is thousands, and "
-                    f"{f'{float(cell):g}' if counts else f'{cell}0'} if it is not.",
-                    "grouped",
-                )
-            )
+        for row, cell in frame.loc[found, name].items():
+            other = f"{float(cell):g}" if counts else f"{cell}0"
+            advice = f"Write {cell.replace('.', '')} if it is thousands, and {other} if it is not."
+            message = "its point may stand between thousands or before decimals"
+            problems.append(Problem(row, names[name], cell, message, advice, "grouped"))
     return problems
 
 

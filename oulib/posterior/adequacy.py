@@ -66,22 +66,22 @@ def answer(name: str, spec: ModelSpec) -> str:
     """What is wrong with ``spec`` where a check fails; not what it has already as what to try."""
     none = "No model of the book has a place for that."
     if name in (NOISE, SURVEYED) and spec.noise == "by_ou":
-        also = ", and one scale of deviations for all" if spec.deviations else ""
-        return f"OUs differ more than noise of their own{also} can tell. {none}"
+        also = " and deviations of one scale" if spec.deviations else ""
+        return f"OUs differ more than noise of their own{also} let them. {none}"
     if name in (PERSISTENCE, DRIFT) and spec.deviations:
         return f"Levels of OUs move otherwise than deviations of one kind for all do. {none}"
     if name == TAILS and spec.outcome == "student_t":
         return f"Outliers are more, or larger, than even this model has them. {none}"
     if name in (SLOPES, AVERAGE) and spec.score == "expected":
-        return "The rows with a survey do not follow a straight line as the model has it. " + none
+        return f"The rows with a survey contradict slopes that they alone speak of. {none}"
     return ANSWERS[name]
 
 
 RARE = 0.005
 """A check fails where fewer than this share of the replicates are as extreme as the data."""
 
-MOST = 2000
-"""Replicates where a few hundred would leave to chance on which side of the limit a check falls."""
+FEW, MOST = 400, 2000
+"""Replicates, and replicates where so few would leave it to chance whether a check fails."""
 
 FARTHEST = 1.0
 """How far slopes may lie from those of the surveys alone, in the latter's own errors.
@@ -138,30 +138,30 @@ def adequate(fit: Fit) -> tuple[Check, ...]:
     theirs, the farthest first.
     """
 
-    def compute() -> xr.DataTree:
-        found = held(fit)
-        if bool((found.p < _NEAR).any()):
-            found = held(fit, draws=MOST)
-        return xr.DataTree(xr.Dataset({"p": found.p, "own": found.own}))
-
-    tree, _ = cache.fetch("adequacy", cache.key_of({"draws": fit.digest}, _CODE), compute)
-    return _checks(fit, tree.to_dataset())
+    table = _replicated(fit, FEW)
+    if bool((table["p"] < _NEAR).any()):
+        table = _replicated(fit, MOST)
+    return _checks(fit, table)
 
 
-def beyond(fit: Fit, *, draws: int = MOST) -> tuple[Check, ...]:
-    """The checks in which nothing of ``draws`` replicates is as extreme as the data.
+def beyond(fit: Fit) -> tuple[Check, ...]:
+    """The checks in which nothing of :data:`MOST` replicates is as extreme as the data.
 
     Unlike :func:`adequate` it may be asked of chains that do not agree: where each of them is, it
     fails, so it fails for any mixture of those places, too.
     """
+    return tuple(one for one in _checks(fit, _replicated(fit, MOST)) if one.value == 0)
+
+
+def _replicated(fit: Fit, draws: int) -> xr.Dataset:
+    """``p`` (check) and ``own`` (check, ou) of :func:`held`, kept beside the fit."""
 
     def compute() -> xr.DataTree:
         found = held(fit, draws=draws)
         return xr.DataTree(xr.Dataset({"p": found.p, "own": found.own}))
 
     key = cache.key_of({"draws": fit.digest, "replicates": draws}, _CODE)
-    table = cache.fetch("adequacy", key, compute)[0].to_dataset()
-    return tuple(one for one in _checks(fit, table) if one.value == 0)
+    return cache.fetch("adequacy", key, compute)[0].to_dataset()
 
 
 def _checks(fit: Fit, table: xr.Dataset) -> tuple[Check, ...]:
@@ -223,7 +223,7 @@ def moved(fit: Fit, alone: Fit) -> Check:
     )
 
 
-def held(fit: Fit, *, draws: int = 400, seed: int = 0) -> Held:
+def held(fit: Fit, *, draws: int = FEW, seed: int = 0) -> Held:
     """Every statistic of the data and of replicates, at about ``draws`` posterior draws."""
     panel = fit.panel
     observed: list[np.ndarray] = []

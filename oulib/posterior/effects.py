@@ -144,7 +144,7 @@ def by_model(tried: Mapping[str, tuple[object, Verdict]], *, points: float = 1.0
     Returns:
         Columns ``beta``, ``percent``, ``percent_q5``, ``percent_q95`` and ``prob_positive`` of the
         average OU, NaN where a model was not sampled; ``sampled`` and ``adequate``; ``failed``, the
-        names of the checks.
+        names of the checks; ``part``, how many OUs a model was asked of that was given up, else 0.
     """
     rows = {}
     for name, (fit, verdict) in tried.items():
@@ -156,9 +156,10 @@ def by_model(tried: Mapping[str, tuple[object, Verdict]], *, points: float = 1.0
             found |= {"beta": float(beta.mean()), "percent": float(percent.mean())}
             found |= {f"percent_q{q}": float(percent.quantile(q / 100)) for q in (5, 95)}
             found |= {"prob_positive": float((beta > 0).mean())}
-        rows[name] = found | {"failed": tuple(check.name for check in verdict.failed)}
+        failed = tuple(check.name for check in verdict.failed)
+        rows[name] = found | {"failed": failed, "part": verdict.part}
     columns = ["beta", "percent", "percent_q5", "percent_q95", "prob_positive"]
-    columns += ["sampled", "adequate", "failed"]
+    columns += ["sampled", "adequate", "failed", "part"]
     return (
         pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns).rename_axis("model")
     )

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from oulib.files import folder_aside, make_folder
+from oulib.files import folder_aside, make_folder, room_for
 from oulib.posterior.checks import Verdict, summarise
 from oulib.sampling.fit import Fit
 
@@ -22,7 +22,7 @@ def write(fit: Fit, verdict: Verdict, folder: Path) -> tuple[Path, ...]:
     """
     folder = folder.resolve()
     make_folder(folder.parent)
-    with folder_aside(folder) as aside:
+    with folder_aside(folder) as aside, room_for(folder):
         whole = aside / "whole"
         whole.mkdir()
         fit.tree.to_netcdf(whole / "fit.nc", engine="netcdf4")

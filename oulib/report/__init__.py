@@ -22,6 +22,7 @@ from oulib.report.figures import (
 )
 from oulib.report.sentences import (
     CHECK_NAMES,
+    asked_in_part,
     coverages,
     failures,
     gain,
@@ -44,6 +45,7 @@ from oulib.report.sentences import (
     source_of_findings,
     tail_check,
     truth_series,
+    verdicts_in_words,
     withheld,
 )
 from oulib.report.style import (

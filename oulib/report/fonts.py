@@ -12,7 +12,7 @@ from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.ft2font import FT2Font
 
 _PACKAGES = ("noto_cjk_sans_otc", "fontpkg_noto_sans_thai", "fontpkg_noto_sans_devanagari")
-_BESIDE = ("Noto Sans CJK SC", "Noto Sans Thai", "Noto Sans Devanagari")
+_BESIDE = ("DejaVu Sans", "Noto Sans CJK SC", "Noto Sans Thai", "Noto Sans Devanagari")
 _ELSEWHERE = (  # on the reader's machine, for what those have not
     "Noto Sans Symbols2",
     "Noto Emoji",

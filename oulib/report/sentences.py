@@ -109,6 +109,37 @@ def _of_a_part(verdict: Verdict) -> str:
     )
 
 
+def verdicts_in_words(table: pd.DataFrame) -> pd.DataFrame:
+    """What became of models, as a table shows it: ``sampled``, ``adequate`` and ``failed``.
+
+    ``table`` has a row a model, with those three (the last one names of checks) and ``part``, as
+    :func:`oulib.posterior.effects.by_model` gives them.
+    """
+    whole = table["part"] == 0
+    said = {key: table[key].map({True: "yes", False: "no"}) for key in ("sampled", "adequate")}
+    return pd.DataFrame(
+        {
+            "sampled": said["sampled"].where(whole, "not asked"),
+            "adequate": said["adequate"].where(table["sampled"] | ~whole, "not asked"),
+            "failed": [", ".join(CHECK_NAMES[one] for one in failed) for failed in table["failed"]],
+        },
+        index=table.index,
+    )
+
+
+def asked_in_part(table: pd.DataFrame) -> str:
+    """Which models were given up on a part of the panel; empty if none was; ``table`` as above."""
+    part = table[table["part"] > 0]
+    if part.empty:
+        return ""
+    them, were = ("it", "was") if len(part) == 1 else ("they", "were")
+    return (
+        f"{names(part.index)} {were} asked of {count(int(part['part'].iloc[0]), 'unit')} first, "
+        f"chosen by chance; what those do {them} cannot describe, so {them} {were} not fitted to "
+        "all."
+    )
+
+
 def _against_replicates(check: Check) -> str:
     return f"{_as_extreme(check.value)} of what the model replicates is as extreme as the data."
 

@@ -35,14 +35,14 @@ def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return ["one", "two"]
 
 
-def chapter(*glued: dict, table: str = "") -> object:
+def chapter(*glued: dict, table: str = "", content: bytes = b"a,b") -> object:
     cells = [v4.new_code_cell("")]
     for one in glued:
         record = {"application/papermill.record/application/json": json.dumps(one)}
         about = {"scrapbook": {"name": f"verdict_{one['model']}"}}
         cells[0].outputs.append(v4.new_output("display_data", record, metadata=about))
     if table:
-        link = f'<a download="{table}" href="data:text/csv;base64,{b64encode(b"a,b").decode()}">'
+        link = f'<a download="{table}" href="data:text/csv;base64,{b64encode(content).decode()}">'
         cells[0].outputs.append(v4.new_output("display_data", {"text/html": link}))
     return v4.new_notebook(cells=cells)
 
@@ -56,7 +56,9 @@ def test_fits_and_tables_lie_beside_the_book(panel: Panel, keys: list[str], tmp_
     variant = glued(panel, "baseline, narrow", keys[1])
     chapters = {
         "02": chapter(glued(panel, "baseline", keys[0], adequate=True), table="../effects.csv"),
-        "03": chapter(glued(panel, "baseline", keys[1]), other, variant),
+        "03": chapter(
+            glued(panel, "baseline", keys[1]), other, variant, table="effects.csv", content=b"c"
+        ),
     }
     out = tmp_path / "out"
     about = {"settings": {"seed": 3}}
@@ -83,13 +85,22 @@ def test_what_is_not_of_this_run_goes(panel: Panel, keys: list[str], tmp_path: P
     first = {"02": chapter(glued(panel, "baseline", keys[0]), table="effects.csv")}
     hand_over(out, first, panel, {})
     (out / "tables" / "mine.csv").touch()
-    before = (out / "fits" / "baseline.nc").stat().st_mtime_ns
+    draws = out / "fits" / "baseline.nc"
+    before = draws.stat().st_mtime_ns
     hand_over(out, first, panel, {})
-    assert (out / "fits" / "baseline.nc").stat().st_mtime_ns == before
+    assert draws.stat().st_mtime_ns == before
+    content = draws.read_bytes()
+    draws.write_bytes(b"altered")
+    hand_over(out, first, panel, {})
+    assert draws.read_bytes() == content
     hand_over(out, {"02": chapter(glued(panel, "robust", keys[1]))}, panel, {})
     assert sorted(file.name for file in (out / "fits").iterdir()) == ["robust.csv", "robust.nc"]
     assert [file.name for file in (out / "tables").iterdir()] == ["mine.csv"]
     # Of a fit that the cache has no more nothing is left, and of a broken record nothing is made.
+    (tmp_path / "mine.txt").touch()
+    (out / RECORD).write_text(json.dumps({"files": {"../mine.txt": {}, "fits/../../mine.txt": {}}}))
+    hand_over(out, {}, panel, {})
+    assert (tmp_path / "mine.txt").exists()
     (out / RECORD).write_text("[]")
     assert hand_over(out, {"02": chapter(glued(panel, "ar1", "gone"))}, panel, {}) == (
         out / RECORD,

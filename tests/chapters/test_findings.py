@@ -230,7 +230,12 @@ def test_what_each_model_would_conclude(fitted) -> None:
     np.testing.assert_allclose(table.loc["baseline", "percent_q95"], own["percent_q95"])
     assert "other lies outside" in findings.under_each_model(table, "baseline")
     assert "none of these figures" in findings.under_each_model(table, None)
-    assert "all inside" in findings.under_each_model(table.iloc[:1], "baseline")
+    within = table.iloc[[0, 0]].set_axis(["baseline", "twin"])
+    assert "all inside" in findings.under_each_model(within, "baseline")
+    assert "Only baseline was sampled" in findings.under_each_model(table.iloc[:1], "baseline")
+    given_up = table.iloc[2:].assign(part=28)
+    assert "asked of 28 units first" in findings.under_each_model(given_up, None)
+    assert set(report.verdicts_in_words(given_up)["sampled"]) == {"not asked"}
     assert "nothing to compare" in findings.under_each_model(table.iloc[2:], None)
 
 

@@ -511,6 +511,17 @@ CASES = [
     Case(
         "a row `Average`", csv(lambda t: total(t, "Average", "max")), DOUBTED, "sounds", same=False
     ),
+    Case(
+        "scores from 1 to 10 in one site, from 1 to 5 in the other",
+        csv(
+            lambda t: t.assign(
+                survey=t["survey"].where(t["site"] == "North", 2.1 * t["survey"] - 0.4)
+            )
+        ),
+        DOUBTED,
+        "different scales",
+        same=False,
+    ),
     Case("a survey carried forward", csv(carried), DOUBTED, "carried forward", same=False),
     Case("one survey for all OUs", csv(one_score), DOUBTED, "one survey of all", same=False),
     Case(

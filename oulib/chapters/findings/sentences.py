@@ -9,16 +9,18 @@ import pandas as pd
 from oulib.chapters.findings.analysis import OutsideBand, SpreadOfSlopes
 from oulib.posterior.estimate import Update
 from oulib.report.evidence import evidence_of_sign, mostly_prior, relevance
+from oulib.report.sentences import asked_in_part
 from oulib.report.text import count, interval, name, names, number, percent, probability
 
 
 def under_each_model(table: pd.DataFrame, chosen: str | None) -> str:
     """How far the average slope depends on the model; from ``effects.by_model``."""
     found = table[table["sampled"]]
-    if found.empty:
-        return "No model was sampled, so there is nothing to compare."
+    if len(found) < 2:
+        who = f"Only {name(found.index[0])} was" if len(found) else "No model was"
+        return f"{who} sampled, so there is nothing to compare. {asked_in_part(table)}".rstrip()
     text = (
-        f"Over {count(len(found), 'model that was sampled', 'models that were sampled')} the "
+        f"Over {len(found)} models that were sampled the "
         f"average effect runs from {number(found['percent'].min(), 1)}% to "
         f"{number(found['percent'].max(), 1)}%"
     )

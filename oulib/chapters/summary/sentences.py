@@ -10,7 +10,7 @@ from oulib.chapters.summary.analysis import Headline, Support
 from oulib.panel.describe import Overview
 from oulib.posterior.effects import SlopesOfOus
 from oulib.report.evidence import mostly_prior, relevance
-from oulib.report.sentences import CHECK_NAMES
+from oulib.report.sentences import asked_in_part, verdicts_in_words
 from oulib.report.text import count, interval, name, names, number, percent
 
 
@@ -110,15 +110,7 @@ def models(table: pd.DataFrame, chosen: str | None, unasked: Sequence[str] = ())
 
     ``unasked`` are models that would have been asked before, and were not.
     """
-    part = table[table["part"] > 0]
-    text = _models(table, chosen)
-    if len(part):
-        who = "It was" if len(table) == 1 else f"{names(part.index)} {_were(len(part))}"
-        them = "it" if len(part) == 1 else "they"
-        text += (
-            f" {who} asked of {count(int(part['part'].iloc[0]), 'unit')} first, chosen by chance; "
-            f"what those do {them} cannot describe, so {them} {_were(len(part))} not fitted to all."
-        )
+    text = f"{_models(table, chosen)} {asked_in_part(table)}".rstrip()
     if unasked:
         others = names(unasked)
         return (
@@ -126,10 +118,6 @@ def models(table: pd.DataFrame, chosen: str | None, unasked: Sequence[str] = ())
             "before, and may speak in its place."
         )
     return text
-
-
-def _were(many: int) -> str:
-    return "was" if many == 1 else "were"
 
 
 def _models(table: pd.DataFrame, chosen: str | None) -> str:
@@ -148,21 +136,10 @@ def _models(table: pd.DataFrame, chosen: str | None) -> str:
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
     """The table of ``analysis.asked`` as the page shows it: why a model may not speak, in words."""
-    why = []
-    for _, row in table.iterrows():
-        why.append(row["reason"] or ", ".join(CHECK_NAMES[check] for check in row["failed"]))
-    fitted = (table["part"] == 0) & (table["reason"] == "")
-    return pd.DataFrame(
-        {
-            "sampled": table["sampled"].map({True: "yes", False: "no"}).where(fitted, "not asked"),
-            "describes the panel": [
-                "yes" if row["adequate"] else "no" if row["sampled"] or row["part"] else "not asked"
-                for _, row in table.iterrows()
-            ],
-            "failed": why,
-        },
-        index=table.index.rename(None),
-    )
+    said, applies = verdicts_in_words(table), table["reason"] == ""
+    failed = said["failed"].where(applies, table["reason"])
+    said = said.where(applies, "not asked").assign(failed=failed)
+    return said.rename(columns={"adequate": "describes the panel"}).rename_axis(None)
 
 
 def units(found: SlopesOfOus) -> str:
