@@ -442,6 +442,7 @@ from oulib.cli import main
 from oulib.sampling.cache import cache_dir
 from oulib.sampling.compiled import compiled_dir
 print(oulib.files.settle(), compiled_dir(), os.environ["MPLCONFIGDIR"])
+assert "generated_src_dir" in os.environ["PYTENSOR_FLAGS"]
 import oulib.report, oulib.sampling.fit  # PyTensor, Numba and matplotlib find a place
 main(["fit", "nothing.csv", "--model", "baseline", "--out", "x"])
 """

@@ -386,3 +386,25 @@ def test_what_a_model_has_is_not_what_it_is_told_to_try() -> None:
         else:
             assert "robust" not in answer(name, oulib.ROBUST)
     assert "student_t" not in answer("tails", oulib.STUDENT_T)
+
+
+def test_a_check_near_its_limit_takes_more_replicates(
+    misled: Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def replicated(fit: Fit, draws: int) -> xr.Dataset:
+        asked.append(draws)
+        p = xr.DataArray(np.full(len(REPLICATED), shares.pop(0)), coords={"check": [*REPLICATED]})
+        own = xr.zeros_like(p).expand_dims(ou=["OU-1"]).transpose("check", "ou")
+        return xr.Dataset({"p": p, "own": own})
+
+    monkeypatch.setattr(adequacy, "_replicated", replicated)
+    for shares, passed, draws in (
+        ([0.3], True, [400]),
+        ([0.0025, 0.008], True, [400, 2000]),
+        ([0.0075, 0.001], False, [400, 2000]),
+    ):
+        asked.clear()
+        assert all(one.passed for one in adequacy.adequate(misled)) is passed
+        assert asked == draws
