@@ -38,7 +38,7 @@ def part(panel: Panel, seed: int) -> Panel | None:
     rows = panel.rows["ou_idx"].to_numpy()
     ous = len(panel.ous)
     wanted = max(round(ROWS * ous / rows.size), OUS)
-    if rows.size <= 2 * ROWS or ous <= 2 * wanted:
+    if ous <= 2 * wanted:
         return None
     chosen = np.random.default_rng(seed).choice(ous, wanted, replace=False)
     frame = panel.to_frame()

@@ -392,10 +392,11 @@ def test_a_check_near_its_limit_takes_more_replicates(
     misled: Fit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
+    queue: list[float] = []
 
     def replicated(fit: Fit, draws: int) -> xr.Dataset:
         asked.append(draws)
-        p = xr.DataArray(np.full(len(REPLICATED), shares.pop(0)), coords={"check": [*REPLICATED]})
+        p = xr.DataArray(np.full(len(REPLICATED), queue.pop(0)), coords={"check": [*REPLICATED]})
         own = xr.zeros_like(p).expand_dims(ou=["OU-1"]).transpose("check", "ou")
         return xr.Dataset({"p": p, "own": own})
 
@@ -406,5 +407,6 @@ def test_a_check_near_its_limit_takes_more_replicates(
         ([0.0075, 0.001], False, [400, 2000]),
     ):
         asked.clear()
+        queue[:] = shares
         assert all(one.passed for one in adequacy.adequate(misled)) is passed
         assert asked == draws
