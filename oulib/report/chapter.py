@@ -32,6 +32,7 @@ from oulib.posterior.checks import (
     Verdict,
     check,
     hyperparameters,
+    read,
     summarise,
     worst,
 )
@@ -196,12 +197,18 @@ def say(*sentences: str) -> None:
     display(Markdown(report.lines(sentences)))
 
 
-def judge(result: Fit | Inapplicable) -> Verdict:
-    """The verdict of a fit, or of a model that was not fitted."""
+def judge(result: Fit | Inapplicable, *reads: str) -> Verdict:
+    """The verdict of a fit, or of a model that was not fitted.
+
+    With labels of scalars it is that of a refit off which nothing else is read
+    (:func:`oulib.posterior.checks.read`); those that the model does not have are passed over.
+    """
     if isinstance(result, Inapplicable):
         if result.given_up is not None:
             return result.given_up
         return Verdict(model=result.spec.name, checks=(), inapplicable=result.reason)
+    if reads:
+        return read(result, [label for label in reads if label in result.posterior])
     return check(result)
 
 
