@@ -34,7 +34,7 @@ def question(rows: xr.Dataset, slopes: ThreeSlopes) -> Figure:
     for ax, (title, (score, outcome, slope)), label in zip(
         axes, views.items(), xlabels, strict=True
     ):
-        size = float(np.clip(600 / max(len(score), 1), 2, 22))
+        size = float(np.clip(2500 / max(len(score), 1), 3, 22))
         ax.scatter(score, outcome, s=size, color=COLOURS["muted"], alpha=0.6, lw=0)
         _line(ax, score, outcome, slope)
         ax.set_title(title, loc="left")

@@ -116,32 +116,30 @@ def response(table: pd.DataFrame) -> str:
     )
 
 
-def _slope(found: Slope, where: str) -> str:
-    """One slope with its interval, or that there is none."""
+def _slope(found: Slope) -> str:
+    """One slope with its interval, or why there is none."""
     if not np.isfinite(found.value):
-        return f"{where} there is none, because the score does not move there"
+        return "not to be had, because the score does not move there"
     if not np.isfinite(found.se):
-        return f"{where} it would be {number(found.value)}, with too few units to judge it by"
-    return f"{where} it is {number(found.value)} ({interval(*found.interval())})"
+        return f"{number(found.value)}, with too few units to judge it by"
+    return f"{number(found.value)} ({interval(*found.interval())})"
 
 
 def three_slopes(found: ThreeSlopes) -> str:
     """The slopes over all months, within units and between them, and whether the last two agree."""
-    parts = [
-        _slope(found.pooled, "taking all months with a survey together,"),
-        _slope(found.within, "within units,"),
-        _slope(found.between, "between units,"),
-    ]
-    text = "The slope has three answers: " + "; ".join(parts) + " (90% intervals). "
+    text = (
+        f"Over all months with a survey the slope is {_slope(found.pooled)}; within units it is "
+        f"{_slope(found.within)}, and between units {_slope(found.between)}; intervals are 90%. "
+    )
     if not np.isfinite(found.apart):
         return text
     apart = f"{number(abs(found.apart), 1)} standard errors of their difference"
     if abs(found.apart) > 2:
         return text + (
-            f"The last two do not agree: they lie {apart} apart, so that what tells good units "
-            "from bad ones is not what tells a unit's good months from its bad ones."
+            f"The last two do not agree: they lie {apart} apart, so what tells good units from bad "
+            "ones is not what tells a unit's good months from its bad ones."
         )
     return text + (
-        f"The last two lie {apart} apart, which is no more than chance would do if they were the "
-        "same; that they are the same it does not show."
+        f"The last two lie {apart} apart. Chance alone could do that if they were equal, which "
+        "does not show that they are."
     )
