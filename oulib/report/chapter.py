@@ -67,6 +67,11 @@ class Chapter:
     sampling: Sampling
     mnar_reason: str = ""
 
+    @property
+    def default(self) -> bool:
+        """Whether the panel is the one that comes with the book, of which more is known."""
+        return self.panel.fingerprint == truth.load(default_panel()).fingerprint
+
     def fit(self, spec: ModelSpec, **sampling: Any) -> Fit:
         """The fit of ``spec`` to the chapter's panel, from the cache where it is there."""
         return fit(self.panel, spec, replace(self.sampling, **sampling), progress=False)
