@@ -51,7 +51,13 @@ class Assessment:
         return simulate(**(_SIZE | self.given))
 
 
-_SIZE = {"recipe": "baseline", "n_ou": 30, "n_site": 5, "n_month": 36, "wave_every": 3}
+_SIZE: dict[str, Any] = {
+    "recipe": "baseline",
+    "n_ou": 30,
+    "n_site": 5,
+    "n_month": 36,
+    "wave_every": 3,
+}
 _ALONE = {"sigma_site": (1e-6, 1e-6)}
 ASSESSMENTS = (
     Assessment(
