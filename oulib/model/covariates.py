@@ -62,9 +62,9 @@ def _horseshoe(panel: Panel, spec: ModelSpec) -> TensorVariable:
     c2 = pm.InverseGamma("slab2", SLAB_DF / 2, SLAB_DF / 2 * spec.priors.slab**2)
     # Data, for it depends on how many rows there are: a compiled model serves other panels, too.
     scale = pm.Data("horseshoe_scale", global_scale(panel, spec))
-    tau = pm.HalfCauchy("sigma_coef", scale)
+    s0 = pm.HalfCauchy("sigma_coef", scale)
     local = pm.HalfCauchy("local_coef", 1.0, dims="covariate")
-    free = tau**2 * local**2
+    free = s0**2 * local**2
     return _informed(panel, pt.sqrt(c2 * free / (c2 + free)))
 
 

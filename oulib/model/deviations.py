@@ -1,11 +1,11 @@
 """OUs that stray from their expected outcome for months on end, summed out exactly.
 
-With x* kept as its expectation m_gt given the surveys, an OU's series is normal given the
+With x* kept as its expectation xbar_gt given the surveys, an OU's series is normal given the
 population's parameters:
 
-    y_gt = alpha_g + lambda_t + beta_g m_gt + kappa_g (u_gt + e_gt)
+    y_gt = alpha_g + lambda_t + beta_g xbar_gt + varsigma_g (u_gt + e_gt)
 
-(m less what is expected of the OU and the month, where slopes are within OUs), u_g a stationary
+(xbar less what is expected of the OU and the month, where slopes are within OUs), u_g a stationary
 AR(1), e_gt independent, (alpha_g, beta_g) normal around the mean of the site.
 The filter of :mod:`oulib.model.kalman` whitens the rows; then alpha_g and beta_g are the
 coefficients of an ordinary regression with a normal prior, summed out in closed form and drawn

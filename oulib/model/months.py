@@ -395,7 +395,7 @@ def centred_ar1_logp(
     """Log density of a stationary AR(1) path minus its mean, on the subspace that sums to zero.
 
     With f the density of the path and Q its precision matrix, integrating over the mean c gives
-    f(v) exp(b^2 / 2q) sqrt(2 pi T / q) with q = 1'Q1 and b = 1'Qv, both sums of T terms.
+    f(lam) exp(b^2 / 2q) sqrt(2 pi T / q) with q = 1'Q1, b = 1'Q lam, both sums of T terms.
     ``ZeroSumNormal`` would be wrong here: it has the covariance of independent months.
     """
     months = value.shape[-1]

@@ -215,7 +215,7 @@ def conditional_log_likelihood(fit: Fit, x_star: xr.DataArray) -> xr.DataArray:
 def share_of_score(fit: Fit) -> np.ndarray:
     """The share of a row's variance that its own score brings, the mean over the draws; (row).
 
-    beta_g^2 u_i / (sigma_y^2 + beta_g^2 u_i), u_i the variance of x*_i given the row's survey, and
+    beta_g^2 s_i^2 / (sigma_y^2 + beta_g^2 s_i^2), s_i the sd of x*_i given the row's survey, and
     with a Student-t outcome its scale in the place of sigma_y; equation (7.9) (``eq-share``).
     """
     r = _rows(fit)

@@ -32,7 +32,7 @@ def collapse(
         color=COLOURS["third"],
         lw=1.6,
         ls="--",
-        label=r"measurement error alone, $\sigma_{meas}/\sqrt{n}$",
+        label=r"measurement error alone, $\sigma_{\mathrm{meas}}/\sqrt{n}$",
     )
     ax.axhline(unobserved_sd, color=COLOURS["muted"], ls=":", label="months without a survey")
     ax.set_xscale("log")
@@ -52,7 +52,7 @@ def forms(table: pd.DataFrame) -> Figure:
     """
     fig, (left, right) = plt.subplots(1, 2, figsize=(7.2, 2.8), sharey=True)
     for ax, column, label in (
-        (left, "r_hat", r"$\hat R$"),
+        (left, "r_hat", "R-hat"),
         (right, "ess_per_second", "effective draws per second"),
     ):
         sns.stripplot(data=table, x=column, y="form", hue="form", ax=ax, size=4.5, legend=False)

@@ -54,11 +54,11 @@ def mean_determinant(n: int, eta: float) -> float:
 
     Equation (9.3) (``eq-lkj-determinant``): the determinant is the product of 1 - p^2 over the
     n (n - 1) / 2 partial correlations p of a vine, which are independent Betas on (-1, 1), those
-    given k - 1 others with the shape a_k = eta + (n - 1 - k) / 2.
+    given j - 1 others with the shape a_j = eta + (n - 1 - j) / 2.
     """
-    k = np.arange(1, n)
-    a = eta + (n - 1 - k) / 2
-    return float(np.prod((2 * a / (2 * a + 1)) ** (n - k)))
+    j = np.arange(1, n)
+    a = eta + (n - 1 - j) / 2
+    return float(np.prod((2 * a / (2 * a + 1)) ** (n - j)))
 
 
 def prior_table(

@@ -41,7 +41,7 @@ def prior_marginals(drawn: Mapping[tuple[int, float], np.ndarray]) -> Figure:
                 alpha=0.45,
             )
             ax.plot(grid, marginal(n, eta).pdf(grid), color=COLOURS[role], ls=style, lw=1.8)
-        ax.set(title=f"$n = {n}$", xlabel="correlation", xlim=(-1, 1))
+        ax.set(title=f"$J = {n}$", xlabel="correlation", xlim=(-1, 1))
     axes[0, 0].set_ylabel("density")
     handles = [
         mpl.lines.Line2D([], [], color=COLOURS[role], ls=style, label=rf"$\eta = {eta:g}$")

@@ -36,7 +36,7 @@ def information(fit: Fit, *, draws: int = 1000) -> xr.DataArray:
     """What the rows say about each coefficient, the others known; (chain, draw, covariate).
 
     The sum over rows of z_ij^2 / V_i, with V_i the variance of the outcome given everything but
-    the coefficient: sigma_y^2 + beta_g^2 u_i, u_i the variance of x*_i given the row's survey.
+    the coefficient: sigma_y^2 + beta_g^2 s_i^2, s_i the sd of x*_i given the row's survey.
     The location of a Student-t is known as well as that of a normal whose variance is
     sigma_y^2 (nu + 3) / (nu + 1), which stands in the place of sigma_y^2 then (an approximation
     once the score's variance is added).  It is n / sigma^2 of Piironen and Vehtari (2017) for
@@ -54,8 +54,8 @@ def information(fit: Fit, *, draws: int = 1000) -> xr.DataArray:
 def scales(fit: Fit, *, draws: int = 1000) -> xr.DataArray:
     """The prior sd of each coefficient given its hyperparameters, (chain, draw, covariate).
 
-    Constant under the wide and ridge priors; sigma_coef under ARD; and sqrt(c^2 tau^2 l_j^2 /
-    (c^2 + tau^2 l_j^2)) under the regularised horseshoe, equation ``eq-horseshoe``.
+    Constant under the wide and ridge priors; sigma_coef under ARD; and sqrt(c^2 s_0^2 l_j^2 /
+    (c^2 + s_0^2 l_j^2)) under the regularised horseshoe, equation ``eq-horseshoe``.
     """
     p, spec = thinned(fit.posterior, draws), fit.spec
     if spec.covariates in ("wide", "ridge"):
@@ -65,9 +65,9 @@ def scales(fit: Fit, *, draws: int = 1000) -> xr.DataArray:
     return regularised(p["sigma_coef"], p["local_coef"], p["slab2"])
 
 
-def regularised(tau: xr.DataArray, local: xr.DataArray, slab2: xr.DataArray) -> xr.DataArray:
-    """tau times the regularised local scale of the horseshoe: the prior sd of a coefficient."""
-    free = (tau * local) ** 2
+def regularised(s0: xr.DataArray, local: xr.DataArray, slab2: xr.DataArray) -> xr.DataArray:
+    """s0 times the regularised local scale of the horseshoe: the prior sd of a coefficient."""
+    free = (s0 * local) ** 2
     return xr.ufuncs.sqrt(slab2 * free / (slab2 + free))
 
 
@@ -108,8 +108,8 @@ def prior_scales(panel: Panel, spec: ModelSpec, *, draws: int, seed: int = 0) ->
         return np.full(shape, getattr(priors, spec.covariates))
     if spec.covariates == "ard":
         return np.abs(rng.normal(0, priors.ard, shape))
-    tau = global_scale(panel, spec) * np.abs(rng.standard_cauchy((draws, 1)))
-    free = (tau * np.abs(rng.standard_cauchy(shape))) ** 2
+    s0 = global_scale(panel, spec) * np.abs(rng.standard_cauchy((draws, 1)))
+    free = (s0 * np.abs(rng.standard_cauchy(shape))) ** 2
     slab2 = priors.slab**2 * SLAB_DF / rng.chisquare(SLAB_DF, (draws, 1))
     return np.sqrt(1 / (1 / slab2 + 1 / np.maximum(free, 1e-300)))
 

@@ -445,8 +445,8 @@ def on_line(wanted: pd.DataFrame, kept: pd.DataFrame) -> pd.Series:
 def crps(draws: np.ndarray, observed: np.ndarray) -> np.ndarray:
     """Continuous ranked probability score of draws (sample, row) at ``observed``, (row).
 
-    E|X - x| - E|X - X'| / 2, in units of the score; smaller is better (Gneiting & Raftery, 2007).
-    Equation ``eq-crps``.
+    E|x1 - x| - E|x1 - x2| / 2 over draws x1 and x2, in units of the score; smaller is better
+    (Gneiting & Raftery, 2007).  Equation ``eq-crps``.
     """
     n = len(draws)
     rank = 2 * np.arange(1, n + 1) - n - 1

@@ -66,7 +66,7 @@ class Series:
     """One OU's outcomes less their expectation at the population's effects, and their parameters.
 
     ``left`` and ``x`` (what the slope multiplies) are by row, ``month`` the rows' places in the
-    calendar; ``factor`` is kappa_g; ``effects`` the 2 by 2 covariance of (alpha_g, beta_g).
+    calendar; ``factor`` is varsigma_g; ``effects`` the 2 by 2 covariance of (alpha_g, beta_g).
     """
 
     left: np.ndarray
@@ -90,7 +90,7 @@ def log_density_filtered(series: Series) -> float:
     white, log_f = kalman_kernel.whiten(columns, first, gap, s.phi, s.sigma_u**2, noise)
     e, design = white[:, 0], white[:, 1:]
     a, b = design.T @ design, design.T @ e
-    # b' (C^-1 + A)^-1 b = b' (I + C A)^-1 C b, which C may be singular for.
+    # b' (Sigma^-1 + A)^-1 b = b' (I + Sigma A)^-1 Sigma b, where Sigma may be singular.
     inner = np.eye(2) + s.effects @ a
     told = b @ np.linalg.solve(inner, s.effects @ b)
     scale = np.sum(np.log(2 * np.pi) + log_f + 2 * np.log(s.factor))

@@ -231,8 +231,8 @@ def _residuals_ahead(
     given = row_density(fit, p, first, panel)
     told = given.intercept - plain.intercept, given.sigma**2 - plain.sigma**2
     mean, var = (one.transpose(*_BY_ROW).to_numpy() for one in told)
-    kappa = noise_factor(p, xr.DataArray(ou[first], dims="row", coords={"row": first}))
-    scale = (p["sigma_u"] * kappa).broadcast_like(given.intercept).transpose(*_BY_ROW).to_numpy()
+    at_start = noise_factor(p, xr.DataArray(ou[first], dims="row", coords={"row": first}))
+    scale = (p["sigma_u"] * at_start).broadcast_like(given.intercept).transpose(*_BY_ROW).to_numpy()
     phi = p["phi_u"].transpose(*SAMPLES).to_numpy()[..., None]
     path = mean + np.sqrt(np.maximum(var, 0.0)) * rng.standard_normal(mean.shape)
     deviation = np.empty((len(panel.months), *path.shape))
