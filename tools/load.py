@@ -20,13 +20,14 @@ from oulib.files import source_root
 
 WORDS_A_MINUTE = 220
 _EQUATION = re.compile(r"^(`{3,})\{math\}.*?^\1\s*$", re.MULTILINE | re.DOTALL)
+_EXERCISES = re.compile(r"^## (?:Exercises|Check yourself)", re.MULTILINE)
 _DISPLAYED = re.compile(r"\$\$.*?\$\$", re.DOTALL)
 _MARKUP = re.compile(r"^(\([\w-]+\)=|`{3,}.*|:::.*|:[\w-]+:.*|#+ |\|[-| ]+\|)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Load:
-    """Counts of a chapter; ``first_words`` and ``first_equations`` stand before its first figure."""
+    """Counts of a chapter; those called first are of what stands before its first figure."""
 
     first_words: int
     first_equations: int
@@ -52,8 +53,7 @@ def of_chapter(path: Path) -> Load:
     first, whole, figures = [0, 0], [0, 0], 0
     for cell in nbformat.read(path, 4).cells:
         if cell.cell_type == "markdown":
-            prose = re.split(r"^## (?:Exercises|Check yourself)", cell.source, flags=re.MULTILINE)[0]
-            found = of_text(prose)
+            found = of_text(_EXERCISES.split(cell.source)[0])
             whole = [a + b for a, b in zip(whole, found, strict=True)]
             if not figures:
                 first = list(whole)
