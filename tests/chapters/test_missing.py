@@ -207,7 +207,7 @@ def test_what_is_known_of_rows(fitted: Fit) -> None:
         assert text in chapters.missing.sentences.sources(pd.Series({**found, "share": share}))
     assert "differ by" in chapters.missing.sentences.feedback(missing.fed(own), exact=True)
     assert "Fisher" in chapters.missing.sentences.feedback(missing.fed(own), exact=False)
-    assert "No OU" in chapters.missing.sentences.feedback(missing.fed(own.iloc[:0]), exact=True)
+    assert "No unit" in chapters.missing.sentences.feedback(missing.fed(own.iloc[:0]), exact=True)
 
 
 @pytest.mark.filterwarnings("ignore:Numba will use object mode")
@@ -359,7 +359,7 @@ def test_hidden_scores_in_words() -> None:
     assert ", is better than that rule" in chapters.missing.sentences.found_again(scored(0.1), 40)
     assert ", is worse than that rule" in chapters.missing.sentences.found_again(scored(-0.1), 40)
     assert "tie" in chapters.missing.sentences.found_again(scored(0.01), 40)
-    assert "the OU mean" in chapters.missing.sentences.found_again(scored(0.01), 40)
+    assert "the unit mean" in chapters.missing.sentences.found_again(scored(0.01), 40)
     assert "decide nothing" in chapters.missing.sentences.found_again(scored(0.1), 4)
 
     def pair(gain: float, rows: int = 40) -> xr.Dataset:

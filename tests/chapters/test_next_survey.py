@@ -298,11 +298,11 @@ def test_halving_in_words() -> None:
     assert "So would 200 respondents" in say(case)
     case = planning.Halving(now, 0.1, None, 200, 0.7, 0.45, 0.4)
     assert "would leave 70% of it" in say(case)
-    assert "200 respondents an OU in the waves there are would" in say(case)
+    assert "200 respondents a unit in the waves there are would" in say(case)
     case = planning.Halving(now, 0.1, None, None, 0.7, 0.9, 0.4)
     assert "Only both together can" in say(case)
     case = planning.Halving(now, 0.1, None, None, 0.9, 0.95, 0.8)
-    assert "only more OUs average out" in say(case)
+    assert "only more units average out" in say(case)
 
 
 def made_plan(**columns: object) -> planning.Plan:

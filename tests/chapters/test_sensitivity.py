@@ -180,7 +180,7 @@ def test_whole_waves_that_are_silent_say_nothing(asked: Panel) -> None:
     assert (found["outcome"] == 0).all()
     table = silence.shifted(other, found, [-1.0, 0.0, 1.0])
     np.testing.assert_allclose(table["mean"], table.loc[0.0, "mean"])
-    assert "Whole OUs or whole months" in chapters.sensitivity.sentences.silent(
+    assert "Whole units or whole months" in chapters.sensitivity.sentences.silent(
         10, 4, silence.compared(found)
     )
 

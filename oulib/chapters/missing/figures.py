@@ -183,7 +183,7 @@ def bends(found: xr.Dataset) -> Figure:
     )
     q = found["observed"].quantile([0.05, 0.5, 0.95], "sample").to_numpy()
     ax.errorbar(at, q[1], yerr=[q[1] - q[0], q[2] - q[1]], fmt="ko", ms=4, lw=1, label="observed")
-    ax.set_xlabel("score less the OU's own mean (sd), without the outcome's help")
+    ax.set_xlabel("score less the unit's own mean (sd), without the outcome's help")
     ax.set_ylabel("median residual (sd)")
     handles, labels = ax.get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncol=2)

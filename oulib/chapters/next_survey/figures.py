@@ -37,7 +37,7 @@ def designs(curves: xr.DataArray, table: pd.DataFrame, floor: float) -> Figure:
         ax.plot(own["waves"] * shift, own["sd"], "o", ms=6, mec="white", color=COLOURS[colour])
     ax.axhline(floor, color=COLOURS["muted"], ls=":", lw=1.5)
     ax.annotate(
-        "floor: OUs differ",
+        "floor: units differ",
         (at[0], floor),
         (0, 3),
         textcoords="offset points",
@@ -194,7 +194,7 @@ def new_ous(table: pd.DataFrame, *, most: int = 80) -> Figure:
     y = table["observed"].to_numpy()
     ax.plot(at[inside], y[inside], "o", ms=4, color="black", label="mean level")
     ax.plot(at[~inside], y[~inside], "o", ms=4, mfc="white", color="black", label="outside")
-    ax.set(ylabel="log productivity (sd)", xlabel="OUs, in order of their level", xticks=[])
+    ax.set(ylabel="log productivity (sd)", xlabel="units, in order of their level", xticks=[])
     handles, labels = ax.get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncol=4)
     return fig

@@ -60,7 +60,7 @@ def outcome_over_time(panel: Panel) -> Figure:
     fig, ax = plt.subplots()
     grid = by_month(panel, panel.rows["y"].to_numpy())
     ax.plot(grid.T, color=COLOURS["muted"], lw=0.6, alpha=0.6)
-    ax.plot([], color=COLOURS["muted"], lw=0.8, label="one OU")
+    ax.plot([], color=COLOURS["muted"], lw=0.8, label="one unit")
     has_rows = ~np.isnan(grid).all(axis=0)
     at = np.flatnonzero(has_rows)
     ax.plot(
@@ -99,7 +99,7 @@ def survey_map(panel: Panel) -> Figure:
         edgecolors="white",
         lw=0.3 if len(panel.ous) <= 80 else 0,
     )
-    ax.set_ylabel(f"OU ({len(panel.ous)}, in the order of their names)")
+    ax.set_ylabel(f"unit ({len(panel.ous)}, in the order of their names)")
     ax.set_yticks([])
     step = max(len(panel.months) // 8, 1)
     at = range(0, len(panel.months), step)

@@ -181,7 +181,7 @@ def both_forms(spec: ModelSpec) -> tuple[ModelSpec, ModelSpec]:
     plain = without_response(spec)
     if plain.slope == "within":
         return plain.but(name="one slope", slope="total"), plain
-    return plain, plain.but(name=f"{plain.name}, within OUs", slope="within")
+    return plain, plain.but(name=f"{plain.name}, within units", slope="within")
 
 
 def forms(total: Fit, within: Fit) -> pd.DataFrame:
