@@ -347,6 +347,56 @@
     };
   };
 
+  // --- a slope's two signs: its density with more and more surveys
+
+  figures.signs = ({ grid, surveys, density, positive, valley, slope }, page) => {
+    const count = (k) => (k === 0 ? "no survey" : k === 1 ? "1 survey" : `${k} surveys`);
+    const seen = page.range({
+      label: "Surveys of the unit",
+      min: 0,
+      max: surveys.length - 1,
+      step: 1,
+      value: 0,
+      says: (place) => count(surveys[place]),
+    });
+    page.buttons(
+      ["One fewer", () => (seen.value -= 1)],
+      ["One more", () => (seen.value += 1)],
+    );
+    page.key(
+      ["area", "is-model", "density with these surveys"],
+      ["line", "dashed thin", "without a survey"],
+      ["line", "is-truth dotted", "the slope that the unit was made with"],
+    );
+    const top = 1.08 * Math.max(...density.flat());
+
+    return (width) => {
+      const now = seen.value;
+      const plot = new Plot(width, {
+        x: [grid[0], grid[grid.length - 1]],
+        y: [0, top],
+        xlabel: "slope of the unit",
+      });
+      const points = (line) => grid.map((at, place) => [at, line[place]]);
+      plot.up(0, "thin");
+      plot.up(slope, "is-truth dotted");
+      plot.line(points(density[0]), "dashed thin");
+      plot.area(grid.map((at, place) => [at, 0, density[now][place]]), "is-model");
+      plot.line(points(density[now]), "is-model");
+      const peaks =
+        valley[now] === null
+          ? "There is one peak."
+          : "There are two peaks, and the lowest place between them is " +
+            `${percent(valley[now])} as high as the lower of the two.`;
+      const share = `The slope is positive with probability ${number(positive[now])}.`;
+      return {
+        plot,
+        alt: `Density of the unit’s slope with ${count(surveys[now])}. ${share} ${peaks}`,
+        says: `With ${count(surveys[now])}: ${share.replace("The", "the")} ${peaks}`,
+      };
+    };
+  };
+
   globalThis.oulibMoving = { figures, formulas, startAll };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", startAll);
   else startAll();

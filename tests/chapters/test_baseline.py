@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from oulib.chapters.baseline import analysis, sentences
 from oulib.panel import Panel
@@ -49,6 +50,40 @@ def test_sds_beside_the_closed_form() -> None:
     assert (found.median, found.low, found.high) == pytest.approx((1.5, 1.05, 1.95))
     text = sentences.collapse("recovered", found)
     assert "has a median of 1.50 and lies from 1.05 to 1.95 for 90% of the rows" in text
+
+
+@pytest.mark.parametrize("surveys", [0, 1, 3])
+def test_the_density_of_a_slope_is_that_of_all_data_together(surveys: int) -> None:
+    """Scores, level and noise as one normal vector with a dense covariance, a slope at a time."""
+    unit = analysis.made_unit(months=12, seed=3)
+    found = analysis.sign_densities(unit, 3)
+    size, seen = unit.y.size, unit.order[:surveys]
+    pick = np.eye(size)[seen]
+    answers = unit.sigma_meas**2 / unit.respondents * np.eye(surveys)
+    of_x = unit.sigma_x**2 * np.eye(size)
+    data = np.concatenate([unit.y, unit.x[seen]])
+    places = np.arange(50, 260, 10)
+    log = []
+    for beta in found.grid[places]:
+        of_y = beta**2 * of_x + unit.sigma_y**2 * np.eye(size) + 1e6  # a level that may be any
+        both = beta * of_x @ pick.T
+        cov = np.block([[of_y, both], [both.T, pick @ of_x @ pick.T + answers]])
+        log.append(stats.multivariate_normal(cov=cov).logpdf(data) - beta**2 / 2)
+    wanted = np.exp(log - np.max(log))
+    made = found.density[surveys, places]
+    np.testing.assert_allclose(made / made.sum(), wanted / wanted.sum(), atol=1e-5)
+    step = found.grid[1] - found.grid[0]
+    assert found.density[surveys].sum() * step == pytest.approx(1)
+
+
+def test_without_surveys_a_slope_has_two_signs_and_with_many_one() -> None:
+    found = analysis.sign_densities(analysis.made_unit())
+    np.testing.assert_allclose(found.density[0], found.density[0][::-1], rtol=1e-9)
+    assert found.positive[0] == pytest.approx(0.5)
+    assert found.valley[0] < 0.5
+    assert found.positive[-1] > 0.95
+    assert np.isnan(found.valley[-1])
+    assert np.all((found.positive > 0) & (found.positive < 1))
 
 
 def test_a_unit_alone_is_a_regression_with_a_level_and_a_slope_for_each(panel: Panel) -> None:

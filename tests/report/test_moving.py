@@ -112,6 +112,9 @@ def alone(names: tuple[str, ...] = ("Ada", "Bo", "Cy", "Di")) -> baseline.analys
 MADE: dict[str, Callable[[], Moving]] = {
     "pooling": lambda: baseline.figures.pooling(alone(), 0.25),
 }
+MADE["signs"] = lambda: baseline.figures.two_signs(
+    baseline.analysis.sign_densities(baseline.analysis.made_unit(), 8)
+)
 every = pytest.mark.parametrize("kind", sorted(MADE))
 
 
@@ -217,3 +220,32 @@ def test_names_of_units_stay_text(opened: Opened) -> None:
     page = opened(figure)
     assert f"{HOSTILE} moves most" in said(page)
     assert page.locator("img").count() == 1
+
+
+# --- a slope's two signs
+
+
+def outline(page: Any) -> np.ndarray:
+    """The corners of the filled density, in pixels, (point, 2)."""
+    path = page.locator("svg[role=img] path.area").get_attribute("d")
+    return np.array([pair.split(",") for pair in path[1:-1].split("L")], dtype=float)
+
+
+def test_surveys_are_counted_and_their_density_is_drawn(opened: Opened) -> None:
+    found = baseline.analysis.sign_densities(baseline.analysis.made_unit(), 8)
+    page = opened(MADE["signs"]())
+    assert "With no survey: the slope is positive with probability 0.50" in said(page)
+    assert "two peaks" in drawn(page)
+    for surveys in range(1, 9):
+        page.get_by_role("button", name="One more").click()
+        across, up = outline(page)[found.grid.size :][::-1].T
+        drawn_as = (up.max() - up) / np.ptp(up)
+        wanted = found.density[surveys]
+        np.testing.assert_allclose(drawn_as, (wanted - wanted.min()) / np.ptp(wanted), atol=2e-3)
+        assert np.all(np.diff(across) > 0)
+        assert f"probability {found.positive[surveys]:.2f}" in said(page)
+    page.get_by_role("button", name="One more").click()  # there is no more, and nothing happens
+    assert "With 8 surveys" in said(page)
+    page.get_by_role("slider").focus()
+    page.keyboard.press("ArrowLeft")
+    assert "With 7 surveys" in said(page)

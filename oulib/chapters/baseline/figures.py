@@ -1,4 +1,4 @@
-"""Figures of the chapter on the baseline: its forms, what pooling does."""
+"""Figures of the chapter on the baseline: its forms, signs of slopes, what pooling does."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from oulib.chapters.baseline import analysis
-from oulib.chapters.baseline.analysis import Alone
+from oulib.chapters.baseline.analysis import Alone, SignDensities
 from oulib.report.moving import Moving, moving
 from oulib.report.style import COLOURS
-from oulib.report.text import number
+from oulib.report.text import count, number, percent
 
 _90 = 1.6448536269514722  # sds of a normal on either side that hold 90% of it
 
@@ -66,6 +66,41 @@ def forms(table: pd.DataFrame) -> Figure:
     left.axvline(1.01, color=COLOURS["truth"], lw=1, ls="--")
     right.set_xscale("log")
     return fig
+
+
+def two_signs(found: SignDensities) -> Moving:
+    """Densities of one slope; what moves is the number of surveys.
+
+    The still picture has four of them, from none to the most.
+    """
+    places = np.unique(np.linspace(0, found.surveys.size - 1, 4).round().astype(int))
+    fig, axes = plt.subplots(1, places.size, figsize=(7.4, 2.5), sharex=True, sharey=True)
+    for ax, place in zip(axes, places, strict=True):
+        ax.axvline(0, color="0.8", lw=1)
+        ax.axvline(found.slope, color=COLOURS["truth"], lw=1.4, ls=":")
+        ax.fill_between(found.grid, found.density[place], color=COLOURS["model"], alpha=0.3, lw=0)
+        ax.plot(found.grid, found.density[place], color=COLOURS["model"], lw=1.6)
+        ax.set(
+            title=f"{count(int(found.surveys[place]), 'survey')}",
+            xlabel=r"slope $\beta_g$",
+            yticks=[],
+        )
+    axes[0].set_ylabel("density")
+    data = {
+        "grid": found.grid,
+        "surveys": found.surveys,
+        "density": found.density,
+        "positive": found.positive,
+        "valley": found.valley,
+        "slope": found.slope,
+    }
+    shares = [f"{percent(found.positive[place])} with {found.surveys[place]}" for place in places]
+    alt = (
+        "Densities of one slope with more and more surveys: without any two equal peaks, one on "
+        "either side of zero. What lies above zero is "
+        f"{', '.join(shares[:-1])} and {shares[-1]} surveys."
+    )
+    return moving("signs", data, fig, alt=alt)
 
 
 def pooling(found: Alone, tau: float, *, most: int = 60) -> Moving:
