@@ -1,0 +1,403 @@
+/* Figures that move.
+
+   A chapter hands the page a still picture and data (oulib/report/moving.py). For each of them this
+   puts controls, a drawing and a sentence of its numbers in the picture's place; if anything goes
+   wrong, the picture stays. Nothing is loaded and nothing is kept. */
+(() => {
+  "use strict";
+
+  const SVG = "http://www.w3.org/2000/svg";
+  const NORMAL_90 = 1.6448536269514722;
+  const figures = {}; // by the name in data-moving: (data, page) => (width) => {plot, alt, says}
+  const formulas = {}; // what they compute, held against Python by the tests
+
+  // --- texts
+
+  /** A number with a true minus sign, as in the book's sentences. */
+  function number(value, digits = 2) {
+    const text = value.toLocaleString("en-GB", {
+      minimumFractionDigits: digits,
+      maximumFractionDigits: digits,
+    });
+    return (/[1-9]/.test(text) ? text : text.replace("-", "")).replace("-", "−");
+  }
+
+  /** A share in per cent, never rounded to 0 or 100 unless it is. */
+  function percent(share) {
+    if (share > 0 && share < 0.01) return "less than 1%";
+    if (share > 0.99 && share < 1) return "more than 99%";
+    return `${number(100 * share, 0)}%`;
+  }
+
+  // --- elements
+
+  /** An element; children that are strings are text and never markup. */
+  function make(create, name, attributes, children) {
+    const made = create(name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    made.append(...children);
+    return made;
+  }
+  const html = (name, attributes = {}, ...children) =>
+    make((n) => document.createElement(n), name, attributes, children);
+  const svg = (name, attributes = {}, ...children) =>
+    make((n) => document.createElementNS(SVG, n), name, attributes, children);
+
+  /** About `count` round numbers from low to high. */
+  function ticks(low, high, count) {
+    const raw = (high - low) / Math.max(count, 1);
+    const power = 10 ** Math.floor(Math.log10(raw));
+    const step = power * [1, 2, 5, 10].find((times) => times * power >= raw * 0.999);
+    const found = [];
+    for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) {
+      found.push(k * step);
+    }
+    const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+    return found.map((at) => [at, number(at, digits)]);
+  }
+
+  let plots = 0;
+
+  /** Axes of a drawing so many pixels wide, and marks in the units of the data. */
+  class Plot {
+    constructor(width, { x, y, height = 300, xlabel, ylabel, xticks, yticks, log = false }) {
+      const left = ylabel === undefined ? 12 : 52;
+      Object.assign(this, { x, y, log, left, right: width - 12, top: 22, bottom: height - 42 });
+      const clip = `moving-clip-${++plots}`;
+      this.svg = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
+      this.marks = svg("g", { "clip-path": `url(#${clip})` });
+      const box = { x: left - 4, y: this.top - 4, width: this.right - left + 8 };
+      box.height = this.bottom - this.top + 4;
+      const axes = svg("g", { "aria-hidden": "true" });
+      for (const [at, label] of xticks ?? ticks(...x, (this.right - left) / 90)) {
+        axes.append(this._text(this.px(at), this.bottom + 17, label, "middle"));
+        axes.append(this._line(this.px(at), this.bottom, this.px(at), this.bottom + 4, "axis"));
+      }
+      if (ylabel !== undefined) {
+        for (const [at, label] of yticks ?? ticks(...y, (this.bottom - this.top) / 55)) {
+          axes.append(this._text(left - 8, this.py(at) + 4, label, "end"));
+          axes.append(this._line(left, this.py(at), this.right, this.py(at), "grid"));
+        }
+        axes.append(this._text(0, 12, ylabel, "start"));
+      }
+      axes.append(this._line(left, this.bottom, this.right, this.bottom, "axis"));
+      axes.append(this._text(this.right, height - 6, xlabel, "end"));
+      this.svg.append(svg("clipPath", { id: clip }, svg("rect", box)), axes, this.marks);
+    }
+
+    px(value) {
+      const on = this.log ? Math.log : (one) => one;
+      const [low, high] = this.x.map(on);
+      return this.left + ((on(value) - low) / (high - low)) * (this.right - this.left);
+    }
+
+    py(value) {
+      const [low, high] = this.y;
+      return this.bottom - ((value - low) / (high - low)) * (this.bottom - this.top);
+    }
+
+    _text(x, y, label, anchor) {
+      return svg("text", { x, y, "text-anchor": anchor }, label);
+    }
+
+    _line(x1, y1, x2, y2, kind) {
+      return svg("line", { x1, y1, x2, y2, class: kind });
+    }
+
+    _path(points) {
+      const at = points.map(([x, y]) => `${this.px(x).toFixed(2)},${this.py(y).toFixed(2)}`);
+      return `M${at.join("L")}`;
+    }
+
+    line(points, kind) {
+      this.marks.append(svg("path", { d: this._path(points), class: `line ${kind}` }));
+    }
+
+    /** Between two lines over the same places; each point is [x, low, high]. */
+    area(points, kind) {
+      const low = points.map(([x, a]) => [x, a]);
+      const high = points.map(([x, , b]) => [x, b]).reverse();
+      this.marks.append(svg("path", { d: `${this._path([...low, ...high])}Z`, class: `area ${kind}` }));
+    }
+
+    bar(x, low, high, kind, shift = 0) {
+      const at = this.px(x) + shift;
+      this.marks.append(this._line(at, this.py(low), at, this.py(high), `bar ${kind}`));
+    }
+
+    dot(x, y, kind, radius = 4, shift = 0) {
+      this.marks.append(
+        svg("circle", { cx: this.px(x) + shift, cy: this.py(y), r: radius, class: kind }),
+      );
+    }
+
+    cross(x, y, kind, size = 4) {
+      const [a, b] = [this.px(x), this.py(y)];
+      const d = `M${a - size},${b - size}l${2 * size},${2 * size}m0,${-2 * size}l${-2 * size},${2 * size}`;
+      this.marks.append(svg("path", { d, class: `cross ${kind}` }));
+    }
+
+    across(y, kind) {
+      this.marks.append(this._line(this.left, this.py(y), this.right, this.py(y), `rule ${kind}`));
+    }
+
+    up(x, kind) {
+      this.marks.append(this._line(this.px(x), this.bottom, this.px(x), this.top, `rule ${kind}`));
+    }
+  }
+
+  // --- a figure's place on the page
+
+  const MARKS = {
+    line: (kind) => svg("line", { x1: 0, x2: 24, y1: 6, y2: 6, class: `line ${kind}` }),
+    area: (kind) => svg("rect", { width: 24, height: 12, class: `area ${kind}` }),
+    dot: (kind) => svg("circle", { cx: 12, cy: 6, r: 4, class: `dot ${kind}` }),
+    open: (kind) => svg("circle", { cx: 12, cy: 6, r: 4, class: `open ${kind}` }),
+    cross: (kind) => svg("path", { d: "M8,2l8,8m0,-8l-8,8", class: `cross ${kind}` }),
+  };
+
+  /** Controls, drawing, key and readout of one figure. */
+  class Page {
+    constructor(root) {
+      this.controls = html("div", { class: "moving-controls" });
+      this.stage = html("div", { class: "moving-stage" });
+      this.below = html("div");
+      this.keys = html("ul", { class: "moving-key" });
+      this.readout = html("p", { class: "moving-readout", role: "status" });
+      this.live = html("div", { class: "moving-live" });
+      this.live.append(this.controls, this.stage, this.below, this.keys, this.readout);
+      this.name = root.dataset.moving;
+      this.redraw = () => {};
+    }
+
+    /** A range; `says(value)` is its value in words, `mark` a place on it with a label. */
+    range({ label, min, max, step, value, says, mark }) {
+      const id = `moving-${this.name}-${this.controls.children.length}`;
+      const input = html("input", { type: "range", id, min, max, step, value });
+      const shown = html("span", { class: "moving-value", "aria-hidden": "true" });
+      const tell = () => {
+        shown.textContent = says(input.valueAsNumber);
+        input.setAttribute("aria-valuetext", shown.textContent);
+      };
+      const parts = [html("label", { for: id }, label, shown), input];
+      if (mark !== undefined) {
+        const at = (mark.at - min) / (max - min);
+        const place = html("span", { style: `--at: ${at}` }, `▲ ${mark.label}`);
+        if (at > 0.5) place.textContent = `${mark.label} ▲`;
+        parts.push(html("div", { class: "moving-mark", "aria-hidden": "true" }, place));
+      }
+      this.controls.append(html("div", { class: "moving-control" }, ...parts));
+      input.addEventListener("input", () => {
+        tell();
+        this.redraw();
+      });
+      tell();
+      return {
+        get value() {
+          return input.valueAsNumber;
+        },
+        set value(to) {
+          input.value = to;
+          tell();
+        },
+      };
+    }
+
+    /** Buttons in a row: [label, what it does] each. */
+    buttons(...pairs) {
+      const row = html("div", { class: "moving-buttons" });
+      for (const [label, action] of pairs) {
+        const button = html("button", { type: "button" }, label);
+        button.addEventListener("click", () => {
+          action();
+          this.redraw();
+        });
+        row.append(button);
+      }
+      this.controls.append(row);
+    }
+
+    /** What the marks mean: [mark, kind, text] each. */
+    key(...entries) {
+      for (const [mark, kind, text] of entries) {
+        const sample = svg("svg", { viewBox: "0 0 24 12", "aria-hidden": "true" });
+        sample.append(MARKS[mark](kind));
+        this.keys.append(html("li", {}, sample, text));
+      }
+    }
+  }
+
+  function start(root) {
+    const data = JSON.parse(root.querySelector('script[type="application/json"]').textContent);
+    const page = new Page(root);
+    const draw = figures[root.dataset.moving](data, page);
+    let last = 0;
+    page.redraw = () => {
+      last = Math.max(page.stage.clientWidth, 240);
+      const { plot, alt, says } = draw(last);
+      plot.svg.setAttribute("aria-label", alt);
+      page.stage.replaceChildren(plot.svg);
+      page.readout.textContent = says;
+    };
+    root.append(page.live);
+    root.classList.add("moving-on");
+    page.redraw();
+    new ResizeObserver(() => {
+      if (page.stage.clientWidth > 0 && page.stage.clientWidth !== last) page.redraw();
+    }).observe(page.stage);
+  }
+
+  function startAll() {
+    for (const root of document.querySelectorAll(".moving:not(.moving-on)")) {
+      try {
+        start(root);
+      } catch (error) {
+        root.classList.remove("moving-on");
+        root.querySelector(".moving-live")?.remove();
+        console.error(error);
+      }
+    }
+  }
+
+  // --- pooling: slopes of units between their own estimates and the mean of all
+
+  /** Slopes and sds given the sd of slopes, under a flat prior of their mean. */
+  formulas.pooled = (slope, se, tau) => {
+    const weight = se.map((s) => (tau === Infinity ? 1 : 1 / (s * s + tau * tau)));
+    const total = weight.reduce((a, b) => a + b, 0);
+    const mean = slope.reduce((sum, b, g) => sum + weight[g] * b, 0) / total;
+    const drawn = se.map((s) => (tau === Infinity ? 0 : (s * s) / (s * s + tau * tau)));
+    return {
+      mean,
+      slope: slope.map((b, g) => drawn[g] * mean + (1 - drawn[g]) * b),
+      sd: se.map((s, g) =>
+        Math.sqrt((1 - drawn[g]) * s * s + (drawn[g] === 0 ? 0 : (drawn[g] * drawn[g]) / total)),
+      ),
+    };
+  };
+
+  figures.pooling = ({ names, slope, se, typical, own, kept }, page) => {
+    const shareOf = (tau) => (typical * typical) / (typical * typical + tau * tau);
+    const tauOf = (share) => typical * Math.sqrt(1 / share - 1);
+    const mark = own === null ? undefined : { at: 100 * shareOf(own), label: "the model’s own" };
+    const near = (value) => mark !== undefined && Math.abs(value - mark.at) <= 0.25;
+    const strength = page.range({
+      label: "Pooling of a typical unit",
+      min: 0,
+      max: 100,
+      step: 0.5,
+      value: mark === undefined ? 50 : mark.at,
+      says: (value) => percent(value / 100),
+      mark,
+    });
+    const to = (value) => () => (strength.value = value);
+    const steps = [["None", to(0)], ["Complete", to(100)]];
+    if (mark !== undefined) steps.splice(1, 0, ["The model’s own", to(mark.at)]);
+    page.buttons(...steps);
+    page.key(
+      ["open", "", "each unit alone, with 90% interval"],
+      ["dot", "is-model", "pooled, with 90% interval"],
+      ["line", "is-truth dotted", "mean of all units"],
+    );
+    const room = NORMAL_90 * typical;
+    const y = [Math.min(0, ...slope) - room, Math.max(0, ...slope) + room];
+
+    return (width) => {
+      const at = strength.value;
+      const tau = at === 0 ? Infinity : near(at) ? own : tauOf(at / 100);
+      const now = formulas.pooled(slope, se, tau);
+      const plot = new Plot(width, {
+        x: [-0.7, kept.length - 0.3],
+        y,
+        xticks: [],
+        xlabel: `${kept.length} units, in the order of their own estimates`,
+        ylabel: "slope of a unit",
+      });
+      plot.across(0, "thin");
+      plot.across(now.mean, "is-truth dotted");
+      const apart = width > 500 ? 2.5 : 1.5;
+      const size = kept.length > 30 || width < 500 ? 3 : 4;
+      const interval = (middle, sd) => [middle - NORMAL_90 * sd, middle + NORMAL_90 * sd];
+      kept.forEach((g, place) => {
+        plot.bar(place, ...interval(slope[g], se[g]), "faint", -apart);
+        plot.bar(place, ...interval(now.slope[g], now.sd[g]), "is-model", apart);
+        plot.dot(place, slope[g], "open", size, -apart);
+        plot.dot(place, now.slope[g], "dot is-model", size, apart);
+      });
+      const moved = now.slope.map((b, g) => Math.abs(b - slope[g]));
+      const most = moved.indexOf(Math.max(...moved));
+      const ends = (values) => values.map((v) => number(v)).join(" to ");
+      const [alone, together] = [slope, now.slope].map((s) => [Math.min(...s), Math.max(...s)]);
+      const sd =
+        tau === Infinity
+          ? "Slopes may differ by any amount."
+          : `Slopes are taken to differ with a standard deviation of ${number(tau)}` +
+            (near(at) ? ", which is the model’s own." : ".");
+      const how =
+        tau === Infinity
+          ? "Nothing is pooled."
+          : `${names[most]} moves most, from ${number(slope[most])} to ${number(now.slope[most])}.`;
+      return {
+        plot,
+        alt:
+          `Slopes of ${slope.length} units with 90% intervals, each unit alone and pooled by ` +
+          `${percent(at / 100)}: alone they reach from ${ends(alone)}, pooled from ${ends(together)}.`,
+        says: `${sd} The pooled slopes reach from ${ends(together)}, around ${number(now.mean)}. ${how}`,
+      };
+    };
+  };
+
+  // --- a slope's two signs: its density with more and more surveys
+
+  figures.signs = ({ grid, surveys, density, positive, valley, slope }, page) => {
+    const count = (k) => (k === 0 ? "no survey" : k === 1 ? "1 survey" : `${k} surveys`);
+    const seen = page.range({
+      label: "Surveys of the unit",
+      min: 0,
+      max: surveys.length - 1,
+      step: 1,
+      value: 0,
+      says: (place) => count(surveys[place]),
+    });
+    page.buttons(
+      ["One fewer", () => (seen.value -= 1)],
+      ["One more", () => (seen.value += 1)],
+    );
+    page.key(
+      ["area", "is-model", "density with these surveys"],
+      ["line", "dashed thin", "without a survey"],
+      ["line", "is-truth dotted", "the slope that the unit was made with"],
+    );
+    const top = 1.08 * Math.max(...density.flat());
+
+    return (width) => {
+      const now = seen.value;
+      const plot = new Plot(width, {
+        x: [grid[0], grid[grid.length - 1]],
+        y: [0, top],
+        xlabel: "slope of the unit",
+      });
+      const points = (line) => grid.map((at, place) => [at, line[place]]);
+      plot.up(0, "thin");
+      plot.up(slope, "is-truth dotted");
+      plot.line(points(density[0]), "dashed thin");
+      plot.area(grid.map((at, place) => [at, 0, density[now][place]]), "is-model");
+      plot.line(points(density[now]), "is-model");
+      const peaks =
+        valley[now] === null
+          ? "There is one peak."
+          : "There are two peaks, and the lowest place between them is " +
+            `${percent(valley[now])} as high as the lower of the two.`;
+      const share = `The slope is positive with probability ${number(positive[now])}.`;
+      return {
+        plot,
+        alt: `Density of the unit’s slope with ${count(surveys[now])}. ${share} ${peaks}`,
+        says: `With ${count(surveys[now])}: ${share.replace("The", "the")} ${peaks}`,
+      };
+    };
+  };
+
+  globalThis.oulibMoving = { figures, formulas, startAll };
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", startAll);
+  else startAll();
+})();

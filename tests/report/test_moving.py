@@ -1,0 +1,251 @@
+"""Figures that move, operated in a browser; what they compute is held against Python."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from oulib.chapters import baseline
+from oulib.files import source_root
+from oulib.report.moving import Moving, moving
+
+STATIC = source_root() / "book" / "_static"
+THEMES = {
+    "light": {"text-base": "#222832", "text-muted": "#48566b", "background": "#fff"},
+    "dark": {"text-base": "#ced6dd", "text-muted": "#9ca4af", "background": "#14181e"},
+}
+HOSTILE = "</script><img src=x onerror=alert(1)> & $x$"
+
+Opened = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    api = pytest.importorskip("playwright.sync_api")
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("there is no chromium")
+    with api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def opened(browser: Any, tmp_path: Path) -> Iterator[Opened]:
+    """Opens a page with figures from a file, as a reader does; no script may have failed."""
+    pages, failed = [], []
+
+    def go(*figures: Moving, theme: str = "light", width: int = 1200, **options: Any) -> Any:
+        style = "".join((STATIC / name).read_text("utf-8") for name in ("oulib.css", "moving.css"))
+        colours = ";".join(f"--pst-color-{name}:{value}" for name, value in THEMES[theme].items())
+        file = tmp_path / f"{len(pages)}.html"
+        body = "".join(
+            f'<figure><div class="cell_output"><div class="output text_html">{one._repr_html_()}'
+            "</div></div><figcaption>A caption.</figcaption></figure>"
+            for one in figures
+        )
+        file.write_text(
+            f'<!DOCTYPE html><html lang="en" data-theme="{theme}"><head><meta charset="utf-8"/>'
+            '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
+            f"<title>A chapter</title><style>:root {{{colours}}} body {{ margin: 1rem; "
+            "background: var(--pst-color-background); color: var(--pst-color-text-base); "
+            f"font: 16px/1.6 sans-serif }} {style}</style>"
+            f"<script>{(STATIC / 'moving.js').read_text('utf-8')}</script></head>"
+            f'<body class="bd-content"><main><h1>A chapter</h1>{body}</main></body></html>',
+            encoding="utf-8",
+        )
+        page = browser.new_page(viewport={"width": width, "height": 900}, **options)
+        page.on("pageerror", lambda error: failed.append(str(error)))
+        page.on("console", lambda said: failed.append(said.text) if said.type == "error" else None)
+        page.on("request", lambda asked: failed.append(asked.url) if "http" in asked.url else None)
+        page.goto(file.as_uri())
+        pages.append(page)
+        return page
+
+    yield go
+    for page in pages:
+        page.close()
+    assert not failed
+
+
+def drawn(page: Any) -> str:
+    """The alternative text of the drawing."""
+    return str(page.get_by_role("img").get_attribute("aria-label"))
+
+
+def said(page: Any) -> str:
+    return str(page.get_by_role("status").inner_text())
+
+
+def computed(page: Any, formula: str, *values: Any) -> Any:
+    return page.evaluate(f"values => oulibMoving.formulas.{formula}(...values)", list(values))
+
+
+# --- what all of them share
+
+
+def test_data_reach_the_page_as_data() -> None:
+    data = {"name": HOSTILE, "line": np.array([0.1234567891, np.nan]), "n": np.int64(3), "no": None}
+    figure = moving("pooling", data, plt.figure(), alt='A "line" & a dot.')
+    assert not plt.get_fignums()
+    html = figure._repr_html_()
+    assert html.count("<script") == html.count("</script") == html.count("<img") == 1
+    assert 'alt="A &quot;line&quot; &amp; a dot."' in html
+    assert '"line":[0.123457,null],"n":3,"no":null' in html
+    assert "PNG" not in repr(figure)
+
+
+def alone(names: tuple[str, ...] = ("Ada", "Bo", "Cy", "Di")) -> baseline.analysis.Alone:
+    return baseline.analysis.Alone(
+        names, np.array([-0.4, 0.1, 0.35, 0.9]), np.array([0.3, 0.1, 0.2, 0.6])
+    )
+
+
+MADE: dict[str, Callable[[], Moving]] = {
+    "pooling": lambda: baseline.figures.pooling(alone(), 0.25),
+}
+MADE["signs"] = lambda: baseline.figures.two_signs(
+    baseline.analysis.sign_densities(baseline.analysis.made_unit(), 8)
+)
+every = pytest.mark.parametrize("kind", sorted(MADE))
+
+
+@every
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [375, 1200])
+def test_nothing_is_wider_than_the_screen_and_axe_finds_nothing(
+    opened: Opened, kind: str, theme: str, width: int
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = opened(MADE[kind](), theme=theme, width=width)
+    assert page.get_by_role("img").count() == 1  # the drawing, and no longer the picture
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    inside = page.evaluate(
+        """() => [...document.querySelectorAll('.moving-live text')].every((text) => {
+             const box = text.getBoundingClientRect();
+             return box.left >= 0 && box.right <= innerWidth })"""
+    )
+    assert inside
+    found = axe.Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+@every
+def test_paper_and_browsers_without_javascript_have_the_picture(opened: Opened, kind: str) -> None:
+    figure = MADE[kind]()
+    page = opened(figure)
+    assert not page.locator("img").is_visible()
+    page.emulate_media(media="print")
+    assert page.locator("img").is_visible()
+    assert not page.locator(".moving-live").is_visible()
+    plain = opened(figure, java_script_enabled=False)
+    assert plain.locator("img").is_visible()
+    assert plain.get_by_role("img").get_attribute("alt") == figure.alt
+
+
+@every
+def test_every_control_has_a_name_and_moves_something(opened: Opened, kind: str) -> None:
+    page = opened(MADE[kind]())
+    ranges = page.get_by_role("slider")
+    for place in range(ranges.count()):
+        control = ranges.nth(place)
+        assert control.evaluate("one => one.labels[0].textContent.length > 3")
+        control.focus()
+        states = []
+        for key in ("Home", "End"):
+            page.keyboard.press(key)
+            states.append((drawn(page), said(page), control.get_attribute("aria-valuetext")))
+        for first, last in zip(*states, strict=True):
+            assert first != last
+
+
+def test_what_cannot_be_drawn_leaves_the_picture(browser: Any, opened: Opened) -> None:
+    broken = moving("pooling", {"names": None}, plt.figure(), alt="A picture that stays.")
+    page = browser.new_page()
+    page.set_content(
+        f"{broken._repr_html_()}<script>{(STATIC / 'moving.js').read_text('utf-8')}</script>"
+    )
+    assert page.get_by_role("img").get_attribute("alt") == "A picture that stays."
+    assert page.locator("img").is_visible()
+    assert page.locator(".moving-live").count() == 0
+    page.close()
+
+
+# --- pooling
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.03, 0.25, 4.0])
+def test_pooled_slopes_are_those_of_python(opened: Opened, tau: float) -> None:
+    found = alone()
+    page = opened(MADE["pooling"]())
+    made = computed(page, "pooled", found.slope.tolist(), found.se.tolist(), tau)
+    wanted = baseline.analysis.pooled(found, tau)
+    assert made["mean"] == pytest.approx(wanted.mean, rel=1e-12)
+    np.testing.assert_allclose(made["slope"], wanted.slope, rtol=1e-12)
+    np.testing.assert_allclose(made["sd"], wanted.sd, rtol=1e-12)
+
+
+def heights(page: Any) -> list[float]:
+    dots = page.locator("svg[role=img] circle.dot").all()
+    return [float(dot.get_attribute("cy")) for dot in dots]
+
+
+def test_pooling_goes_from_none_to_complete(opened: Opened) -> None:
+    page = opened(MADE["pooling"]())
+    start = heights(page)
+    assert "0.25, which is the model’s own" in said(page)
+    page.get_by_role("slider").focus()
+    page.keyboard.press("Home")
+    open_ = [float(c.get_attribute("cy")) for c in page.locator("svg[role=img] circle.open").all()]
+    assert heights(page) == pytest.approx(open_)
+    assert "Nothing is pooled" in said(page)
+    page.get_by_role("button", name="Complete").click()
+    assert np.ptp(heights(page)) == pytest.approx(0)
+    assert "pooled by 100%" in drawn(page)
+    page.get_by_role("button", name="The model’s own").click()
+    assert heights(page) == pytest.approx(start)
+    assert re.search(r"Di moves most, from 0\.90 to 0\.\d\d", said(page))
+
+
+def test_names_of_units_stay_text(opened: Opened) -> None:
+    figure = baseline.figures.pooling(alone(("a", "b", "c", HOSTILE)), 0.25)
+    page = opened(figure)
+    assert f"{HOSTILE} moves most" in said(page)
+    assert page.locator("img").count() == 1
+
+
+# --- a slope's two signs
+
+
+def outline(page: Any) -> np.ndarray:
+    """The corners of the filled density, in pixels, (point, 2)."""
+    path = page.locator("svg[role=img] path.area").get_attribute("d")
+    return np.array([pair.split(",") for pair in path[1:-1].split("L")], dtype=float)
+
+
+def test_surveys_are_counted_and_their_density_is_drawn(opened: Opened) -> None:
+    found = baseline.analysis.sign_densities(baseline.analysis.made_unit(), 8)
+    page = opened(MADE["signs"]())
+    assert "With no survey: the slope is positive with probability 0.50" in said(page)
+    assert "two peaks" in drawn(page)
+    for surveys in range(1, 9):
+        page.get_by_role("button", name="One more").click()
+        across, up = outline(page)[found.grid.size :][::-1].T
+        drawn_as = (up.max() - up) / np.ptp(up)
+        wanted = found.density[surveys]
+        np.testing.assert_allclose(drawn_as, (wanted - wanted.min()) / np.ptp(wanted), atol=2e-3)
+        assert np.all(np.diff(across) > 0)
+        assert f"probability {found.positive[surveys]:.2f}" in said(page)
+    page.get_by_role("button", name="One more").click()  # there is no more, and nothing happens
+    assert "With 8 surveys" in said(page)
+    page.get_by_role("slider").focus()
+    page.keyboard.press("ArrowLeft")
+    assert "With 7 surveys" in said(page)
