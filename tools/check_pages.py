@@ -204,6 +204,8 @@ _HOST = re.compile(
     r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}|localhost|[\d.]+", re.IGNORECASE
 )
 
+_MAILBOX = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+
 
 @dataclass
 class _Looked:
@@ -348,9 +350,9 @@ class _Looked:
         if parts.scheme == "file":
             return self._nowhere(Path(unquote(parts.path)), unquote(parts.fragment))
         if parts.scheme in ("http", "https"):
-            well = _HOST.fullmatch(host) and not re.search(r"\s", raw.strip())
+            well = bool(_HOST.fullmatch(host)) and not re.search(r"\s", raw.strip())
         elif parts.scheme == "mailto":
-            well = re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", unquote(parts.path))
+            well = bool(_MAILBOX.fullmatch(unquote(parts.path)))
         else:
             well = parts.scheme == "data" and saves
         return "" if well else "not well-formed"
