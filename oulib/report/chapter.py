@@ -426,6 +426,7 @@ def table(frame: pd.DataFrame, *, digits: int = 2, most: int = 15) -> None:
     for column in shown.select_dtypes(bool):
         shown = shown.assign(**{column: shown[column].map({True: "yes", False: "no"})})
     text = shown.to_html(escape=True, border=0, classes="table", formatters=formats, na_rep="")
+    text = text.replace("<th></th>", "<td></td>")  # what is empty heads nothing
     if len(frame) > most:
         text += f"<p>{most} of {len(frame):,} rows.</p>"
     display(HTML(f'<div class="pst-scrollable-table-container">{text}</div>'))
