@@ -204,7 +204,7 @@ def test_trend_spread_against_regressions(panel: Panel) -> None:
 
 def test_figures_are_drawn(panel: Panel, drawn: dict[tuple[int, float], np.ndarray]) -> None:
     fig = chapters.correlations.figures.prior_marginals(drawn)
-    assert [ax.get_title() for ax in fig.axes] == ["$n = 2$", "$n = 3$", "$n = 5$"]
+    assert [ax.get_title() for ax in fig.axes] == ["$J = 2$", "$J = 3$", "$J = 5$"]
     fits = {"a": fake(panel), "b": fake(panel, shift=0.01)}
     draws = {label: correlations.correlation(fit).to_numpy() for label, fit in fits.items()}
     priors = {label: correlations.marginal(2, eta) for label, eta in zip(fits, (1, 8), strict=True)}
@@ -215,7 +215,8 @@ def test_figures_are_drawn(panel: Panel, drawn: dict[tuple[int, float], np.ndarr
         few, correlations.marginal(3, 2), {"alpha, beta": 0.3}
     )
     fig.canvas.draw()
-    assert fig.axes[1].get_title() == r"\$x\$"
+    titles = [ax.get_title() for ax in fig.axes]
+    assert titles == [r"$C_{\alpha\beta}$", r"corr_ou[\$x\$]", r"$C_{\beta\xi}$"]
     assert [len(ax.lines) for ax in fig.axes] == [2, 1, 1]  # the prior, and a truth where known
     spreads = {"a": np.linspace(0.1, 0.2, 50), "b": np.linspace(0.2, 0.4, 50)}
     fig = chapters.correlations.figures.trend_spreads(

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from oulib.posterior.estimate import SAMPLES
 from oulib.report.style import COLOURS, plain
+from oulib.report.symbols import symbol
 
 _MARKERS = ("o", "s", "^", "D")
 _ROLES = ("model", "other", "third", "accent")
@@ -50,7 +51,7 @@ def ranks(
                 label=f"chain {chain + 1}",
             )
         if fits.index(fit) == 0:
-            ax.set_title(plain(parameter))
+            ax.set_title(symbol(parameter))
         if parameters.index(parameter) == 0:
             ax.set_ylabel(plain(fit))
     for ax in axes[:, 0]:  # the others of a row follow
@@ -187,7 +188,7 @@ def approximations(tables: Mapping[str, pd.DataFrame], *, most: int = 24) -> Fig
     axes[1].axvline(0, color="0.6", lw=1)
     axes[0].set_xlabel("sd, as a share of NUTS's")
     axes[1].set_xlabel("shift of the mean (sds)")
-    axes[0].set_yticks(at, [plain(first.index[i]) for i in order], fontsize=8)
+    axes[0].set_yticks(at, [symbol(first.index[i]) for i in order], fontsize=8)
     axes[0].set_xlim(0, None)
     axes[0].set_ylim(-0.8, order.size - 0.2)
     for ax in axes:

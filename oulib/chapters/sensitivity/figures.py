@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from oulib.chapters.sensitivity.analysis import SURE
 from oulib.report.style import COLOURS, plain
+from oulib.report.symbols import symbol
 
 
 def over_grid(
@@ -79,7 +80,7 @@ def uncertain(table: pd.DataFrame, nearest: float) -> Figure:
     ax.plot(far[~led], at[~led], "o", color=COLOURS["model"], label="the data told")
     ax.plot(far[led], at[led], "D", color=COLOURS["other"], label="mostly the prior")
     ax.axvline(nearest, color=COLOURS["muted"], ls=":", lw=1.2)
-    ax.set_yticks(at, [plain(label) for label in table.index])
+    ax.set_yticks(at, [symbol(label) for label in table.index])
     ax.set(xlabel="distance from the prior, in its sds", xlim=(0, 1.05 * max(far.max(), nearest)))
     fig.legend(loc="outside upper center", ncol=2)
     return fig
