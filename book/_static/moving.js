@@ -570,6 +570,152 @@
     };
   };
 
+  // --- what a survey costs, and what it tells of slopes
+
+  /** `values` at the logarithm of n, between the sizes that they are given for. */
+  function between(n, sizes, values) {
+    const at = sizes.findIndex((size) => size >= n);
+    if (at === 0) return values[0];
+    if (at < 0) return values[values.length - 1];
+    const share = Math.log(n / sizes[at - 1]) / Math.log(sizes[at] / sizes[at - 1]);
+    return values[at - 1] + share * (values[at] - values[at - 1]);
+  }
+
+  /** Sds of the average slope and of a unit's: eq-plan and eq-plan-ratio, with units alike. */
+  formulas.plan = (given, waves, respondents, units) => {
+    const score = given.sigma_x ** 2;
+    const beta = given.sigma_beta ** 2;
+    const total = score + given.sigma_meas ** 2 / respondents;
+    const w = score / total;
+    const surveys = given.answered * waves;
+    const level = (surveys * given.sigma_mu_x ** 2) / (surveys * given.sigma_mu_x ** 2 + total);
+    const spare = Math.max(1 - level / surveys, 0) * (1 - 1 / units);
+    const told = (spare * w * score * surveys) / (given.noise + given.unknown * (1 - w) * score);
+    const own = 1 / (told + 1 / beta);
+    let sum = (units * told * own) / beta;
+    if (given.level !== null) {
+      const spread = given.sigma_mu_x ** 2;
+      const left = given.level + (beta + given.slope ** 2 * (1 - level)) * spread;
+      sum += ((units * level * spread) / left) * (1 - given.sites / units);
+    }
+    const variance = 1 / sum + given.site;
+    const doubt = between(respondents, given.sizes, given.doubt);
+    const learnt = between(respondents, given.sizes, given.learnt);
+    const grown = (waves * units) / (given.waves * given.units);
+    const ratio = doubt > 0 ? given.slope ** 2 / (1 / doubt + learnt * grown) : 0;
+    const [average, known] = [ratio, 0].map(
+      (more) => 1 / Math.sqrt(1 / (variance + more) + 1 / given.prior ** 2),
+    );
+    return {
+      average,
+      unit: Math.sqrt(own + ((own / beta) * known) ** 2 + ratio),
+      floor: Math.sqrt(beta / units + given.site),
+      reliability: w,
+    };
+  };
+
+  figures.budget = (given, page) => {
+    const sizes = [1, 2, 3, 5, 8, 10, 15, 20, 30, 50, 80, 100, 150, 200, 300, 500, 1000];
+    if (!sizes.includes(given.respondents)) sizes.push(given.respondents);
+    sizes.sort((a, b) => a - b);
+    const costs = [0, 1, 2, 5, 10, 20, 50, 100, 200];
+    const waves = page.range({
+      label: "Waves",
+      min: 1,
+      max: given.months,
+      step: 1,
+      value: given.waves,
+      says: (value) => number(value, 0),
+    });
+    const respondents = page.range({
+      label: "Respondents of a survey",
+      min: 0,
+      max: sizes.length - 1,
+      step: 1,
+      value: sizes.indexOf(given.respondents),
+      says: (at) => number(sizes[at], Number.isInteger(sizes[at]) ? 0 : 1),
+    });
+    const units = page.range({
+      label: "Units",
+      min: Math.min(4, given.units),
+      max: 3 * given.units,
+      step: 1,
+      value: given.units,
+      says: (value) => number(value, 0),
+    });
+    const cost = page.range({
+      label: "Cost of holding a survey",
+      min: 0,
+      max: costs.length - 1,
+      step: 1,
+      value: 0,
+      says: (at) => (costs[at] === 1 ? "1 questionnaire" : `${costs[at]} questionnaires`),
+    });
+    page.buttons([
+      "The panel’s own design",
+      () => {
+        waves.value = given.waves;
+        respondents.value = sizes.indexOf(given.respondents);
+        units.value = given.units;
+      },
+    ]);
+    page.key(
+      ["line", "is-model", "average slope, these respondents"],
+      ["line", "is-other", "slope of a unit, these respondents"],
+      ["line", "is-model dashed", "average slope, same budget"],
+      ["line", "is-other dashed", "slope of a unit, same budget"],
+      ["line", "dotted", "floor of the average: units differ"],
+    );
+    const worst = formulas.plan(given, 1, given.respondents, given.units);
+    const top = 1.15 * Math.max(worst.unit, worst.average);
+    const all = Array.from({ length: given.months }, (_, at) => at + 1);
+    const labelled = [1, 2, 3, 6, 12, 24, 48, 96].filter((k) => k <= given.months / 1.4);
+
+    return (width) => {
+      const [k, n, g] = [waves.value, sizes[respondents.value], units.value];
+      const each = costs[cost.value];
+      const budget = k * g * (n + each);
+      const now = formulas.plan(given, k, n, g);
+      const plot = new Plot(width, {
+        x: [1, Math.max(given.months, 2)],
+        y: [0, top],
+        log: true,
+        xlabel: "waves (logarithmic)",
+        ylabel: "standard deviation",
+        xticks: [...labelled, given.months].map((at) => [at, `${at}`]),
+      });
+      const same = all
+        .map((waves_) => [waves_, budget / (waves_ * g) - each])
+        .filter(([, size]) => size >= 1)
+        .map(([waves_, size]) => ({ waves: waves_, size, ...formulas.plan(given, waves_, size, g) }));
+      const here = all.map((waves_) => [waves_, formulas.plan(given, waves_, n, g)]);
+      plot.across(now.floor, "dotted");
+      for (const [what, kind] of [["unit", "is-other"], ["average", "is-model"]]) {
+        plot.line(here.map(([at, one]) => [at, one[what]]), kind);
+        plot.line(same.map((one) => [one.waves, one[what]]), `${kind} dashed`);
+        plot.dot(k, now[what], `dot ${kind}`, 6);
+      }
+      const best = same.reduce((a, b) => (b.average < a.average ? b : a), same[0]);
+      const count = (value, one) => `${number(value, 0)} ${value === 1 ? one : `${one}s`}`;
+      const known =
+        `The average slope is known with a standard deviation of ${number(now.average, 3)}, ` +
+        `a unit’s own with ${number(now.unit, 3)}`;
+      const design = `${count(k, "wave")} of ${count(n, "respondent")} in ${count(g, "unit")}`;
+      const paid = each > 0 ? `, and cost as much as ${count(budget, "questionnaire")}` : "";
+      return {
+        plot,
+        alt:
+          `Standard deviations of slopes over waves, falling from left to right, for ${design}. ` +
+          `${known}; the floor of the average is ${number(now.floor, 3)}.`,
+        says:
+          `${design[0].toUpperCase()}${design.slice(1)} are ${count(k * g * n, "questionnaire")}${paid}. ` +
+          `${known}. With the same budget the average is known best with ` +
+          `${count(best.waves, "wave")} of ${number(best.size, best.size < 10 ? 1 : 0)} respondents: ` +
+          `${number(best.average, 3)}.`,
+      };
+    };
+  };
+
   globalThis.oulibMoving = { figures, formulas, startAll };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", startAll);
   else startAll();

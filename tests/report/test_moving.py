@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from oulib.chapters import baseline, missing
+from oulib.chapters import baseline, missing, next_survey
 from oulib.files import source_root
 from oulib.report.moving import Moving, moving
 
@@ -116,6 +117,20 @@ MADE["signs"] = lambda: baseline.figures.two_signs(
     baseline.analysis.sign_densities(baseline.analysis.made_unit(), 8)
 )
 MADE["band"] = lambda: missing.figures.one_unit(missing.band.unit(missing.band.Scales()))
+
+
+def economy(**other: Any) -> next_survey.budget.Economy:
+    sizes = np.geomspace(1, 1000, 40)
+    values = {
+        **{"months": 36, "units": 40, "waves": 6, "respondents": 18.0, "answered": 0.9},
+        **{"slope": 0.3, "prior": 0.5, "sigma_beta": 0.2, "sites": 6, "site": 5e-4, "level": 0.2},
+        **{"sigma_x": 0.7, "sigma_mu_x": 0.6, "sigma_meas": 1.2, "noise": 0.12, "unknown": 0.13},
+        **{"sizes": sizes, "doubt": (1 + sizes / 5) ** -2, "learnt": 40 * (1 + sizes / 5) ** 2},
+    }
+    return next_survey.budget.Economy(**{**values, **other})
+
+
+MADE["budget"] = lambda: next_survey.figures.budget(economy())
 every = pytest.mark.parametrize("kind", sorted(MADE))
 
 
@@ -328,3 +343,49 @@ def test_the_picture_says_what_the_drawing_says(opened: Opened) -> None:
     sds = re.findall(r"0\.\d\d", figure.alt)
     assert len(sds) == 2
     assert re.findall(r"0\.\d\d", drawn(page)) == sds
+
+
+# --- waves, respondents and units
+
+
+@pytest.mark.parametrize("other", [{}, {"level": None, "site": 0.0, "unknown": 0.0}])
+def test_plans_are_those_of_python(opened: Opened, other: dict[str, Any]) -> None:
+    given = economy(**other)
+    figure = next_survey.figures.budget(given)
+    page = opened(figure)
+    data = json.loads(figure.data)
+    for waves, respondents, units in ((1, 18.0, 40), (6, 3.3, 80), (36, 2000.0, 4)):
+        found = computed(page, "plan", data, waves, respondents, units)
+        wanted = vars(next_survey.budget.precision(given, waves, respondents, units))
+        assert found == pytest.approx(wanted, rel=1e-4)  # data are rounded to six digits
+
+
+def test_a_budget_is_held_along_the_dashed_lines(opened: Opened) -> None:
+    page = opened(MADE["budget"]())
+    given = economy()
+
+    def best(each: float) -> tuple[int, float]:
+        waves = [k for k in range(1, 37) if 6 * (18 + each) / k - each >= 1]
+        sizes = [6 * (18 + each) / k - each for k in waves]
+        sds = [
+            next_survey.budget.precision(given, k, n, 40).average
+            for k, n in zip(waves, sizes, strict=True)
+        ]
+        place = int(np.argmin(sds))
+        return waves[place], sds[place]
+
+    waves, sd = best(0)
+    assert "6 waves of 18 respondents in 40 units are 4,320 questionnaires." in said(page)
+    assert re.search(rf"best with {waves} waves of .*: {sd:.3f}\.$", said(page))
+    page.get_by_role("slider", name="Cost of holding a survey").focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    waves, sd = best(20)
+    assert waves < 20
+    assert "and cost as much as 9,120 questionnaires" in said(page)
+    assert re.search(rf"best with {waves} waves of .*: {sd:.3f}\.$", said(page))
+    page.get_by_role("slider", name="Waves").focus()
+    page.keyboard.press("End")
+    assert "36 waves of 18" in said(page)
+    page.get_by_role("button", name="The panel’s own design").click()
+    assert "6 waves of 18" in said(page)
