@@ -716,6 +716,72 @@
     };
   };
 
+  // --- scores that nobody saw, moved
+
+  figures.shifts = (data, page) => {
+    const { score, outcome, silent, shifts, lines } = data;
+    const last = shifts.length - 1;
+    const shift = page.range({
+      label: "Shift of the silent scores",
+      min: 0,
+      max: last,
+      step: 1,
+      value: data.none,
+      says: (at) => `${number(shifts[at])} sd`,
+      mark: { at: data.none, label: "as the model has them" },
+    });
+    page.buttons(
+      ["Lowest", () => (shift.value = 0)],
+      ["None", () => (shift.value = data.none)],
+      ["Highest", () => (shift.value = last)],
+    );
+    page.key(
+      ["dot", "is-model", "answered: stays"],
+      ["open", "is-other", "silent: moves"],
+      ["line", "dashed thin", "slope among months of a kind"],
+      ["line", "is-truth", "slope over all planned months"],
+    );
+
+    return (width) => {
+      const at = shift.value;
+      const [reach, top] = data.ends;
+      const plot = new Plot(width, {
+        x: [-reach, reach],
+        y: [-top, top],
+        xlabel: "score, above what is expected (sd)",
+        ylabel: "outcome, above what is expected (sd)",
+      });
+      const line = (height, slope, kind) =>
+        plot.line([-reach, reach].map((x) => [x, height + slope * x]), kind);
+      const size = width > 500 ? 3.5 : 3;
+      score.forEach((x, row) => {
+        if (silent[row]) plot.dot(x + shifts[at], outcome[row], "open is-other", size);
+        else plot.dot(x, outcome[row], "dot is-model", size);
+      });
+      line(0, data.within, "dashed thin");
+      line(...lines[at], "is-truth");
+      const means = [
+        ["silent", data.apart[1], shifts[at]],
+        ["answered", data.apart[0], 0],
+      ].filter(([, mean]) => mean !== null);
+      const where = means.map(([kind, mean, by]) => `${number(mean + by)} in ${kind} months`);
+      const slope =
+        `The slope over all planned months is ${number(data.mean[at])}, from ` +
+        `${number(data.q5[at])} to ${number(data.q95[at])} with a probability of 90%`;
+      const p = data.positive[at];
+      const positive = p > 0.99 ? "above 0.99" : p < 0.01 ? "below 0.01" : number(p);
+      return {
+        plot,
+        alt:
+          `Scores and outcomes of planned months, the silent scores moved by ` +
+          `${number(shifts[at])} standard deviations and the answered ones where they were. ${slope}.`,
+        says:
+          `Scores are on average ${where.join(" and ")}. ${slope}, and positive with probability ` +
+          `${positive}. Surveys and outcomes are as probable as without a shift.`,
+      };
+    };
+  };
+
   globalThis.oulibMoving = { figures, formulas, startAll };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", startAll);
   else startAll();

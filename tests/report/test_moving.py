@@ -11,9 +11,10 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
-from oulib.chapters import baseline, missing, next_survey
+from oulib.chapters import baseline, missing, next_survey, sensitivity
 from oulib.files import source_root
 from oulib.report.moving import Moving, moving
 
@@ -131,6 +132,20 @@ def economy(**other: Any) -> next_survey.budget.Economy:
 
 
 MADE["budget"] = lambda: next_survey.figures.budget(economy())
+
+
+def shifts() -> sensitivity.silence.Shifts:
+    rng = np.random.default_rng(1)
+    silent, score = rng.random(60) < 0.3, rng.standard_normal(60)
+    outcome = 0.35 * score - 0.2 * silent + 0.5 * rng.standard_normal(60)
+    delta = np.linspace(-2, 2, 17)
+    mean = 0.5 / (1 + 0.2 * (delta - 0.5) ** 2)
+    spread = {"q5": mean - 0.1, "q95": mean + 0.1, "positive": np.linspace(0.995, 0.6, 17)}
+    table = pd.DataFrame({"mean": mean, **spread}, index=delta)
+    return sensitivity.silence.Shifts(score, outcome, silent, 0.7, 0.5, table)
+
+
+MADE["shifts"] = lambda: sensitivity.figures.shifts(shifts())
 every = pytest.mark.parametrize("kind", sorted(MADE))
 
 
@@ -389,3 +404,46 @@ def test_a_budget_is_held_along_the_dashed_lines(opened: Opened) -> None:
     assert "36 waves of 18" in said(page)
     page.get_by_role("button", name="The panel’s own design").click()
     assert "6 waves of 18" in said(page)
+
+
+# --- scores that nobody saw
+
+
+def places(page: Any, kind: str) -> np.ndarray:
+    """Where dots of a kind are, in pixels, (dot, 2)."""
+    dots = page.locator(f"svg[role=img] circle.{kind}")
+    return np.array(
+        dots.evaluate_all("all => all.map(o => [o.getAttribute('cx'), o.getAttribute('cy')])"),
+        dtype=float,
+    )
+
+
+def test_a_shift_moves_silent_scores_and_nothing_that_was_seen(opened: Opened) -> None:
+    given, page = shifts(), opened(MADE["shifts"]())
+    before = {kind: places(page, kind) for kind in ("dot", "open")}
+    assert [len(before[kind]) for kind in ("dot", "open")] == [
+        int((~given.silent).sum()),
+        int(given.silent.sum()),
+    ]
+    marks = page.locator("svg[role=img] path.line")
+    lines = marks.evaluate_all("all => all.map(o => o.getAttribute('d'))")
+    page.get_by_role("slider").focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    np.testing.assert_array_equal(places(page, "dot"), before["dot"])
+    moved = places(page, "open") - before["open"]
+    np.testing.assert_array_equal(moved[:, 1], 0)
+    across, score = before["open"][:, 0], given.score[given.silent]
+    pixels = np.ptp(across) / np.ptp(score)
+    np.testing.assert_allclose(moved[:, 0], pixels, rtol=1e-3)  # one sd
+    after = marks.evaluate_all("all => all.map(o => o.getAttribute('d'))")
+    assert after[0] == lines[0]  # among months of a kind
+    assert after[1] != lines[1]
+    row = given.table.loc[1.0]
+    assert f"is {row['mean']:.2f}, from {row['q5']:.2f} to {row['q95']:.2f}" in said(page)
+    quiet = given.score[given.silent].mean() + 1
+    assert f"{quiet:.2f} in silent months" in said(page)
+    page.get_by_role("button", name="None").click()
+    np.testing.assert_array_equal(places(page, "open"), before["open"])
+    page.get_by_role("button", name="Lowest").click()
+    assert "positive with probability above 0.99" in said(page)

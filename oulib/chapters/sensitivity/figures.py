@@ -9,9 +9,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from oulib.chapters.sensitivity import silence
 from oulib.chapters.sensitivity.analysis import SURE
+from oulib.report.moving import Moving, moving
 from oulib.report.style import COLOURS, plain
 from oulib.report.symbols import symbol
+from oulib.report.text import number
 
 
 def over_grid(
@@ -68,6 +71,67 @@ def over_grid(
         if learned is not None:
             ax.axvspan(*learned, color=COLOURS["accent"], alpha=0.12, lw=0)
     return fig
+
+
+def shifts(given: silence.Shifts, *, most: int = 250) -> Moving:
+    """Scores and outcomes of planned months; what moves are the scores that nobody saw.
+
+    Beyond ``most`` answered or silent months they are evenly thinned; the lines are of all of them.
+    The still picture has the shifts at either end of the table, and none.
+    """
+    kept = np.sort(np.concatenate([_some(which, most) for which in (~given.silent, given.silent)]))
+    grid = given.table.index.to_numpy()
+    none = int(np.abs(grid).argmin())
+    top = 1.05 * float(np.abs(given.outcome[kept]).max())
+    far = max(abs(float(grid[0])), abs(float(grid[-1]))) * given.silent[kept]
+    reach = 1.05 * float((np.abs(given.score[kept]) + far).max())
+    fig, axes = plt.subplots(1, 3, figsize=(7.4, 3.0), sharex=True, sharey=True)
+    for ax, place in zip(axes, (0, none, grid.size - 1), strict=True):
+        delta, quiet = float(grid[place]), given.silent[kept]
+        score = given.score[kept] + delta * quiet
+        for which, marker, role, label in (
+            (~quiet, ".", "model", "answered"),
+            (quiet, "x", "other", "silent"),
+        ):
+            ax.plot(
+                score[which], given.outcome[kept][which], marker, ms=4,
+                color=COLOURS[role], alpha=0.6, label=label,
+            )  # fmt: skip
+        ends = np.array([-reach, reach])
+        height, slope = silence.line(given, delta)
+        ax.plot(ends, given.slope * given.scale * ends, color="0.35", lw=1, ls="--", label="a kind")
+        ax.plot(ends, height + slope * ends, color=COLOURS["truth"], lw=1.8, label="all planned")
+        ax.set(title=rf"$\delta$ = {number(delta, 1)}", xlim=ends, ylim=(-top, top))
+    axes[0].set_ylabel("outcome (sd)")
+    axes[1].set_xlabel("score (sd of its own movement)")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncol=4)
+    columns = ("mean", "q5", "q95", "positive")
+    data = {
+        "score": given.score[kept],
+        "outcome": given.outcome[kept],
+        "silent": [bool(one) for one in given.silent[kept]],
+        "shifts": grid,
+        "none": none,
+        "within": given.slope * given.scale,
+        "lines": [silence.line(given, float(delta)) for delta in grid],
+        "apart": given.middles,
+        **{name: given.table[name].to_numpy() for name in columns},
+        "ends": (reach, top),
+    }
+    slopes = given.table.iloc[[0, none, -1]]["mean"]
+    told = [f"{number(slope)} at {number(delta, 1)}" for delta, slope in slopes.items()]
+    alt = (
+        "Three scatter plots of outcomes against scores of planned months. From one to the next "
+        "the silent months move to the right at the same height, and the answered ones stay. The "
+        f"slope over all of them is {told[0]}, {told[1]} and {told[2]} standard deviations."
+    )
+    return moving("shifts", data, fig, alt=alt)
+
+
+def _some(which: np.ndarray, most: int) -> np.ndarray:
+    """At most so many of the places where ``which``, at even distance."""
+    at = np.flatnonzero(which)
+    return at[np.unique(np.linspace(0, at.size - 1, min(at.size, most)).round().astype(int))]
 
 
 def uncertain(table: pd.DataFrame, nearest: float) -> Figure:

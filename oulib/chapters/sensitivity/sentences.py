@@ -18,7 +18,7 @@ from oulib.chapters.sensitivity.analysis import (
     Span,
     Tipping,
 )
-from oulib.chapters.sensitivity.silence import Compared
+from oulib.chapters.sensitivity.silence import Compared, Shifts
 from oulib.posterior.checks import Verdict
 from oulib.posterior.estimate import Estimate
 from oulib.report.evidence import PRIOR_MOVE, evidence, evidence_of_sign
@@ -88,6 +88,16 @@ def silent(planned: int, unanswered: int, found: Compared) -> str:
         f"{'above' if score > 0 else 'below'} the others, all else being as it assumes. A shift is "
         "added to it and is not in the data: whatever it is, what was observed is as probable as "
         "before."
+    )
+
+
+def sliding(given: Shifts) -> str:
+    """How many months of either kind a figure has, and which it is."""
+    answered, quiet = given.months
+    return (
+        f"{{numref}}`fig-shifted-scores` has {count(quiet, 'silent month')} beside "
+        f"{count(answered, 'answered one')}, or an even selection of them where "
+        "there are many."
     )
 
 
