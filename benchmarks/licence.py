@@ -88,9 +88,8 @@ def _with(panel: Panel, added: np.ndarray) -> Panel:
     return replace(changed, truth=beta.to_dataset(name="beta"))
 
 
-def fitted(kind: str, seed: int, model: str) -> Made:
+def fitted(panel: Panel, kind: str, seed: int, model: str) -> Made:
     """The model at its default settings, and what it says of slopes whose truth is known."""
-    panel = made(kind, seed)
     fit = oulib.fit(panel, MODELS[model], Sampling(seed=1), progress=False)
     verdict, slopes = check(fit), fit.posterior["beta"]
     assert panel.truth is not None
@@ -134,7 +133,7 @@ def main() -> None:
             for model in given.models:
                 one = there.get((kind, model, seed))
                 if one is None:
-                    one = fitted(kind, seed, model)
+                    one = fitted(made(kind, seed), kind, seed, model)
                     append(given.out, one)
                     print(one, flush=True)
                 if one.licensed and not given.every:

@@ -1,4 +1,4 @@
-"""The command line: ``oulib check | simulate | fit | report | chapters | run``.
+"""The command line: ``oulib check | simulate | fit | report | chapters | teach | run``.
 
 It reads options, calls the library and says what happened; it computes nothing.  What a command
 needs is imported inside it, so that help and refusals come at once.
@@ -323,6 +323,14 @@ _SEVERAL: dict[str, Any] = {"columns": dict, "covariates": list}
 """Options that are given again for each value, and stand in the plural in a file."""
 
 
+def _teach(args: argparse.Namespace) -> int:
+    from oulib.book import classroom
+
+    for file in classroom.write(args.out):
+        print(file)
+    return OK
+
+
 def _chapters(args: argparse.Namespace) -> int:
     from oulib.book import pipeline
 
@@ -637,6 +645,11 @@ def _parser() -> argparse.ArgumentParser:
 
     listed = command("chapters", _chapters, "List the chapters: number, name, what it asks.")
     listed.add_argument("--json", action="store_true", help="write it as JSON, for a program")
+
+    teach = command(
+        "teach", _teach, "Write notebooks with gaps and panels to be marked, and the answers apart."
+    )
+    teach.add_argument("--out", type=Path, required=True, metavar="DIR")
 
     def conclusions(sub: Any) -> None:
         sub.add_argument(

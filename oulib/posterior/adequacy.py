@@ -41,17 +41,17 @@ ADEQUACY = (*REPLICATED, MOVED)
 """All checks: those, and the slopes against the ones that surveys alone give."""
 
 ANSWERS = {
-    PERSISTENCE: "An OU's residuals hang together from month to month. A model with deviations "
+    PERSISTENCE: "A unit's residuals hang together from month to month. A model with deviations "
     "(the named model robust, or deviations=True) has a place for that.",
-    NOISE: "OUs differ more in noise than the model has it. Let each have its own "
+    NOISE: "Units differ more in noise than the model has it. Let each have its own "
     "(noise='by_ou', or the named model robust).",
-    FACTOR: "OUs feel a common movement differently. No model here has a second factor; with "
+    FACTOR: "Units feel a common movement differently. No model here has a second factor; with "
     "score='expected' (robust) it cannot bend slopes by way of the variance.",
     TAILS: "Outliers are more, or larger, than the model has them. Try outcome='student_t'.",
-    SURVEYED: "In rows with a survey, where noise can hardly pass for a slope, OUs differ more in "
-    "noise than the model has it. Let each have its own (noise='by_ou', or the model robust).",
-    DRIFT: "Levels of OUs move in the course of time. Try deviations=True (robust), or trend=True "
-    "if they move steadily.",
+    SURVEYED: "In rows with a survey, where noise can hardly pass for a slope, units differ more "
+    "in noise than the model has it. Let each have its own (noise='by_ou', or the model robust).",
+    DRIFT: "Levels of units move in the course of time. Try deviations=True (robust), or "
+    "trend=True if they move steadily.",
     SLOPES: "The rows with a survey contradict the slopes that all rows together gave. Try "
     "score='expected' (the named model robust), in which only surveys speak of slopes.",
     AVERAGE: "The rows with a survey contradict the slopes on average. Try score='expected' (the "
@@ -67,9 +67,9 @@ def answer(name: str, spec: ModelSpec) -> str:
     none = "No model of the book has a place for that."
     if name in (NOISE, SURVEYED) and spec.noise == "by_ou":
         also = " and deviations of one scale" if spec.deviations else ""
-        return f"OUs differ more than noise of their own{also} let them. {none}"
+        return f"Units differ more than noise of their own{also} let them. {none}"
     if name in (PERSISTENCE, DRIFT) and spec.deviations:
-        return f"Levels of OUs move otherwise than deviations of one kind for all do. {none}"
+        return f"Levels of units move otherwise than deviations of one kind for all do. {none}"
     if name == TAILS and spec.outcome == "student_t":
         return f"Outliers are more, or larger, than even this model has them. {none}"
     if name in (SLOPES, AVERAGE) and spec.score == "expected":

@@ -213,8 +213,8 @@ def _signs(fit: Fit, threshold: float) -> tuple[Check, ...]:
             threshold=threshold,
             passed=not other.size,
             where=tuple(map(str, other["place"].to_numpy())) if other.size else (),
-            advice="Slopes of these OUs may have the other sign, and chains do not go there. Leave "
-            "signs='auto', which samples both signs as one.",
+            advice="Slopes of these units may have the other sign, and chains do not go there. "
+            "Leave signs='auto', which samples both signs as one.",
         ),
     )
 

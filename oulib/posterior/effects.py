@@ -19,7 +19,7 @@ def raw_effect(fit: Fit, beta: xr.DataArray) -> xr.DataArray:
     """Per cent change of productivity that goes with one more raw survey point.
 
     100 (exp((s_y / s_x) beta) - 1), for any draws of a slope; equation
-    (2.12) (``eq-raw``).
+    (2.13) (``eq-raw``).
     """
     scale = fit.panel.scale
     return 100 * xr.ufuncs.expm1(scale.s_y / scale.s_x * beta)

@@ -96,7 +96,7 @@ def recover_latent(
         return thinned(fit.posterior, draws)["x_star"].isel(row=chosen)
     if fit.spec.deviations and fit.spec.score == "latent":
         raise ValueError(
-            f"In the model {fit.spec.name} an OU's scores hang together through its deviations: "
+            f"In the model {fit.spec.name} a unit's scores hang together through its deviations: "
             "they cannot be drawn row by row. Use conditional for each row's own mean and sd."
         )
     rng = np.random.default_rng(seed)
@@ -197,7 +197,7 @@ def outlying(fit: Fit, weights: xr.Dataset, most: int = 8) -> pd.DataFrame:
     data = fit.panel.rows.isel(row=rows)
     return pd.DataFrame(
         {
-            "OU": data["ou"].to_numpy(),
+            "unit": data["ou"].to_numpy(),
             "month": data["month"].to_numpy(),
             "outcome": data["y"].to_numpy(),
             "residual": weights["residual"].to_numpy()[rows],

@@ -32,6 +32,7 @@ from oulib.posterior.checks import (
     Verdict,
     check,
     hyperparameters,
+    read,
     summarise,
     worst,
 )
@@ -66,6 +67,11 @@ class Chapter:
     panel: Panel
     sampling: Sampling
     mnar_reason: str = ""
+
+    @property
+    def default(self) -> bool:
+        """Whether the panel is the one that comes with the book, of which more is known."""
+        return self.panel.fingerprint == truth.load(default_panel()).fingerprint
 
     def fit(self, spec: ModelSpec, **sampling: Any) -> Fit:
         """The fit of ``spec`` to the chapter's panel, from the cache where it is there."""
@@ -197,12 +203,18 @@ def say(*sentences: str) -> None:
     display(Markdown(report.lines(sentences)))
 
 
-def judge(result: Fit | Inapplicable) -> Verdict:
-    """The verdict of a fit, or of a model that was not fitted."""
+def judge(result: Fit | Inapplicable, *reads: str) -> Verdict:
+    """The verdict of a fit, or of a model that was not fitted.
+
+    With labels of scalars it is that of a refit off which nothing else is read
+    (:func:`oulib.posterior.checks.read`); those that the model does not have are passed over.
+    """
     if isinstance(result, Inapplicable):
         if result.given_up is not None:
             return result.given_up
         return Verdict(model=result.spec.name, checks=(), inapplicable=result.reason)
+    if reads:
+        return read(result, [label for label in reads if label in result.posterior])
     return check(result)
 
 
@@ -417,6 +429,7 @@ def table(frame: pd.DataFrame, *, digits: int = 2, most: int = 15) -> None:
     for column in shown.select_dtypes(bool):
         shown = shown.assign(**{column: shown[column].map({True: "yes", False: "no"})})
     text = shown.to_html(escape=True, border=0, classes="table", formatters=formats, na_rep="")
+    text = text.replace("<th></th>", "<td></td>")  # what is empty heads nothing
     if len(frame) > most:
         text += f"<p>{most} of {len(frame):,} rows.</p>"
     display(HTML(f'<div class="pst-scrollable-table-container">{text}</div>'))

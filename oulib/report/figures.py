@@ -261,7 +261,7 @@ def slopes_of_two(
     if truth is not None:
         ax.plot(at, truth[order], "x", ms=4.5, color=COLOURS["truth"], label="truth")
     ax.set_xticks([])
-    ax.set_xlabel(f"OU ({order.size}, in the order of their slopes)")
+    ax.set_xlabel(f"unit ({order.size}, in the order of their slopes)")
     ax.set_ylabel(r"slope $\beta_g$")
     fig.legend(loc="outside upper center", ncol=3)
     return fig

@@ -44,12 +44,12 @@ CHECK_NAMES = {
     "signs": "probability of a sign that chains do not go to",
     "mcse": "Monte Carlo error",
     "persistence": "months that hang together",
-    "noise": "unequal noise of OUs",
+    "noise": "unequal noise of units",
     "factor": "a second common movement",
     "tails": "outliers",
     "drift": "levels that move",
     "surveyed": "unequal noise where surveys are",
-    "slopes": "surveys against an OU's slope",
+    "slopes": "surveys against a unit's slope",
     "average": "surveys against the average slope",
     "moved": "slopes that surveys alone do not give",
 }
@@ -76,7 +76,7 @@ def failures(verdict: Verdict) -> list[str]:
             text += f" Worst in {names(check.where, 4)}."
             ous = labels_in(check.where, ("alpha", "beta", "mu_x_ou", "rho_ou"))
             if ous:
-                text += f" {count(len(ous), 'OU is', 'OUs are')} affected: {names(ous)}."
+                text += f" {count(len(ous), 'unit is', 'units are')} affected: {names(ous)}."
         sentences.append(f"{text} {check.advice}")
     return sentences
 
@@ -149,7 +149,7 @@ def _moved(check: Check) -> str:
         return "not known."
     value, threshold = told_apart(check.value, check.threshold)
     return (
-        f"the two differ by {value} posterior sds of the latter (root mean square over OUs), and "
+        f"the two differ by {value} posterior sds of the latter (root mean square over units), and "
         f"by less than {threshold}, as a rule, where a model is right."
     )
 
@@ -174,7 +174,7 @@ def length(verdict: Verdict) -> str:
             text += (
                 " Chains do not cross from one sign of a slope to the other where surveys hardly "
                 "tell the two apart, so they were drawn again with both signs as one in "
-                f"{count(looks[0].both, 'OU')}: {_steps(looks)}."
+                f"{count(looks[0].both, 'unit')}: {_steps(looks)}."
             )
         elif looks[0].max_depth > before.max_depth:
             text += (
@@ -211,7 +211,7 @@ def population_slope(found: Slope) -> str:
     beta, effect = found.beta, found.percent
     claim = evidence_of_sign(beta.positive, "that the association is {}", "the association")
     return (
-        f"For the average OU, one more point of the raw survey score goes with "
+        f"For the average unit, one more point of the raw survey score goes with "
         f"{number(effect.mean, 1)}% change of productivity (90% interval "
         f"{interval(effect.low, effect.high, 1)}%); on the standardised scale μ_β is "
         f"{number(beta.mean)} ({interval(beta.low, beta.high)}). "
@@ -224,10 +224,10 @@ def ou_slopes(found: SlopesOfOus, points: float = 1.0) -> str:
     clear = found.above + found.below
     text = (
         f"The 90% interval of the slope lies above zero for {found.above} of "
-        f"{count(found.ous, 'OU')} and below zero for {found.below}. "
+        f"{count(found.ous, 'unit')} and below zero for {found.below}. "
     )
     if clear == 0:
-        return text + "No single OU's slope can be told from zero."
+        return text + "No single unit's slope can be told from zero."
     if clear > 1:
         text += (
             f"By their own probabilities {number(found.wrong, 1)} of these {clear} would have the "
@@ -268,7 +268,7 @@ def tail_check(found: Replicated) -> str:
     The statistic is the excess kurtosis of residuals from OU and month means.
     """
     text = (
-        f"Without OU and month means the outcome has an excess kurtosis of "
+        f"Without unit and month means the outcome has an excess kurtosis of "
         f"{number(found.observed)}; replicates from the fitted model have "
         f"{interval(found.low, found.high)} (90%). "
     )

@@ -168,10 +168,10 @@ def test_what_was_left_out_whole():
     assert "ar1 is ahead in 2 of 3 months" in text
     assert "rests on 3 months" in text
     text = say.ahead(
-        Difference("iid", "ar1", 1.0, 5.0, 48), analysis.wins(pd.Series(np.ones(48))), "OU"
+        Difference("iid", "ar1", 1.0, 5.0, 48), analysis.wins(pd.Series(np.ones(48))), "unit"
     )
     assert "tie" in text
-    assert "48 of 48 OUs" in text
+    assert "48 of 48 units" in text
     assert "rough" not in text
     assert "worse" in say.ahead(Difference("iid", "ar1", -30.0, 5.0, 3), analysis.wins(-gap))
 

@@ -278,8 +278,8 @@ def test_eta_in_words() -> None:
     a_few = chapters.correlations.sentences.by_eta(rows((0.4, 0.3, 0.1), 0.5, 0.1, 0.2), "eta 2")
     assert "does not overrule the prior" in a_few
     assert "moves by 1.5 of its posterior" in a_few
-    assert "a few OUs notice" in a_few
-    assert "OU&#95;1" in a_few
+    assert "a few units notice" in a_few
+    assert "Unit&#95;1" in a_few
     moved = rows((0.4, 0.3, 0.1), 0.9, 0.4, 0.05)
     assert "part of what is said" in chapters.correlations.sentences.by_eta(moved, "eta 2")
     assert "eta 8 is 50% closer" in chapters.correlations.sentences.by_eta(moved, "eta 2")
@@ -311,7 +311,9 @@ def of_ous(posterior: dict[str, xr.Dataset]) -> UnderTwo:
 def test_priors_of_scales_in_words() -> None:
     same = {"half-normal": scales(0.5), "half-Student-t": scales(0.51)}
     assert "does not matter here" in chapters.correlations.sentences.scales(of_ous(same))
-    assert "scale of the OUs' trends is 0.5" in chapters.correlations.sentences.scales(of_ous(same))
+    assert "scale of the units' trends is 0.5" in chapters.correlations.sentences.scales(
+        of_ous(same)
+    )
     other = {"half-normal": scales(0.5), "half-Student-t": scales(0.7)}
     assert "the family of the prior shows" in chapters.correlations.sentences.scales(of_ous(other))
 
@@ -349,11 +351,11 @@ def test_trends_in_words() -> None:
         )
 
     there = say(rng.normal(0.3, 0.02, 4000))
-    assert "strong evidence that OUs have trends of their own" in there
+    assert "strong evidence that units have trends of their own" in there
     gone = say(np.abs(rng.normal(0, 0.02, 4000)))
-    assert "strong evidence that OUs hardly drift apart" in gone
+    assert "strong evidence that units hardly drift apart" in gone
     between = say(rng.normal(0.11, 0.02, 4000))
-    assert "little evidence that OUs have trends of their own" in between
+    assert "little evidence that units have trends of their own" in between
 
 
 def test_trend_check_in_words() -> None:
@@ -366,7 +368,7 @@ def test_trend_check_in_words() -> None:
     text = say(0.3, "the demonstration")
     assert "drift apart like this surprise it" in text
     assert "base&#42;line" in text
-    assert text.endswith("it produces OUs that drift apart like this.")
+    assert text.endswith("it produces units that drift apart like this.")
     assert "stay together like this surprise it" in say(0.05, "the panel")
 
 

@@ -53,7 +53,7 @@ def test_sign_and_size_are_sure_together() -> None:
 def test_sentence_of_readings_counts_ous_and_not_the_population() -> None:
     found = pd.Series(["up", "up", "open", "too small to matter"], index=["(mean)", "A", "B", "C"])
     text = findings.readings(found)
-    assert "Of 3 OUs, 1 have a positive effect" in text
+    assert "Of 3 units, 1 have a positive effect" in text
     assert "little evidence" not in text
     assert "little evidence of an effect that matters" in findings.readings(found.iloc[2:])
 
@@ -94,9 +94,9 @@ def test_average_effect(relevant: float, says: str) -> None:
 def test_correlation_says_when_it_is_the_prior() -> None:
     rng = np.random.default_rng(0)
     prior = rng.uniform(-1, 1, 4000)
-    assert "mostly the prior" in findings.correlation(update(prior, prior), "the OUs")
+    assert "mostly the prior" in findings.correlation(update(prior, prior), "the units")
     sharp = rng.normal(0.6, 0.05, 4000)
-    text = findings.correlation(update(sharp, prior), "the OUs")
+    text = findings.correlation(update(sharp, prior), "the units")
     assert "mostly the prior" not in text
     assert "strong evidence that it is positive" in text
 
@@ -115,9 +115,9 @@ def test_the_spread_of_slopes() -> None:
     assert found.ratio.median == pytest.approx(2, rel=0.05)
     text = findings.spread_of_slopes(found)
     assert "a standard deviation of 0.20 (90% interval 0.20 to 0.20)" in text
-    assert "OUs differ a good deal" in text
+    assert "Units differ a good deal" in text
     small = findings.spread_of_slopes(spread_of_slopes(slopes_with(0.02, 0.3)))
-    assert "what holds on average holds for most OUs" in small
+    assert "what holds on average holds for most units" in small
     open_ = findings.spread_of_slopes(spread_of_slopes(slopes_with(0.1, 0.2)))
     assert "cannot be said with confidence" in open_
 
@@ -244,7 +244,7 @@ def test_figures_of_the_findings(fitted) -> None:
     chapters.findings.figures.intercepts_and_slopes(
         p["alpha"],
         p["beta"],
-        {"OUs": p["corr_ou"].sel(effect="alpha", effect_bis="beta").values.ravel()},
+        {"units": p["corr_ou"].sel(effect="alpha", effect_bis="beta").values.ravel()},
     )
     y = panel.rows["y"].to_numpy()
     fig = chapters.findings.figures.outcome_by_ou(
@@ -259,7 +259,7 @@ def test_what_is_said_of_ous_says_how_many_of_them_will_be_wrong() -> None:
         ous=4, above=2, below=1, wrong=0.09, largest="c", percent=-5.0, low=-9.0, high=-1.0
     )
     text = report.ou_slopes(found)
-    assert "above zero for 2 of 4 OUs and below zero for 1." in text
+    assert "above zero for 2 of 4 units and below zero for 1." in text
     assert "0.1 of these 3 would have the other sign" in text
     assert "belongs to c" in text
     assert "By their own" not in report.ou_slopes(replace(found, above=1, below=0))

@@ -79,7 +79,7 @@ def test_what_is_said_of_it_follows_the_table() -> None:
     assert "2 of 12 (16.7%)" in say.overall(signs)
     assert "let expect 1." in say.overall(signs)
     assert say.overall(signs).endswith("1 of 6 (16.7%).")
-    assert "unequal noise of OUs, moderate (80.0%)" in say.short(table, error)
+    assert "unequal noise of units, moderate (80.0%)" in say.short(table, error)
     assert "known to 5%" in say.short(table, error)
     clean = [one for one in FITS if one.kind == "clean"]
     fine = operating.summary(clean)

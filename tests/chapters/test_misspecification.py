@@ -283,9 +283,9 @@ def test_words_on_ingredients() -> None:
         index=[NOISE, FACTOR, PERSISTENCE],
     )
     text = chapters.misspecification.sentences.ingredients(table)
-    assert "OUs differ in how noisy they are and an OU that is above" in text
+    assert "Units differ in how noisy they are and a unit that is above" in text
     assert "second movement" not in text
-    assert "sd of the OUs' log residual scale 0.50, where chance makes 0.10" in text
+    assert "sd of the units' log residual scale 0.50, where chance makes 0.10" in text
     assert "none of the three" in chapters.misspecification.sentences.ingredients(
         table.assign(present=False)
     )
@@ -318,7 +318,7 @@ def test_words_on_signs() -> None:
     text = chapters.misspecification.sentences.signs(result(r_hat=1.7, opposed=0.8), chains)
     assert "1.70" in text
     assert "By chain the average slope is 1.00 and −1.00" in text
-    assert "For 80% of the OUs one chain is sure" in text
+    assert "For 80% of the units one chain is sure" in text
     assert "do not agree either" in chapters.misspecification.sentences.signs(
         result(r_hat=1.2), chains
     )

@@ -197,7 +197,7 @@ def response_fit(rho: float, sd: float, truth: xr.Dataset | None = None) -> Simp
 
 def test_dependence_in_words() -> None:
     up = chapters.mnar.sentences.depends(analysis.dependence(response_fit(1.5, 0.3)))
-    assert "strong evidence that OUs answer more often" in up
+    assert "strong evidence that units answer more often" in up
     assert "probability 0.19" in up
     assert "0.81" in up
     known = xr.Dataset({"rho_x": 1.25})

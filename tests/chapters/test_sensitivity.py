@@ -33,6 +33,7 @@ from oulib import (
 from oulib.chapters.sensitivity import analysis as sensitivity
 from oulib.chapters.sensitivity import silence
 from oulib.model.draws.density import row_density
+from oulib.panel import regression
 from oulib.posterior.checks import hyperparameters
 from oulib.posterior.estimate import estimate
 from oulib.sampling.compiled import model_key
@@ -140,7 +141,7 @@ def test_a_shift_against_least_squares_on_all_scores(kappa: float, delta: float)
     rows = made.panel.rows
     groups = [rows[name].to_numpy() for name in ("ou_idx", "month_idx")]
     found = silence.silence(made, seed=1)
-    expected = sensitivity.least_squares(rows["y"].to_numpy(), x, groups, groups[0])
+    expected = regression.least_squares(rows["y"].to_numpy(), x, groups, groups[0])
     draws = silence.given_shift(made, found, delta)
     assert float(draws.mean()) == pytest.approx(expected.value, abs=3 * expected.se + 0.004)
     kappa_found = float(found["outcome"].mean()) * made.panel.scale.s_y
@@ -179,7 +180,7 @@ def test_whole_waves_that_are_silent_say_nothing(asked: Panel) -> None:
     assert (found["outcome"] == 0).all()
     table = silence.shifted(other, found, [-1.0, 0.0, 1.0])
     np.testing.assert_allclose(table["mean"], table.loc[0.0, "mean"])
-    assert "Whole OUs or whole months" in chapters.sensitivity.sentences.silent(
+    assert "Whole units or whole months" in chapters.sensitivity.sentences.silent(
         10, 4, silence.compared(found)
     )
 
@@ -379,7 +380,7 @@ def test_what_a_placebo_leaves() -> None:
             at = one.survey_rows
             names = ("y", "x", "ou_idx", "month_idx")
             y, x, ou, month = (one.rows[k].to_numpy()[at] for k in names)
-            slopes.append(sensitivity.least_squares(y, x, (ou, month), ou).value)
+            slopes.append(regression.least_squares(y, x, (ou, month), ou).value)
         ratios.append(slopes[1] / slopes[0])
         shares.append(sensitivity.remainder(made))
     assert np.mean(shares) < -0.25
@@ -387,23 +388,6 @@ def test_what_a_placebo_leaves() -> None:
 
 
 # --- regressions
-
-
-def test_least_squares_against_dummies() -> None:
-    rng = np.random.default_rng(1)
-    ou, month = rng.integers(0, 7, 90), rng.integers(0, 11, 90)
-    x, y = rng.standard_normal((2, 90))
-    found = sensitivity.least_squares(y, x, (ou, month), ou)
-    dummies = pd.get_dummies(pd.DataFrame({"g": ou, "t": month}).astype(str), drop_first=True)
-    design = np.column_stack([x, np.ones(90), dummies.to_numpy(float)])
-    coef = np.linalg.lstsq(design, y, rcond=None)[0]
-    assert found.value == pytest.approx(coef[0])
-    bread = np.linalg.inv(design.T @ design)
-    scores = design * (y - design @ coef)[:, None]
-    groups = np.stack([scores[ou == g].sum(axis=0) for g in range(7)])
-    sandwich = bread @ (groups.T @ groups) @ bread * 7 / 6
-    assert found.se == pytest.approx(np.sqrt(sandwich[0, 0]))
-    assert np.isnan(sensitivity.least_squares(y, 1.0 * ou, (ou, month), ou).value)
 
 
 def test_attenuation_is_undone_by_calibration() -> None:

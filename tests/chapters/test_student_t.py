@@ -67,7 +67,7 @@ def test_weights_are_those_of_their_definition(known: Fit) -> None:
     assert list(table["weight"]) == sorted(table["weight"])
     assert table["weight"].iloc[0] == float(found["weight"].min())
     rows = known.panel.rows.isel(row=table.index.to_numpy())
-    assert list(table["OU"]) == list(rows["ou"].to_numpy())
+    assert list(table["unit"]) == list(rows["ou"].to_numpy())
     assert list(table["outcome"]) == list(rows["y"].to_numpy())
 
 
@@ -197,7 +197,7 @@ def test_slopes_before_and_after() -> None:
     text = html.unescape(say(slopes([0.1, 0.9], 0.2), slopes([0.1, 0.2], 0.1), models))
     assert "50% narrower under student_t than under baseline" in text
     assert "that of OU_1, from 0.90 to 0.20" in text
-    assert "For 1 OU the two intervals do not overlap" in text
+    assert "For 1 unit the two intervals do not overlap" in text
     text = say(slopes([0.1, 0.2], 0.2), slopes([0.1, 0.25], 0.2), models)
     assert "about as well" in text
     assert "No slope moved so far" in text

@@ -111,7 +111,7 @@ def test_a_failure_names_the_ous_and_what_to_try() -> None:
     (sentence,) = report.failures(Verdict("baseline", (failed, good)))
     text = html.unescape(sentence)
     assert "R-hat** is 1.70" in text
-    assert "2 OUs are affected: OU-1 and OU-2" in text
+    assert "2 units are affected: OU-1 and OU-2" in text
     assert text.endswith("Look at the traces.")
 
 

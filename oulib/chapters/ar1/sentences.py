@@ -99,7 +99,7 @@ def one_sign(found: Sides, r_hat: float) -> str:
 def between_waves(iid: Gaps, ar1: Gaps) -> str:
     """How well the score's common movement is known in months without any survey, by two models."""
     if iid.months == 0:
-        return "Every month has surveys from some OU: there is no gap for the months to bridge."
+        return "Every month has surveys from some unit: there is no gap for the months to bridge."
     text = (
         f"In the {count(iid.months, 'month')} without any survey the common movement has a mean "
         f"posterior standard deviation of {number(iid.sd, 3)} with independent months and of "

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from oulib.chapters.baseline.analysis import MeansApart
+from oulib.chapters.baseline.analysis import Alone, MeansApart
 from oulib.posterior.checks import Verdict
 from oulib.posterior.estimate import Estimate
 from oulib.report.sentences import CHECK_NAMES
-from oulib.report.text import interval, name, number
+from oulib.report.text import count, interval, name, number
 
 
 def forms(slowest: Mapping[str, float], verdicts: Mapping[str, Verdict]) -> str:
@@ -43,4 +43,23 @@ def collapse(form: str, ratio: Estimate) -> str:
         f"has a median of {number(ratio.median)} and lies from "
         f"{interval(ratio.low, ratio.high)} for 90% of the rows; what exceeds one is "
         "the uncertainty of the parameters."
+    )
+
+
+ENOUGH = 3
+"""Of fewer units' slopes it makes no sense to show a population."""
+
+
+def alone(found: Alone, units: int) -> str:
+    """How many of ``units`` units have a slope of their own, and which figure pools them."""
+    own = len(found.names)
+    if own < ENOUGH:
+        return (
+            f"Only {own} of {count(units, 'unit')} had three surveys that differ, so that there "
+            "are no slopes of single units to pool here."
+        )
+    which = "All units have" if own == units else f"{own} of {count(units, 'unit')} have"
+    return (
+        f"{which} a slope of their own, with a standard error of {number(found.typical)} in the "
+        "median. {numref}`fig-pooling` pools them as little or as much as one likes."
     )

@@ -52,7 +52,7 @@ def pareto_k(tables: Mapping[str, pd.DataFrame], good_k: float) -> Figure:
         ax.plot(table.index[far], table["k"][far], "o", ms=4, color=COLOURS["model"], label=label)
         ax.set_title(plain(model))
         ax.set_ylabel(r"Pareto $\hat k$")
-    np.atleast_1d(axes)[-1].set_xlabel("row of the panel (by OU, then month)")
+    np.atleast_1d(axes)[-1].set_xlabel("row of the panel (by unit, then month)")
     handles, labels = np.atleast_1d(axes)[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncol=2)
     return fig
@@ -128,7 +128,7 @@ def by_ou(gap: pd.Series, sites: Sequence[str], *, gain: str) -> Figure:
         ax.set_xticks((starts + ends - 1) / 2, [plain(of[s]) for s in starts], rotation=30)
     else:
         ax.set_xticks([])
-    ax.set_xlabel("OUs, by site")
+    ax.set_xlabel("units, by site")
     ax.set_ylabel(gain)
     return fig
 

@@ -148,7 +148,7 @@ def trend_spreads(
                 label=plain(model),
             )
         ax.axvline(observed, color="black", lw=1.6, label="observed")
-        ax.set(title=plain(title), xlabel="spread of OUs' trends", yticks=[])
+        ax.set(title=plain(title), xlabel="spread of units' trends", yticks=[])
     handles, labels = axes[0, 0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncol=3)
     return fig

@@ -67,7 +67,7 @@ def by_eta(table: pd.DataFrame, reference: str) -> str:
     else:
         text += "The data decide it, whichever eta is taken."
     text += (
-        f"\n\nFor each standard deviation of its intercept an OU's slope gains "
+        f"\n\nFor each standard deviation of its intercept a unit's slope gains "
         f"{number(first['per_sd'], 3)} under {name(table.index[0])} and "
         f"{number(last['per_sd'], 3)} under {name(table.index[-1])}. "
     )
@@ -99,8 +99,8 @@ def _moved(table: pd.DataFrame) -> str:
     if most < NOTICED:
         return f"{text}: no slope would be read differently."
     if table["moved"].max() < NOTICED:
-        return f"{text}: a few OUs notice, the others do not."
-    return f"{text}: the prior is part of what is said about single OUs."
+        return f"{text}: a few units notice, the others do not."
+    return f"{text}: the prior is part of what is said about single units."
 
 
 def _error(table: pd.DataFrame, reference: str) -> str:
@@ -125,7 +125,7 @@ def scales(found: UnderTwo) -> str:
             f"{prior} prior"
             for prior, scale in under.items()
         ]
-        sentences.append(f"The scale of the OUs' {NOUNS[effect]} is {_and(parts)}.")
+        sentences.append(f"The scale of the units' {NOUNS[effect]} is {_and(parts)}.")
     first, second = next(iter(found.estimates.values()))
     claim = (
         f"whether {first} or {second} does not matter here"
@@ -143,7 +143,7 @@ def few(found: Few, ous: int) -> str:
     parts = [f"{percent(share)} for ({pair})" for pair, share in found.left.items()]
     led = len([pair for pair, distance in found.distance.items() if mostly_prior(distance)])
     text = (
-        f"With {count(ous, 'OU')} the posterior standard deviations of the "
+        f"With {count(ous, 'unit')} the posterior standard deviations of the "
         f"{count(len(parts), 'correlation')} are these shares of the prior's: {_and(parts)}. "
     )
     if led == len(parts):
@@ -164,15 +164,15 @@ def trends(found: Above) -> str:
     """Whether OUs drift apart, by the scale of their trends and a size of it that would matter."""
     after, before, p = found.scalar.after, found.scalar.before, found.after
     text = (
-        f"The OUs' own trends have a scale of {number(after.median)} per standard deviation of "
+        f"The units' own trends have a scale of {number(after.median)} per standard deviation of "
         f"time (posterior median; 90% interval {interval(after.low, after.high)}; before the data "
         f"{interval(before.low, before.high)}). "
     )
     if p < 0.05:
-        claim = evidence(1 - p, "that OUs hardly drift apart")
+        claim = evidence(1 - p, "that units hardly drift apart")
     else:
         # The prior alone is nine tenths sure: no weak indications for so little more.
-        claim = evidence(p if p > 0.95 else 0.0, "that OUs have trends of their own")
+        claim = evidence(p if p > 0.95 else 0.0, "that units have trends of their own")
     return text + (
         f"{claim}: the probability of a scale above {number(found.at, 1)} is {probability(p)}, and "
         f"was {probability(found.before)} before the data."
@@ -182,7 +182,7 @@ def trends(found: Above) -> str:
 def trend_check(observed: float, replicated: Mapping[str, Replicated], where: str) -> str:
     """Whether the spread of OUs' trends is ordinary under each model; ``where`` names the panel."""
     text = (
-        f"In {where} the least-squares trends of OUs have a standard deviation of "
+        f"In {where} the least-squares trends of units have a standard deviation of "
         f"{number(observed, 3)}. "
     )
     sentences = []
@@ -192,11 +192,11 @@ def trend_check(observed: float, replicated: Mapping[str, Replicated], where: st
             "times in ten"
         )
         if found.as_high < 0.05:
-            sentences.append(f"{ordinary}: OUs that drift apart like this surprise it.")
+            sentences.append(f"{ordinary}: units that drift apart like this surprise it.")
         elif found.as_high > 0.95:
-            sentences.append(f"{ordinary}: OUs that stay together like this surprise it.")
+            sentences.append(f"{ordinary}: units that stay together like this surprise it.")
         else:
-            sentences.append(f"{ordinary}: it produces OUs that drift apart like this.")
+            sentences.append(f"{ordinary}: it produces units that drift apart like this.")
     return text + " ".join(sentences)
 
 

@@ -32,7 +32,7 @@ def sparse(panel: Panel) -> str:
     listed = ", ".join(f"{name(label)} ({number(value)})" for label, value in real.items())
     return (
         f"The simulated panel has {count(panel.rows.sizes['row'], 'row')}, "
-        f"{count(len(panel.ous), 'OU')} and {count(len(true), 'covariate')}. "
+        f"{count(len(panel.ous), 'unit')} and {count(len(true), 'covariate')}. "
         f"{count(len(real), 'of them matters', 'of them matter')}: {listed}. "
         "The other coefficients are exactly zero."
     )

@@ -33,7 +33,7 @@ def intercepts_and_slopes(
     left.set(xlabel=r"intercept $\alpha_g$", ylabel=r"slope $\beta_g$")
     styles = {
         "prior": (COLOURS["muted"], "--"),
-        "OUs": (COLOURS["model"], "-"),
+        "units": (COLOURS["model"], "-"),
         "sites": (COLOURS["other"], "-"),
     }
     for label, draws in correlations.items():
@@ -121,5 +121,5 @@ def outcome_by_ou(observed: xr.Dataset, replicated: xr.Dataset) -> Figure:
         band = (limit[moment].to_numpy()[order] for limit in (low, high))
         ax.vlines(at, *band, color=COLOURS["model"], alpha=0.4, lw=2)
         ax.plot(at, observed[moment].to_numpy()[order], "k.", ms=4)
-        ax.set(xlabel="OUs, in order", ylabel=f"{name} of the outcome (sd)", xticks=[])
+        ax.set(xlabel="units, in order", ylabel=f"{name} of the outcome (sd)", xticks=[])
     return fig

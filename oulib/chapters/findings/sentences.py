@@ -46,7 +46,8 @@ def average_effect(table: pd.DataFrame, points: float, relevant: float) -> str:
     """The population's effect of ``points`` more of the raw score, and whether it matters."""
     row = table.loc["(mean)"]
     text = (
-        f"For the average OU, {number(points, 2)} more points of the survey score go with a change "
+        f"For the average unit, {number(points, 2)} more points of the survey score go with a "
+        "change "
         f"of productivity of {number(row['percent'], 1)}% (90% interval "
         f"{interval(row['percent_q5'], row['percent_q95'], 1)}%). "
     )
@@ -63,7 +64,7 @@ def readings(found: pd.Series) -> str:
         return int(sum(tally.get(kind, 0) for kind in kinds))
 
     clear = (
-        f"Of {count(len(ous), 'OU')}, {of('up')} have a positive effect that matters with "
+        f"Of {count(len(ous), 'unit')}, {of('up')} have a positive effect that matters with "
         f"probability 0.9 or more, and {of('down')} a negative one"
     )
     rest = (
@@ -73,20 +74,22 @@ def readings(found: pd.Series) -> str:
     )
     text = f"{clear}; {rest}."
     if of("up", "down") == 0:
-        text += " There is little evidence of an effect that matters in any single OU."
+        text += " There is little evidence of an effect that matters in any single unit."
     return text
 
 
 def spread_of_slopes(found: SpreadOfSlopes) -> str:
     """Whether OUs differ in their slopes, against the population mean."""
     text = (
-        f"The slopes of this panel's OUs have a standard deviation of {number(found.sd.mean)} "
+        f"The slopes of this panel's units have a standard deviation of {number(found.sd.mean)} "
         f"(90% interval {interval(found.sd.low, found.sd.high)}). "
     )
     if found.ratio.low > 0.5:
-        return text + "OUs differ a good deal: the average is no guide to a single one."
+        return text + "Units differ a good deal: the average is no guide to a single one."
     if found.ratio.high < 0.5:
-        return text + "That is small beside the average: what holds on average holds for most OUs."
+        return text + (
+            "That is small beside the average: what holds on average holds for most units."
+        )
     return text + "How much that is beside the average cannot be said with confidence."
 
 
@@ -109,7 +112,7 @@ def sites(table: pd.DataFrame) -> str:
     clear = rows.index[(rows["beta_q5"] > 0) | (rows["beta_q95"] < 0)]
     top, bottom = rows["beta"].idxmax(), rows["beta"].idxmin()
     text = (
-        f"The mean slope of a site's OUs runs from {number(rows.loc[bottom, 'beta'])} in "
+        f"The mean slope of a site's units runs from {number(rows.loc[bottom, 'beta'])} in "
         f"{name(bottom)} to {number(rows.loc[top, 'beta'])} in {name(top)}"
     )
     overlap = rows.loc[bottom, "beta_q95"] > rows.loc[top, "beta_q5"]
@@ -152,12 +155,12 @@ def survey_calibration(table: pd.DataFrame) -> str:
 def by_ou(found: OutsideBand) -> str:
     """Whether OUs are as noisy as the model believes."""
     text = (
-        f"For {found.outside} of {count(found.ous, 'OU')} the standard deviation of the outcome "
+        f"For {found.outside} of {count(found.ous, 'unit')} the standard deviation of the outcome "
         "lies outside the 90% band of its replicates"
     )
     if found.chance < 0.01:
         return text + (
-            ", more than chance explains: OUs differ in how noisy they are, and a model with one "
+            ", more than chance explains: units differ in how noisy they are, and a model with one "
             "noise scale bends their slopes to say so."
         )
     return text + ", about as many as should."

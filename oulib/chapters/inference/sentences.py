@@ -15,11 +15,11 @@ K_LIMIT = 0.7
 """Pareto k above which an approximation cannot stand for the posterior."""
 
 GROUPS = {
-    "sigma_ou": "the scales of the OUs' effects",
+    "sigma_ou": "the scales of the units' effects",
     "corr_ou": "the correlation of intercepts and slopes",
     "mu_beta": "the average slope",
     "sigma_y": "the noise of the outcome",
-    "beta": "the OUs' slopes",
+    "beta": "the units' slopes",
 }
 """The variables whose standard deviations are said in words, in this order."""
 
@@ -158,7 +158,7 @@ def held(found: Held, form: str) -> str:
         f"The {form} fit's 90% intervals hold {percent(found.mean)} of the "
         f"posterior on average over all parameters, {percent(found.least)} for "
         f"{name(found.where)}, where it is worst, and {percent(found.slopes)} for the slopes of "
-        "the OUs. "
+        "the units. "
     )
     if found.least < 0.8:
         text += "An interval that calls itself 90% and is not is worse than none. "

@@ -17,6 +17,9 @@ from oulib.files import source_root
 FILE = "licence.csv"
 """Name of the table, in ``data/``."""
 
+SEEDS = "seeds.csv"
+"""Name of the table of panels like the default one, in ``data/``."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
@@ -79,9 +82,9 @@ def append(path: Path, one: Made) -> None:
         writer.writerow(asdict(one) | {"failed": " ".join(one.failed)})
 
 
-def published() -> list[Made]:
-    """The fits of the table that comes with the book."""
-    return read(source_root() / "data" / FILE)
+def published(name: str = FILE) -> list[Made]:
+    """The fits of a table that comes with the book."""
+    return read(source_root() / "data" / name)
 
 
 def models(fits: Sequence[Made]) -> list[str]:

@@ -13,8 +13,8 @@ from oulib.report.text import count, names, percent
 INGREDIENTS = {
     "clean": "as the baseline has it",
     "persistence": "months that hang together",
-    "noise": "unequal noise of OUs",
-    "trend": "trends of OUs",
+    "noise": "unequal noise of units",
+    "trend": "trends of units",
     "factor": "a second common movement",
     "tails": "outliers",
     "nonresponse": "silence by the score",

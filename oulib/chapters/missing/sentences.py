@@ -20,6 +20,7 @@ from oulib.chapters.missing.analysis import (
     Inventory,
     Unseen,
 )
+from oulib.chapters.missing.band import Scales
 from oulib.posterior.estimate import DrawByDraw, Estimate
 from oulib.report.evidence import surprise
 from oulib.report.text import count, interval, name, number, percent, probability
@@ -44,15 +45,15 @@ def inventory(found: Inventory) -> str:
         return text + "There is no missing score on this panel."
     text += (
         f"A row without one is {number(found.wave, 1)} steps of the calendar from "
-        f"the nearest month in which any OU had a survey, on average, and at most "
+        f"the nearest month in which any unit had a survey, on average, and at most "
         f"{number(found.farthest, 0)}"
     )
     if found.own is not None:
-        text += f"; from the nearest survey of its own OU {number(found.own, 1)}"
+        text += f"; from the nearest survey of its own unit {number(found.own, 1)}"
     text += ". "
     if found.never:
         text += (
-            f"{count(found.never, 'row belongs', 'rows belong')} to OUs that never had a survey."
+            f"{count(found.never, 'row belongs', 'rows belong')} to units that never had a survey."
         )
     return text.strip()
 
@@ -120,7 +121,17 @@ def by_distance(table: pd.DataFrame, floor: float, found: Unseen) -> str:
     )
     return text + (
         f"{percent(min(floor**2 / found.variance, 1.0))} of the variance of an unseen score is the "
-        "OU's own deviation in that month, which no other month can tell."
+        "unit's own deviation in that month, which no other month can tell."
+    )
+
+
+def scales(found: Scales) -> str:
+    """What the unit is made with: the posterior means of the demonstration."""
+    return (
+        "The unit's scales are the posterior means of the fit above: "
+        f"$\\sigma_{{\\mu_x}}$ is {number(found.sigma_mu_x)}, $\\sigma_x$ {number(found.sigma_x)}, "
+        f"$\\sigma_{{\\text{{meas}}}}$ {number(found.sigma_meas)} and $\\sigma_y$ "
+        f"{number(found.sigma_y)}; the slope begins at the average one, {number(found.beta)}."
     )
 
 
@@ -128,7 +139,7 @@ def sources(found: pd.Series) -> str:
     """Where knowledge of unseen scores comes from, from ``missing.sources``."""
     population, alone, both = (number(np.sqrt(found[k])) for k in ("population", "alone", "both"))
     text = (
-        f"A score of which nothing is known has a standard deviation of {population}; the OU's "
+        f"A score of which nothing is known has a standard deviation of {population}; the unit's "
         f"surveys and the months bring it to {alone}, the row's own outcome to {both}. "
     )
     share = found["share"]
@@ -138,17 +149,17 @@ def sources(found: pd.Series) -> str:
     if share > 0.5:
         return text + ": most of what is known of such a score is its own outcome, read backwards."
     if share > 0.1:
-        return text + ", read backwards; the rest is the OU and the month."
+        return text + ", read backwards; the rest is the unit and the month."
     return text + ": hardly anything of what is known of unseen scores comes from the outcome."
 
 
 def feedback(found: Fed | None, *, exact: bool) -> str:
     """How much outcomes add against the slopes' size."""
     if found is None:
-        return "No OU has a month without a survey."
+        return "No unit has a month without a survey."
     text = (
         f"The outcome takes away {percent(found.flattest)} of the variance of an unseen "
-        f"score in the OU with the flattest slope and {percent(found.steepest)} in the "
+        f"score in the unit with the flattest slope and {percent(found.steepest)} in the "
         f"one with the steepest; it moves the score by {number(found.shift)} standard "
         "deviations (root mean square). "
     )
@@ -241,14 +252,14 @@ def levels(found: DrawByDraw) -> str:
     """Whether OUs with high scores have high intercepts, from the correlation of the two."""
     one, other = found.observed, found.replicated
     text = (
-        f"Over the OUs, intercepts and mean scores have a correlation of {number(one.mean)} "
-        f"(90% interval {interval(one.low, one.high)}); as many unrelated OUs have "
+        f"Over the units, intercepts and mean scores have a correlation of {number(one.mean)} "
+        f"(90% interval {interval(one.low, one.high)}); as many unrelated units have "
         f"{interval(other.low, other.high)} in nine cases of ten. "
     )
     return text + surprise(
         found.as_high,
-        "OUs with higher scores do better than their slopes say.",
-        "OUs with higher scores do worse than their slopes say.",
+        "Units with higher scores do better than their slopes say.",
+        "Units with higher scores do worse than their slopes say.",
         "There is little evidence that the two are related.",
     )
 

@@ -46,7 +46,7 @@ def signs(shares: Mapping[str, np.ndarray], order: np.ndarray | None = None) -> 
         for spine in ax.spines.values():
             spine.set_visible(False)
     axes[-1, 0].set_xticks([])
-    axes[-1, 0].set_xlabel("OU, in the order of their true slopes" if order is not None else "OU")
+    axes[-1, 0].set_xlabel("unit, in the order of true slopes" if order is not None else "unit")
     fig.colorbar(image, ax=axes[:, 0], label=r"share of draws with $\beta_g > 0$", pad=0.01)
     return fig
 
@@ -80,14 +80,14 @@ def fingerprints(
     left.plot(
         by_ou["noise_ou"], by_ou["true"].abs(), "x", ms=5, color=COLOURS["truth"], label="truth"
     )
-    left.set(xlabel="noise of the OU (factor)", ylabel=r"size of $\beta_g$", xscale="log")
+    left.set(xlabel="noise of the unit (factor)", ylabel=r"size of $\beta_g$", xscale="log")
     left.xaxis.set_major_locator(mpl.ticker.LogLocator(base=2))
     left.xaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:g}"))
     left.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
     by_ou = factor.groupby("ou").first()
     right.plot(by_ou["loading"], by_ou["true"], "x", ms=5, color=COLOURS["truth"])
     right.axhline(0, color="0.8", lw=1, zorder=0)
-    right.set(xlabel="how the OU feels the months (factor)", ylabel=r"mean of $\beta_g$")
+    right.set(xlabel="how the unit feels the months (factor)", ylabel=r"mean of $\beta_g$")
     handles, labels = left.get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncol=6, fontsize=8)
     return fig
@@ -109,7 +109,7 @@ def intervals(panels: Mapping[str, tuple[pd.DataFrame, np.ndarray]]) -> Figure:
         ax.vlines(at, t["q5"], t["q95"], color=COLOURS["model"], lw=1.4, alpha=0.7, label="90%")
         ax.plot(at[inside], true[inside], "x", ms=4.5, color=COLOURS["truth"], label="truth inside")
         ax.plot(at[~inside], true[~inside], "D", ms=4.5, mfc="none", color="black", label="outside")
-        ax.set(title=plain(title), xticks=[], xlabel="OU, in the order of the true slopes")
+        ax.set(title=plain(title), xticks=[], xlabel="unit, in the order of the true slopes")
     axes[0, 0].set_ylabel(r"slope $\beta_g$")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncol=3)

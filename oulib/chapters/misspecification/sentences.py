@@ -22,31 +22,31 @@ from oulib.model.spec import BASELINE, ModelSpec, Priors
 from oulib.report.text import count, interval, number, percent
 
 _PRESENT = {
-    NOISE: "OUs differ in how noisy they are",
-    FACTOR: "OUs share a second movement, which some feel more than others",
-    PERSISTENCE: "an OU that is above its expectation in one month tends to be in the next",
+    NOISE: "units differ in how noisy they are",
+    FACTOR: "units share a second movement, which some feel more than others",
+    PERSISTENCE: "a unit that is above its expectation in one month tends to be in the next",
 }
 _STATISTIC = {
-    NOISE: "sd of the OUs' log residual scale",
+    NOISE: "sd of the units' log residual scale",
     FACTOR: "share of variance in the strongest common movement",
     PERSISTENCE: "correlation of residuals in successive months",
 }
 
 _SHORT = {
-    NOISE: "differences of noise between OUs",
+    NOISE: "differences of noise between units",
     FACTOR: "a second common movement",
     PERSISTENCE: "persistence",
 }
 
 WHY: dict[str, str] = {
     "months": "month effects of outcomes and scores persist, and their size is learned",
-    "noise": "OUs may differ in noise, so that a slope need not say it (the variance path)",
+    "noise": "units may differ in noise, so that a slope need not say it (the variance path)",
     "score": "the outcome follows the expected score, so that no slope enters a variance",
-    "slope": "a slope acts on what is the OU's own in a month; OUs' mean scores and the common "
+    "slope": "a slope acts on what is the unit's own in a month; units' mean scores and the common "
     "movement have coefficients of their own (the factor path)",
     "movement": "no common movement of the score where no survey could have seen it (the factor "
     "path)",
-    "deviations": "an OU may stray for months, so that its months are not counted as independent",
+    "deviations": "a unit may stray for months, so that its months are not counted as independent",
     "survey_scale": "the noise of one answer may be as large as the number of respondents implies",
 }
 """Why each switch of the robust model is there."""
@@ -70,7 +70,8 @@ def ingredients(table: pd.DataFrame) -> str:
     text = f"{text} ({figures})."
     if found == [_PRESENT[NOISE]]:
         text += (
-            " Slopes of different size make OUs differ in that way, too, so that this alone is no "
+            " Slopes of different size make units differ in that way, too, so that this alone is "
+            "no "
             "reason for alarm."
         )
     return text
@@ -112,7 +113,7 @@ def signs(result: Outcome, chains: Sequence[float]) -> str:
     text += ". "
     if result.opposed > 0:
         return text + (
-            f"For {percent(result.opposed)} of the OUs one chain is sure of a positive slope and "
+            f"For {percent(result.opposed)} of the units one chain is sure of a positive slope and "
             "another of a negative one: each chain has found its own mode."
         )
     if result.r_hat > 1.01:
@@ -123,8 +124,8 @@ def signs(result: Outcome, chains: Sequence[float]) -> str:
 def variance_path(found: VariancePath) -> str:
     """Whether the size of slopes follows the OUs' noise."""
     text = (
-        f"Over OUs the rank correlation of the size of a slope is {number(found.noise)} with "
-        f"how noisy the OU is, and {number(found.true)} with the size of its true slope. "
+        f"Over units the rank correlation of the size of a slope is {number(found.noise)} with "
+        f"how noisy the unit is, and {number(found.true)} with the size of its true slope. "
     )
     if found.noise > 0 and found.chance < 0.01:
         chance = max(found.chance, 1e-4)
@@ -143,8 +144,8 @@ def factor_path(follows: np.ndarray, true: np.ndarray) -> str:
     ``follows`` and ``true`` are the chains' correlations with the loadings and the true slopes.
     """
     text = (
-        "Over OUs the chains' slopes have correlations of "
-        f"{_list([number(value) for value in follows])} with how strongly an OU feels the months, "
+        "Over units the chains' slopes have correlations of "
+        f"{_list([number(value) for value in follows])} with how strongly a unit feels the months, "
         f"and of {_list([number(value) for value in true])} with its true slope. "
     )
     strongest = np.abs(follows)
@@ -203,7 +204,7 @@ def independent_months(lower: Together, upper: Together) -> str:
     if lower.stuck:
         text += (
             f" On {lower.stuck} of the panels the model with independent months did not even pass "
-            "its gate: what lasts looks like noise of the OU, or like a second movement."
+            "its gate: what lasts looks like noise of the unit, or like a second movement."
         )
     return text
 
@@ -298,7 +299,7 @@ def own(found: Learned) -> str:
     """What the robust model learned of the three ingredients on a panel."""
     share, phi, noise, between = found.share, found.phi, found.noise, found.between
     text = (
-        f"Deviations make up {percent(share)} of the variance of what score, OU and month leave "
+        f"Deviations make up {percent(share)} of the variance of what score, unit and month leave "
         "of an outcome. "
     )
     if share > 0.5:
@@ -316,12 +317,12 @@ def own(found: Learned) -> str:
         text += ", and how such deviations carry over is left to the prior. "
     factor = np.exp(2 * 1.645 * noise.mean)
     text += (
-        f"The logarithms of the OUs' scales have a standard deviation of {number(noise.mean)} "
-        f"({interval(noise.low, noise.high)}): nine OUs in ten lie within a factor of "
+        f"The logarithms of the units' scales have a standard deviation of {number(noise.mean)} "
+        f"({interval(noise.low, noise.high)}): nine units in ten lie within a factor of "
         f"{number(factor, 1)} of one another in how noisy they are. "
     )
     return text + (
-        f"Between OUs, a mean score higher by one standard deviation goes with an outcome that "
+        f"Between units, a mean score higher by one standard deviation goes with an outcome that "
         f"differs by {number(between.mean)} ({interval(between.low, between.high)}), whatever "
         "happens within them."
     )

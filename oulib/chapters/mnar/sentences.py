@@ -24,13 +24,15 @@ def depends(found: Dependence) -> str:
     rho, positive = found.rho, found.rho.positive
     claim = evidence(
         max(positive, 1 - positive),
-        f"that OUs answer {'more' if positive >= 0.5 else 'less'} often where their score is high",
+        f"that units answer {'more' if positive >= 0.5 else 'less'} often where their score is "
+        "high",
         "that nonresponse depends on the score",
     )
     text = (
         rf"The coefficient of the score, $\rho_x$, is {number(rho.mean)} (90% interval "
         f"{interval(rho.low, rho.high)}). {claim}: the probability of a positive coefficient is "
-        f"{probability(positive)}. In an average OU and wave a survey is answered with probability "
+        f"{probability(positive)}. In an average unit and wave a survey is answered with "
+        "probability "
         f"{probability(found.below)} where the score is one standard deviation below the "
         f"observed surveys' mean, and {probability(found.above)} where it is one above."
     )
@@ -182,7 +184,7 @@ def response_gap(found: Replicated) -> str:
     if not found.known:
         return "Answered and unanswered rows cannot be compared on this panel."
     text = (
-        f"Less its OU's and month's mean, the outcome of the answered rows exceeds that of the "
+        f"Less its unit's and month's mean, the outcome of the answered rows exceeds that of the "
         f"unanswered ones by {number(found.observed, 3)} (difference of medians); in the "
         f"replicates by {interval(found.low, found.high, 3)} nine times in ten. "
     )

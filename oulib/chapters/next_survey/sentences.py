@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from oulib.chapters.next_survey.analysis import Design, Halving, Plan, Spent, Told
+from oulib.chapters.next_survey.budget import Economy, Precision
 from oulib.chapters.next_survey.forecast import NewOuWidths
 from oulib.report.text import count, interval, name, number, percent, probability
 
@@ -20,8 +21,8 @@ CLOSE = 0.15
 def now(design: Design, share: float) -> str:
     """The design that the panel has, and the share of planned surveys answered."""
     return (
-        f"As it is, an OU has {count(design.waves, 'wave')} planned over the panel's span, with "
-        f"{_respondents(design.respondents)} in an OU of median size; {percent(share)} of the "
+        f"As it is, a unit has {count(design.waves, 'wave')} planned over the panel's span, with "
+        f"{_respondents(design.respondents)} in a unit of median size; {percent(share)} of the "
         "planned surveys are taken to be answered."
     )
 
@@ -55,7 +56,7 @@ def reliabilities(plan: Plan) -> str:
     low, high = table.iloc[0], table.iloc[-1]
     text = (
         f"With {_respondents(low['respondents'])} a survey's reliability is "
-        f"{number(low['within'])} for changes within an OU and {number(low['reliability'])} over "
+        f"{number(low['within'])} for changes within a unit and {number(low['reliability'])} over "
         "all"
     )
     if high["respondents"] == low["respondents"]:
@@ -119,20 +120,34 @@ def halving(found: Halving) -> str:
         )
     else:
         text += (
-            f"So would {_respondents(found.respondents)} an OU in the waves there are, "
+            f"So would {_respondents(found.respondents)} a unit in the waves there are, "
             if found.waves is not None
-            else f"{_respondents(found.respondents).capitalize()} an OU in the waves there are "
+            else f"{_respondents(found.respondents).capitalize()} a unit in the waves there are "
             "would, "
         )
         text += f"{number(found.respondents / design.respondents, 1)} times as many as now. "
     if found.everything > 0.5:
         text += (
-            f"Both at once would leave {percent(found.everything)}: the rest is how OUs differ, "
-            "which only more OUs average out."
+            f"Both at once would leave {percent(found.everything)}: the rest is how units differ, "
+            "which only more units average out."
         )
     elif found.waves is None and found.respondents is None:
         text += f"Only both together can; at the utmost {percent(found.everything)} would be left."
     return text.strip()
+
+
+def budget(given: Economy, found: Precision) -> str:
+    """The panel's own design, from which a figure begins, and what it leaves unknown."""
+    asked = given.waves * given.respondents * given.units
+    return (
+        "{numref}`fig-budget` begins with the panel's own design: "
+        f"{count(given.waves, 'wave')} of {_respondents(given.respondents)} in "
+        f"{count(given.units, 'unit')}, {number(asked, 0)} questionnaires in all. It leaves the "
+        f"average slope known with a standard deviation of {number(found.average, 3)} and that of "
+        f"a unit with {number(found.unit, 3)}. The floor of the former, put under it by units "
+        f"being different, is {number(found.floor, 3)}, and the reliability of a survey within its "
+        f"unit {number(found.reliability)}."
+    )
 
 
 def reused(found: Spent) -> str:
@@ -186,7 +201,7 @@ def against_naive(label: str, table: pd.DataFrame) -> str:
     row = table.loc[0]
     amount = (
         f"a CRPS of {number(row['crps'], 3)} against {number(row['naive'], 3)} "
-        f"(difference {number(row['gain'], 3)}, standard error over OUs "
+        f"(difference {number(row['gain'], 3)}, standard error over units "
         f"{number(row['gain_se'], 3)})"
     )
     months = (
@@ -230,13 +245,15 @@ def new_ou_width(label: str, found: NewOuWidths) -> str:
         for place, width in found.new.items()
     ]
     text = (
-        f"{name(label)}: in {found.month} the 90% interval of log productivity of an OU with a "
-        f"history is {number(found.own)} standard deviations wide in the median; that of a new OU "
+        f"{name(label)}: in {found.month} the 90% interval of log productivity of a unit with a "
+        f"history is {number(found.own)} standard deviations wide in the median; that of a new "
+        "unit "
         f"is {_and(parts)}."
     )
     if min(found.new.values()) / found.own < 1.1:
         text += (
-            " A history is worth next to nothing here, so far as the next month goes: the OUs are "
+            " A history is worth next to nothing here, so far as the next month goes: the units "
+            "are "
             "alike, or their past does not last."
         )
     if len(parts) > 1:
@@ -250,7 +267,8 @@ def new_ou_width(label: str, found: NewOuWidths) -> str:
 def no_sites(label: str) -> str:
     """That a model without a site level has one kind of new OU."""
     return (
-        f"{name(label)} has no site level: a new OU of a known site is the same to it as one of an "
+        f"{name(label)} has no site level: a new unit of a known site is the same to it as one of "
+        "an "
         "unknown site."
     )
 

@@ -6,11 +6,53 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import xarray as xr
 from matplotlib.figure import Figure
 from scipy import stats
 
 from oulib.panel import Panel
+from oulib.panel.regression import Slope, ThreeSlopes
 from oulib.report.style import COLOURS, by_month, month_axis
+
+
+def question(rows: xr.Dataset, slopes: ThreeSlopes) -> Figure:
+    """Outcome against score three ways: all months with a survey, within units, between units.
+
+    ``rows`` and ``slopes`` are of :mod:`oulib.panel.regression`.
+    """
+    y, x, y_mean, x_mean, ou = (
+        rows[name].to_numpy() for name in ("y", "x", "y_mean", "x_mean", "ou")
+    )
+    _, first = np.unique(ou, return_index=True)
+    views = {
+        "all months": (x, y, slopes.pooled),
+        "within units": (x - x_mean, y - y_mean, slopes.within),
+        "between units": (x_mean[first], y_mean[first], slopes.between),
+    }
+    xlabels = ("score $x'$ (sd)", "less the unit's mean (sd)", "unit's mean score (sd)")
+    fig, axes = plt.subplots(1, 3, figsize=(7.2, 3.0), sharex=True, sharey=True)
+    for ax, (title, (score, outcome, slope)), label in zip(
+        axes, views.items(), xlabels, strict=True
+    ):
+        size = float(np.clip(2500 / max(len(score), 1), 3, 22))
+        ax.scatter(score, outcome, s=size, color=COLOURS["muted"], alpha=0.6, lw=0)
+        _line(ax, score, outcome, slope)
+        ax.set_title(title, loc="left")
+        ax.set_xlabel(label)
+    axes[0].set_ylabel("outcome $y'$ (sd)")
+    return fig
+
+
+def _line(ax: plt.Axes, x: np.ndarray, y: np.ndarray, slope: Slope) -> None:
+    """A line of that slope through the middle of the points, with its 90% band."""
+    if not np.isfinite(slope.value):
+        return
+    middle = x.mean()
+    at = np.linspace(x.min(), x.max(), 50)
+    ax.plot(at, y.mean() + slope.value * (at - middle), color=COLOURS["model"], lw=2)
+    if np.isfinite(slope.se):
+        ends = np.array([y.mean() + one * (at - middle) for one in slope.interval()])
+        ax.fill_between(at, *ends, color=COLOURS["model"], alpha=0.25, lw=0)
 
 
 def outcome_over_time(panel: Panel) -> Figure:
@@ -18,7 +60,7 @@ def outcome_over_time(panel: Panel) -> Figure:
     fig, ax = plt.subplots()
     grid = by_month(panel, panel.rows["y"].to_numpy())
     ax.plot(grid.T, color=COLOURS["muted"], lw=0.6, alpha=0.6)
-    ax.plot([], color=COLOURS["muted"], lw=0.8, label="one OU")
+    ax.plot([], color=COLOURS["muted"], lw=0.8, label="one unit")
     has_rows = ~np.isnan(grid).all(axis=0)
     at = np.flatnonzero(has_rows)
     ax.plot(
@@ -57,7 +99,7 @@ def survey_map(panel: Panel) -> Figure:
         edgecolors="white",
         lw=0.3 if len(panel.ous) <= 80 else 0,
     )
-    ax.set_ylabel(f"OU ({len(panel.ous)}, in the order of their names)")
+    ax.set_ylabel(f"unit ({len(panel.ous)}, in the order of their names)")
     ax.set_yticks([])
     step = max(len(panel.months) // 8, 1)
     at = range(0, len(panel.months), step)

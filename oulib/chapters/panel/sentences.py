@@ -6,17 +6,18 @@ import numpy as np
 import pandas as pd
 
 from oulib.panel.describe import Overview, Tails
-from oulib.report.text import count, number, percent
+from oulib.panel.regression import Slope, ThreeSlopes
+from oulib.report.text import count, interval, number, percent
 
 
 def size(o: Overview) -> str:
     """How large the panel is, and how complete."""
     text = (
-        f"The panel follows {count(o.ous, 'OU')} in {count(o.sites, 'site')} over "
+        f"The panel follows {count(o.ous, 'unit')} in {count(o.sites, 'site')} over "
         f"{count(o.months, 'period')}: {count(o.rows, 'row')}"
     )
     if o.rows == o.cells:
-        return text + ", one for every OU and period, with no gaps."
+        return text + ", one for every unit and period, with no gaps."
     return text + (
         f" of {o.cells:,} possible ones; {percent(1 - o.rows / o.cells)} of the OU-periods have "
         "no row."
@@ -29,12 +30,12 @@ def surveys(o: Overview) -> str:
     waves = f"{low}" if low == high else f"{low} to {high}"
     text = (
         f"A survey score is observed in {count(o.surveys, 'row')}, {percent(o.surveys / o.rows)} "
-        f"of all; an OU has {waves} of them. Behind a score stand between {o.respondents[0]:,} "
+        f"of all; a unit has {waves} of them. Behind a score stand between {o.respondents[0]:,} "
         f"and {o.respondents[2]:,} respondents, {o.respondents[1]:,} in the median."
     )
     if o.ous_without_survey:
         text += (
-            f" {count(o.ous_without_survey, 'OU')} never had one, and everything about "
+            f" {count(o.ous_without_survey, 'unit')} never had one, and everything about "
             "their score will come from the hierarchy and from their outcomes."
         )
     return text
@@ -86,10 +87,10 @@ def persistence(autocorrelation: float) -> str:
 def sites(share: float) -> str:
     """How much of the difference between OUs lies between sites."""
     if not np.isfinite(share):
-        return "The panel has too few OUs a site to tell sites from OUs."
-    text = f"About {percent(share)} of the variance between OUs' mean outcomes lies between sites"
+        return "The panel has too few units a site to tell sites from units."
+    text = f"About {percent(share)} of the variance between units' mean outcomes lies between sites"
     if share > 0.15:
-        return text + ", so OUs of one site are alike beyond chance."
+        return text + ", so units of one site are alike beyond chance."
     return text + ", little enough that sites may not matter here."
 
 
@@ -106,10 +107,40 @@ def response(table: pd.DataFrame) -> str:
     )
     if first["q95"] < last["q5"] or last["q95"] < first["q5"]:
         return text + (
-            "The intervals do not overlap: who answers has to do with how the OU is doing, so the "
+            "The intervals do not overlap: who answers has to do with how the unit is doing, so "
+            "the "
             "scores that are missing may differ from those that are seen."
         )
     return text + (
         "The intervals overlap. This does not show that nonresponse is harmless: it may still "
         "depend on the score itself, which is what is missing."
+    )
+
+
+def _slope(found: Slope) -> str:
+    """One slope with its interval, or why there is none."""
+    if not np.isfinite(found.value):
+        return "not to be had, because the score does not move there"
+    if not np.isfinite(found.se):
+        return f"{number(found.value)}, with too few units to judge it by"
+    return f"{number(found.value)} ({interval(*found.interval())})"
+
+
+def three_slopes(found: ThreeSlopes) -> str:
+    """The slopes over all months, within units and between them, and whether the last two agree."""
+    text = (
+        f"Over all months with a survey the slope is {_slope(found.pooled)}; within units it is "
+        f"{_slope(found.within)}, and between units {_slope(found.between)}; intervals are 90%. "
+    )
+    if not np.isfinite(found.apart):
+        return text
+    apart = f"{number(abs(found.apart), 1)} standard errors of their difference"
+    if abs(found.apart) > 2:
+        return text + (
+            f"The last two do not agree: they lie {apart} apart, so what tells good units from bad "
+            "ones is not what tells a unit's good months from its bad ones."
+        )
+    return text + (
+        f"The last two lie {apart} apart. Chance alone could do that if they were equal, which "
+        "does not show that they are."
     )

@@ -30,7 +30,7 @@ def features(
     shown = {
         "sd": ("standard deviation of the outcome", "log"),
         "largest": ("largest size of an outcome", "log"),
-        "between": ("share of the variance between OUs", "linear"),
+        "between": ("share of the variance between units", "linear"),
     }
     if effects is None:
         shown["months"] = ("share of the variance between months", "linear")

@@ -13,19 +13,19 @@ from oulib.report.text import count, interval, name, names, number, percent, pro
 FIELDS = {
     "mu_alpha": "the mean intercept",
     "mu_beta": "the mean slope",
-    "sigma_ou": "the OUs' scales",
+    "sigma_ou": "the units' scales",
     "sigma_site": "the sites' scales",
     "lkj_eta": "the correlations",
     "mu_x": "the mean score",
-    "sigma_mu_x": "the spread of the OUs' mean scores",
+    "sigma_mu_x": "the spread of the units' mean scores",
     "gamma_x": "the score's common movement",
-    "sigma_x": "the spread of scores within an OU",
+    "sigma_x": "the spread of scores within a unit",
     "sigma_meas": "the measurement noise",
     "noise_share": "the share of noise in a survey",
     "sigma_lam": "the months' innovations",
     "sigma_tau": "the innovations of the score's common movement",
     "sigma_y": "the outcome's noise",
-    "sigma_noise_ou": "how OUs differ in noise",
+    "sigma_noise_ou": "how units differ in noise",
     "sigma_u": "the innovations of the deviations",
     "phi_u": "the persistence of the deviations",
     "nu": "the degrees of freedom",
@@ -79,7 +79,7 @@ def expected_data(model: str, found: ExpectedData, s_y: float) -> str:
         f"{number(found.own['largest'], 1)}. "
     )
     inside = []
-    for key, what in (("between", "OUs"), ("months", "months")):
+    for key, what in (("between", "units"), ("months", "months")):
         drawn, value = found.drawn[key], found.own[key]
         verdict = "inside" if drawn.low <= value <= drawn.high else "outside"
         inside.append(
@@ -93,13 +93,14 @@ def expected_effect(model: str, found: ExpectedEffect, move: float) -> str:
     """What the prior says of a typical move of the score; ``move`` in raw points."""
     low, high, beyond = found.effect.low, found.effect.high, found.beyond
     text = (
-        f"Before any data the model {name(model)} has a typical move of an OU's score "
+        f"Before any data the model {name(model)} has a typical move of a unit's score "
         f"({number(move)} points) go with a change of productivity of {interval(low, high, 0)}% "
         "(90%), either sign as likely as the other. "
     )
     if beyond > 0.01:
         return text + (
-            f"For {percent(beyond)} of the OUs it doubles or halves productivity, which nobody who "
+            f"For {percent(beyond)} of the units it doubles or halves productivity, which nobody "
+            "who "
             "has seen an organisation would expect."
         )
     return text + "That it doubles or halves productivity is all but excluded."
@@ -241,7 +242,7 @@ def narrowed(prior: ExpectedData, posterior: ExpectedData) -> str:
     """
     labels = {
         "sd": "standard deviation",
-        "between": "share between OUs",
+        "between": "share between units",
         "months": "share between months",
         "largest": "largest outcome",
     }

@@ -15,6 +15,7 @@ from oulib.model.draws.density import alone
 from oulib.model.spec import LADDER, ModelSpec
 from oulib.model.survey import given_survey, respondents, scores
 from oulib.panel import Panel
+from oulib.panel.regression import Slope, least_squares
 from oulib.panel.simulate import simulate
 from oulib.posterior.effects import raw_effect, typical_move
 from oulib.posterior.estimate import SAMPLES
@@ -172,6 +173,17 @@ def uncertain(fit: Fit, *, seed: int = 0) -> pd.DataFrame:
 # --- within and between
 
 
+def both_forms(spec: ModelSpec) -> tuple[ModelSpec, ModelSpec]:
+    """``spec`` without its response part, with one slope and with slopes within OUs.
+
+    The form that it has already is the model as it is named, so that its fit is not made again.
+    """
+    plain = without_response(spec)
+    if plain.slope == "within":
+        return plain.but(name="one slope", slope="total"), plain
+    return plain, plain.but(name=f"{plain.name}, within units", slope="within")
+
+
 def forms(total: Fit, within: Fit) -> pd.DataFrame:
     """:func:`standing` of the mean slope in its forms: a row each.
 
@@ -226,52 +238,6 @@ def remainder(panel: Panel) -> float:
 
 
 # --- a regression by hand
-
-
-@dataclass(frozen=True)
-class Slope:
-    """A slope by least squares, its cluster-robust standard error and the rows it rests on."""
-
-    value: float
-    se: float
-    rows: int
-
-
-def least_squares(
-    y: np.ndarray, x: np.ndarray, effects: Sequence[np.ndarray], cluster: np.ndarray
-) -> Slope:
-    """The slope of ``y`` on ``x`` beside fixed ``effects``, in closed form.
-
-    Args:
-        y: outcomes, (row).
-        x: scores, (row).
-        effects: for each kind of fixed effect, the group of every row, whole numbers.
-        cluster: groups of rows whose errors may be related (OUs).
-
-    Returns:
-        By the theorem of Frisch and Waugh: the residuals of ``y`` on those of ``x``, each from a
-        regression on the effects.  The variance is the sandwich over clusters, times G / (G - 1).
-        NaN where ``x`` does not move beside the effects.
-    """
-    places = [np.unique(group, return_inverse=True)[1] for group in effects]
-    first, *others = sorted(places, key=np.max, reverse=True)  # the most groups by their means
-    dummies = [(place[:, None] == np.arange(1, place.max() + 1)).astype(float) for place in others]
-    columns = np.column_stack([y, x, *dummies])
-    means = np.zeros((first.max() + 1, columns.shape[1]))
-    np.add.at(means, first, columns)
-    columns -= (means / np.bincount(first)[:, None])[first]
-    both, design = columns[:, :2], columns[:, 2:]
-    both = both - design @ (np.linalg.pinv(design.T @ design) @ (design.T @ both))
-    y_left, x_left = both.T
-    total = float(x_left @ x_left)
-    if total < 1e-9 * max(float(np.var(x)) * len(x), 1e-12):
-        return Slope(float("nan"), float("nan"), len(x))
-    value = float(x_left @ y_left) / total
-    _, place = np.unique(cluster, return_inverse=True)
-    by_cluster = np.bincount(place, weights=x_left * (y_left - value * x_left))
-    size = by_cluster.size
-    spread = float(np.sum(by_cluster**2)) * size / max(size - 1, 1)
-    return Slope(value, float(np.sqrt(spread)) / total, len(x))
 
 
 def naive(panel: Panel) -> dict[str, Slope]:

@@ -72,13 +72,13 @@ def silent(planned: int, unanswered: int, found: Compared) -> str:
     )
     if not found.possible:
         return text + (
-            "Whole OUs or whole months are silent, so that no answered month is there to compare "
-            "them with, and a shift changes nothing within OUs and months."
+            "Whole units or whole months are silent, so that no answered month is there to compare "
+            "them with, and a shift changes nothing within units and months."
         )
     outcome, score = found.outcome, found.score
     differ = evidence_of_sign(outcome.positive, "that the difference is {}", "the difference")
     text += (
-        f"Within OUs and months, outcomes of silent months lie {number(abs(outcome.mean))} "
+        f"Within units and months, outcomes of silent months lie {number(abs(outcome.mean))} "
         f"standard deviations {'above' if outcome.mean > 0 else 'below'} those of answered ones "
         f"(90% interval of the difference {interval(outcome.low, outcome.high)}). {differ}. "
         "So much is in the data. "
@@ -214,7 +214,7 @@ def forms(table: pd.DataFrame) -> str:
     parts = []
     for label, what in (
         ("total", "The one slope for all differences of the score"),
-        ("within", "within OUs it"),
+        ("within", "within units it"),
         ("between", "between them"),
     ):
         row = table.loc[label]
@@ -226,7 +226,8 @@ def forms(table: pd.DataFrame) -> str:
     larger = "more" if positive >= 0.5 else "less"
     claim = evidence(
         max(positive, 1 - positive),
-        f"that OUs with higher scores do {larger} well than movements within OUs let one expect",
+        f"that units with higher scores do {larger} well than movements within units let one "
+        "expect",
         "that the two differ",
     )
     text += (
@@ -235,10 +236,10 @@ def forms(table: pd.DataFrame) -> str:
     )
     lies = table.loc["within", "q5"] <= table.loc["total", "mean"] <= table.loc["within", "q95"]
     if lies:
-        return text + "The one slope lies inside the interval of the slope within OUs."
+        return text + "The one slope lies inside the interval of the slope within units."
     return text + (
-        "The one slope lies outside the interval of the slope within OUs: it is not a statement "
-        "about what happens within an OU."
+        "The one slope lies outside the interval of the slope within units: it is not a statement "
+        "about what happens within a unit."
     )
 
 
@@ -250,19 +251,19 @@ def placebo(before: pd.Series, after: pd.Series, share: float, surveys: int) -> 
     """
     expected = share * before["mean"]
     text = (
-        f"With its {count(surveys, 'survey')} moved, the slope within OUs is "
+        f"With its {count(surveys, 'survey')} moved, the slope within units is "
         f"{number(after['mean'], 3)} ({interval(after['q5'], after['q95'])}), where it was "
         f"{number(before['mean'], 3)}. "
     )
     if not np.isfinite(share):
-        return text + "No OU has two surveys, so that nothing could be moved."
+        return text + "No unit has two surveys, so that nothing could be moved."
     text += (
         f"If all of that slope were in the months of the surveys, {number(expected, 3)} would be "
         "left. "
     )
     if share < -0.4:
         return text + (
-            "OUs have so few surveys that moving them turns the slope round and does not remove "
+            "Units have so few surveys that moving them turns the slope round and does not remove "
             "it: the placebo says little here."
         )
     if not after["q5"] <= expected <= after["q95"]:
@@ -304,7 +305,7 @@ def estimators(table: pd.DataFrame, attenuation: float | Estimate) -> str:
             f"{number(table.loc[TRUE, 'mean'], 3)}. "
         )
     text += (
-        f"OU means carried to all months give {number(table.loc[OU_MEAN, 'mean'], 3)} "
+        f"Unit means carried to all months give {number(table.loc[OU_MEAN, 'mean'], 3)} "
         f"({number(table.loc[OU_MEAN, 'se'], 3)}), last surveys carried forward "
         f"{number(table.loc[LAST, 'mean'], 3)} ({number(table.loc[LAST, 'se'], 3)}). "
     )

@@ -109,7 +109,7 @@ def newcomers(table: pd.DataFrame, *, truth: xr.Dataset | None = None, most: int
     fig, axes = plt.subplots(1, 2, figsize=(7.2, height), sharey=True)
     for ax, (name, label) in zip(axes, LABELS.items(), strict=True):
         low, high = table.loc[NO_SITES, [f"{name}_q5", f"{name}_q95"]]
-        ax.axvspan(low, high, color=COLOURS["other"], alpha=0.18, lw=0, label="one level, any OU")
+        ax.axvspan(low, high, color=COLOURS["other"], alpha=0.18, lw=0, label="one level, any unit")
         ax.hlines(at, shown[f"{name}_q5"], shown[f"{name}_q95"], color=COLOURS["model"], lw=1.6)
         ax.plot(
             shown[f"{name}_mean"], at, "o", ms=4, color=COLOURS["model"], label="two levels, 90%"
@@ -141,7 +141,7 @@ def site_shares(observed: float, replicated: Mapping[str, Sequence[float]]) -> F
             label=model,
         )
     ax.axvline(observed, color="black", lw=1.6, label="observed")
-    ax.set(xlabel="share of the variance of OUs' mean outcomes between sites", xlim=(0, 1))
+    ax.set(xlabel="share of the variance of units' mean outcomes between sites", xlim=(0, 1))
     ax.set_ylabel("density")
     ax.legend()
     return fig

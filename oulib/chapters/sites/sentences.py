@@ -21,7 +21,7 @@ def where_to(table: pd.DataFrame) -> str:
     for name, row in table.iterrows():
         nearer = row["to_site_two"] < row["to_site_one"]
         text = (
-            f"The OUs' {NOUNS[name]} lie {number(row['to_site_one'], 3)} from their site's mean "
+            f"The units' {NOUNS[name]} lie {number(row['to_site_one'], 3)} from their site's mean "
             f"with one level and {number(row['to_site_two'], 3)} with two, on average, and "
             f"{number(row['to_mean_one'], 3)} and {number(row['to_mean_two'], 3)} from the "
             f"population's mean: the second level draws them "
@@ -53,7 +53,7 @@ def between(name: str, found: Above) -> str:
     p, p_0 = found.after, found.before
     noun = NOUNS[name]
     text = (
-        f"Of the variance of the OUs' {noun} about {percent(after.median)} lies between "
+        f"Of the variance of the units' {noun} about {percent(after.median)} lies between "
         f"sites (posterior median; 90% interval {percent(after.low)} to {percent(after.high)}). "
         f"Before the data that interval was {percent(before.low)} to {percent(before.high)}"
     )
@@ -90,7 +90,7 @@ def newcomer(found: Mapping[str, Newcomer]) -> str:
         else:
             gain = "knowing the site says next to nothing"
         sentences.append(
-            f"The predictive standard deviation of the {noun} of an OU without a history is "
+            f"The predictive standard deviation of the {noun} of a unit without a history is "
             f"{number(known)} in a known site, on average, and {number(without)} in the model with "
             f"one level: {gain}. In a site that the panel does not have it is "
             f"{number(found[name].elsewhere)}."
@@ -105,12 +105,12 @@ def site_check(observed: float, replicated: Mapping[str, Replicated]) -> str:
     ``replicated`` the same in panels of other OUs, by what the model is called.
     """
     if not np.isfinite(observed):
-        return "The panel has too few OUs a site for this check."
-    text = f"Between sites lies {percent(observed)} of the variance of the OUs' mean outcomes. "
+        return "The panel has too few units a site for this check."
+    text = f"Between sites lies {percent(observed)} of the variance of the units' mean outcomes. "
     for model, found in replicated.items():
         p = found.as_high
         text += (
-            f"In panels of other OUs made by the model with {model} it is {percent(found.low)} "
+            f"In panels of other units made by the model with {model} it is {percent(found.low)} "
             f"to {percent(found.high)} nine times in ten; "
         )
         if p < 0.05:

@@ -81,7 +81,7 @@ def slopes_moved(found: SlopesMoved, models: tuple[str, str]) -> str:
     )
     if not found.apart:
         return text + "No slope moved so far that its two intervals do not overlap."
-    return text + f"For {count(found.apart, 'OU')} the two intervals do not overlap."
+    return text + f"For {count(found.apart, 'unit')} the two intervals do not overlap."
 
 
 def outlying_rows(found: LightRows) -> str:
@@ -99,7 +99,7 @@ def outlying_rows(found: LightRows) -> str:
     )
     gathered = [f"{most} of them belong to {name(label)}" for label, most in found.gathered]
     if not gathered:
-        return text + "They are spread over OUs and months about as chance would spread them."
+        return text + "They are spread over units and months about as chance would spread them."
     return text + (
         f"{' and '.join(gathered)}, more than chance explains: that looks less like single "
         "accidents than like something the model does not have."

@@ -14,8 +14,8 @@ from oulib.model.spec import CONCLUDING
 from oulib.panel import Panel
 from oulib.posterior.checks import Verdict
 from oulib.posterior.effects import effects, raw_effect
-from oulib.posterior.estimate import Estimate, Update, estimate, update
-from oulib.posterior.latent import Reliability, reliability
+from oulib.posterior.estimate import SAMPLES, Estimate, Update, estimate, update
+from oulib.posterior.latent import Reliability, recover_latent, reliability
 from oulib.posterior.predict import prior_draws
 from oulib.sampling.fit import Fit
 
@@ -145,3 +145,54 @@ def over_time(panel: Panel) -> xr.Dataset:
         },
         coords=coords,
     )
+
+
+@dataclass(frozen=True)
+class Cover:
+    """One unit's months on their raw scales, and what the licensed model makes of them.
+
+    ``months`` has ``productivity``, ``survey`` (NaN where there is none) and, with a model,
+    ``score`` by ``quantile`` (5, 50 and 95%), all by ``at``, the index of the month on the
+    panel's grid.  ``line`` is productivity by ``quantile`` over ``score``, through the middle of
+    the unit's months with a survey; None without a model, or with fewer than two such months.
+    """
+
+    ou: int
+    months: xr.Dataset
+    line: xr.DataArray | None
+
+
+def cover(panel: Panel, fit: Fit | None, *, seed: int = 0) -> Cover:
+    """The unit of the first page: one of those with many surveys, and a slope like the average.
+
+    Of the units with as many surveys as the median one it has the slope nearest to the average;
+    without a model it is the one with the most surveys.
+    """
+    rows = panel.rows
+    ou = rows["ou_idx"].to_numpy()
+    waves = np.bincount(ou[panel.survey_rows], minlength=len(panel.ous))
+    if fit is None:
+        chosen = int(waves.argmax())
+    else:
+        distance = abs(fit.posterior["beta"] - fit.posterior["mu_beta"]).mean(SAMPLES).to_numpy()
+        distance[waves < np.median(waves)] = np.inf
+        chosen = int(distance.argmin())
+    own = np.flatnonzero(ou == chosen)
+    months = xr.Dataset(
+        {name: ("at", rows[name].to_numpy()[own]) for name in ("productivity", "survey")},
+        coords={"at": rows["month_idx"].to_numpy()[own]},
+    )
+    if fit is None:
+        return Cover(chosen, months, None)
+    scale, quantiles = panel.scale, [0.05, 0.5, 0.95]
+    path = scale.m_x + scale.s_x * recover_latent(fit, rows=own, draws=1000, seed=seed)
+    score = path.quantile(quantiles, SAMPLES).rename(row="at").drop_vars("row", errors="ignore")
+    months["score"] = score.transpose("quantile", "at").assign_coords(at=months["at"])
+    seen = np.intersect1d(own, panel.survey_rows)
+    if seen.size < 2:
+        return Cover(chosen, months, None)
+    x, y = rows["x"].to_numpy()[seen], rows["y"].to_numpy()[seen]
+    at = xr.DataArray(np.linspace(x.min(), x.max(), 40), dims="score")
+    straight = y.mean() + fit.posterior["beta"].isel(ou=chosen) * (at - x.mean())
+    line = np.exp(scale.m_y + scale.s_y * straight.quantile(quantiles, SAMPLES))
+    return Cover(chosen, months, line.assign_coords(score=scale.m_x + scale.s_x * at.to_numpy()))

@@ -93,6 +93,19 @@ def data(o: Overview) -> str:
     return text
 
 
+def whose(o: Overview, file: str, default: bool) -> str:
+    """Whose panel the book is about; for the default one, what to imagine."""
+    size = f"{count(o.ous, 'unit')} in {count(o.sites, 'site')}, {count(o.months, 'month')}"
+    if not default:
+        return f"These pages are about the panel {name(file)}: {size}."
+    return (
+        f"These pages are about a panel that was made up, so that the truth is known: {size}. "
+        "Think of the units as the depots of a parcel service and of the sites as its regions: "
+        "productivity is what a depot delivers, and the score is what its drivers and sorters "
+        "answered when they were asked how work was going."
+    )
+
+
 def _range(pair: tuple[int, int]) -> str:
     low, high = pair
     return f"{low}" if low == high else f"{low} to {high}"
