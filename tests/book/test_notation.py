@@ -191,3 +191,9 @@ def test_every_posterior_variable_has_its_symbol() -> None:
 )
 def test_what_counts_as_a_symbol(formula: str, found: set[str]) -> None:
     assert set(symbols(formula)) == found
+
+
+def test_the_glossary_is_in_order() -> None:
+    text = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8").split(":::{glossary}")[1]
+    terms = re.findall(r"^(?![ :])(.+)$", text, re.M)
+    assert terms == sorted(terms, key=lambda term: term.lower().replace("-", " "))
