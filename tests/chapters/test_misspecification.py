@@ -283,9 +283,9 @@ def test_words_on_ingredients() -> None:
         index=[NOISE, FACTOR, PERSISTENCE],
     )
     text = chapters.misspecification.sentences.ingredients(table)
-    assert "Units differ in how noisy they are and a unit that is above" in text
+    assert "units differ in how noisy they are and a unit that is above" in text
     assert "second movement" not in text
-    assert "sd of the units' log residual scale 0.50, where chance makes 0.10" in text
+    assert "sd of the units' log residual scale 0.50, where chance gives 0.10" in text
     assert "none of the three" in chapters.misspecification.sentences.ingredients(
         table.assign(present=False)
     )
@@ -388,10 +388,10 @@ def test_words_on_months_and_cost() -> None:
 
     good, bad = [result()] * 2, [result(coverage=0.5), result()]
     text = months(bad, good)
-    assert "Over 2 such panels 70% of the true slopes" in text
-    assert "the intervals say too much" in text
+    assert "On 2 such panels together, 70% of the true slopes" in text
+    assert "the intervals are too narrow" in text
     assert "with either model" in months(bad, bad)
-    assert "not what they are for" in months(good, bad)
+    assert "prevent just that" in months(good, bad)
     assert "errors do" in months(good, [result(error=0.1)] * 2)
     assert "Chance could explain" in months(good, good)
     assert "did not even pass" not in months(good, good)
@@ -399,8 +399,8 @@ def test_words_on_months_and_cost() -> None:
     cost = chapters.misspecification.sentences.cost
     text = cost(result(width=0.6, error=0.2), result(), "upgraded")
     assert "20% wider than under `upgraded`" in text
-    assert "premium of the insurance" in text
-    assert "not free of bias" in cost(result(coverage=0.5), result(), "upgraded")
+    assert "premium on the insurance" in text
+    assert "did not prevent bias" in cost(result(coverage=0.5), result(), "upgraded")
     assert "cost nothing" in cost(result(error=0.1), result(), "upgraded")
     assert "premium is small" in cost(result(), result(), "upgraded")
     unknown = result(coverage=np.nan, truth=np.nan, error=np.nan)
@@ -414,16 +414,16 @@ def test_words_on_the_own_panel() -> None:
     values = {"phi_u": 0.9, "sigma_u": 0.3, "sigma_y": 0.1, "sigma_noise_ou": 0.5}
     posterior = xr.Dataset({name: draws(v) for name, v in (values | {"beta_between": 0.2}).items()})
     text = chapters.misspecification.sentences.own(misspecification.learned(posterior))
-    assert "by 0.90" in text
+    assert "keeps 0.90 of its size" in text
     assert "make up 98% of the variance" in text  # 0.09 / 0.19 = 0.474; 0.474 / 0.484
     assert "Most of what the specification calls noise lasts" in text
-    assert "a factor of 5.2" in text  # exp(2 * 1.645 * 0.5)
+    assert "5.2 times as noisy" in text  # exp(2 * 1.645 * 0.5)
     small = chapters.misspecification.sentences.own(
         misspecification.learned(posterior.assign(sigma_u=draws(0.001)))
     )
     assert "Hardly any" in small
     assert "left to the prior" in small
-    assert "carries over" not in small
+    assert "keeps" not in small
     assert "A part of what" in chapters.misspecification.sentences.own(
         misspecification.learned(posterior.assign(sigma_u=draws(0.03)))
     )

@@ -18,7 +18,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
 def noise_profile(beta: np.ndarray, profiles: Mapping[str, np.ndarray]) -> Figure:
-    """Log densities of residuals without surveys against the slope: ``hijacks.noise_profile``."""
+    """Log densities of residuals without surveys against the slope: ``analysis.noise_profile``."""
     fig, ax = plt.subplots(figsize=(6.4, 3.1))
     for i, (label, log) in enumerate(profiles.items()):
         role = ("model", "other", "third", "accent")[i % 4]
@@ -32,7 +32,7 @@ def noise_profile(beta: np.ndarray, profiles: Mapping[str, np.ndarray]) -> Figur
 def signs(shares: Mapping[str, np.ndarray], order: np.ndarray | None = None) -> Figure:
     """Probability of a positive slope by chain and OU, a panel a fit.
 
-    ``shares`` are (chain, ou) by title, from ``hijacks.positive``; ``order`` of the OUs.
+    ``shares`` are (chain, ou) by title, from ``analysis.positive``; ``order`` of the OUs.
     """
     fig, axes = plt.subplots(
         len(shares), 1, figsize=(7.2, 0.6 + 0.95 * len(shares)), sharex=True, squeeze=False
@@ -56,8 +56,8 @@ def fingerprints(
 ) -> Figure:
     """What bent slopes follow: the OUs' noise on one panel, their loadings on the other.
 
-    Tables of ``hijacks.fingerprint``; ``curve`` holds factors of noise and the sizes of slope that
-    ``hijacks.slope_from_noise`` gives them.
+    Tables of ``analysis.fingerprint``; ``curve`` holds factors of noise and the sizes of slope that
+    ``analysis.slope_from_noise`` gives them.
     """
     fig, (left, right) = plt.subplots(1, 2, figsize=(7.4, 3.4))
     palette = [c for c in sns.color_palette("colorblind") if c != COLOURS["truth"]]

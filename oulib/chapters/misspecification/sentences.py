@@ -53,32 +53,31 @@ WHY: dict[str, str] = {
 
 
 def ingredients(table: pd.DataFrame) -> str:
-    """What a panel has that the specification's models lack, from ``hijacks.ingredients``."""
+    """What a panel has that the specification's models lack, from ``analysis.ingredients``."""
     found = [_PRESENT[name] for name, row in table.iterrows() if row["present"]]
     figures = "; ".join(
-        f"{_STATISTIC[name]} {number(row['value'])}, where chance makes {number(row['chance'])} "
+        f"{_STATISTIC[name]} {number(row['value'])}, where chance gives {number(row['chance'])} "
         f"and rarely more than {number(row['high'])}"
         for name, row in table.iterrows()
     )
     if not found:
         text = (
-            "Before any model, the outcomes of this panel show none of the three: what they have "
-            "of each is what chance makes"
+            "Before any model, the outcomes of this panel show none of the three, or no more of "
+            "each than chance gives"
         )
     else:
         text = f"Before any model, the outcomes of this panel show that {_list(found)}"
     text = f"{text} ({figures})."
     if found == [_PRESENT[NOISE]]:
         text += (
-            " Slopes of different size make units differ in that way, too, so that this alone is "
-            "no "
+            " Slopes of different sizes also make units differ in noise, so this alone is no "
             "reason for alarm."
         )
     return text
 
 
 def checked(table: pd.DataFrame) -> str:
-    """Whether a model makes outcomes like the panel's, from ``hijacks.checked``."""
+    """Whether a model makes outcomes like the panel's, from ``analysis.checked``."""
     figures = "; ".join(
         f"{_STATISTIC[name]} {number(row['observed'])} in the data and "
         f"{interval(row['low'], row['high'])} in nine of ten replicates"
@@ -95,8 +94,8 @@ def checked(table: pd.DataFrame) -> str:
         text += f"The model makes more of {_list(less)} than the data have. "
     if FACTOR in table.index and table.loc[FACTOR, "p"] < 0.01:
         text += (
-            "A second common movement is in no model of this book: what it does here is that it "
-            "cannot reach the slopes, and the intervals do not know of it."
+            "A second common movement is in no model of this book: it cannot reach the slopes "
+            "here, but the intervals do not allow for it."
         )
     return text.strip()
 
@@ -124,14 +123,14 @@ def signs(result: Outcome, chains: Sequence[float]) -> str:
 def variance_path(found: VariancePath) -> str:
     """Whether the size of slopes follows the OUs' noise."""
     text = (
-        f"Over units the rank correlation of the size of a slope is {number(found.noise)} with "
-        f"how noisy the unit is, and {number(found.true)} with the size of its true slope. "
+        f"Across units the size of a slope has a rank correlation of {number(found.noise)} with "
+        f"the unit's noise, and of {number(found.true)} with the size of its true slope. "
     )
     if found.noise > 0 and found.chance < 0.01:
         chance = max(found.chance, 1e-4)
         return text + (
-            f"Chance alone would give a correlation like the first with probability {chance:.1g} "
-            "or less: the size of slopes follows the noise."
+            f"Chance alone would make the first so large with probability {chance:.1g} or less: "
+            "the size of slopes follows the noise."
         )
     if found.noise <= 0:
         return text + "The size of slopes does not follow the noise."
@@ -144,9 +143,9 @@ def factor_path(follows: np.ndarray, true: np.ndarray) -> str:
     ``follows`` and ``true`` are the chains' correlations with the loadings and the true slopes.
     """
     text = (
-        "Over units the chains' slopes have correlations of "
+        "Across units, chain by chain, the slopes have correlations of "
         f"{_list([number(value) for value in follows])} with how strongly a unit feels the months, "
-        f"and of {_list([number(value) for value in true])} with its true slope. "
+        f"and of {_list([number(value) for value in true])} with the true slopes. "
     )
     strongest = np.abs(follows)
     if strongest.min() > 0.7:
@@ -184,19 +183,19 @@ def independent_months(lower: Together, upper: Together) -> str:
     ``lower`` takes months for independent, ``upper`` has deviations.
     """
     text = (
-        f"Over {count(lower.panels, 'such panel')} {percent(lower.coverage)} of the true slopes "
-        f"lie inside their 90% intervals with independent months and {percent(upper.coverage)} "
-        f"with deviations; the errors of the posterior means are {number(lower.error)} and "
-        f"{number(upper.error)} (root mean square), the intervals {number(lower.width)} and "
-        f"{number(upper.width)} wide. "
+        f"On {count(lower.panels, 'such panel')} together, {percent(lower.coverage)} of the true "
+        f"slopes lie inside their 90% intervals with independent months and "
+        f"{percent(upper.coverage)} with deviations. The posterior means are off by "
+        f"{number(lower.error)} and {number(upper.error)} (root mean square), and the intervals "
+        f"are {number(lower.width)} and {number(upper.width)} wide. "
     )
     one, other = lower.too_few, upper.too_few
     if one and not other:
-        text += "The months counted as independent were not, and the intervals say too much."
+        text += "Months counted as independent were not, and the intervals are too narrow."
     elif one:
         text += "Too few lie inside with either model."
     elif other:
-        text += "Too few lie inside with deviations, which is not what they are for."
+        text += "Too few lie inside with deviations, which were to prevent just that."
     elif upper.error < 0.9 * lower.error:
         text += "Coverage does not tell the two apart here; errors do."
     else:
@@ -204,7 +203,7 @@ def independent_months(lower: Together, upper: Together) -> str:
     if lower.stuck:
         text += (
             f" On {lower.stuck} of the panels the model with independent months did not even pass "
-            "its gate: what lasts looks like noise of the unit, or like a second movement."
+            "its gate: it takes what lasts for noise of the unit, or for a second movement."
         )
     return text
 
@@ -255,7 +254,7 @@ def _priors(switch: str, p: Priors) -> Sequence[str]:
 
 
 def composes(table: pd.DataFrame, reasons: Mapping[str, Sequence[str]]) -> str:
-    """What the whole composes with and why it does not with the rest: ``hijacks.composition``."""
+    """What the whole composes with and why it does not with the rest: ``analysis.composition``."""
     whole = table.iloc[-1]
     text = f"All of them together go with {_list(list(whole.index[whole])) or 'nothing else'}"
     if whole.all():
@@ -278,8 +277,8 @@ def cost(robust_: Outcome, other: Outcome, model: str) -> str:
             f"(root mean square) instead of {number(other.error)}"
         )
     text += (
-        f". For {_code('mu_beta')} it says {number(robust_.mean)} (sd {number(robust_.sd)}), the "
-        f"other {number(other.mean)} ({number(other.sd)})"
+        f". For {_code('mu_beta')} it gives {number(robust_.mean)} (sd {number(robust_.sd)}), the "
+        f"other {number(other.mean)} (sd {number(other.sd)})"
     )
     if np.isfinite(other.truth):
         text += f", and the truth is {number(other.truth)}"
@@ -287,9 +286,9 @@ def cost(robust_: Outcome, other: Outcome, model: str) -> str:
     if not np.isfinite(other.coverage):
         return text
     if robust_.too_few:
-        return text + "Too few slopes lie inside: here robustness was not free of bias."
+        return text + "Too few slopes lie inside: here robustness did not prevent bias."
     if robust_.error > 1.1 * other.error:
-        return text + "That is the premium of the insurance."
+        return text + "That is the premium on the insurance."
     if robust_.error < other.error / 1.1:
         return text + "Here the insurance cost nothing."
     return text + "The premium is small here."
@@ -299,8 +298,8 @@ def own(found: Learned) -> str:
     """What the robust model learned of the three ingredients on a panel."""
     share, phi, noise, between = found.share, found.phi, found.noise, found.between
     text = (
-        f"Deviations make up {percent(share)} of the variance of what score, unit and month leave "
-        "of an outcome. "
+        f"Deviations make up {percent(share)} of the variance that score, unit and month leave "
+        "unexplained. "
     )
     if share > 0.5:
         text += "Most of what the specification calls noise lasts"
@@ -310,21 +309,21 @@ def own(found: Learned) -> str:
         text += "Hardly any of what the specification calls noise lasts"
     if share > 0.1:
         text += (
-            f": a deviation carries over from month to month by {number(phi.mean)} (90% "
+            f": from one month to the next a deviation keeps {number(phi.mean)} of its size (90% "
             f"interval {interval(phi.low, phi.high)}). "
         )
     else:
-        text += ", and how such deviations carry over is left to the prior. "
+        text += ", and how long such deviations would last is left to the prior. "
     factor = np.exp(2 * 1.645 * noise.mean)
     text += (
-        f"The logarithms of the units' scales have a standard deviation of {number(noise.mean)} "
-        f"({interval(noise.low, noise.high)}): nine units in ten lie within a factor of "
-        f"{number(factor, 1)} of one another in how noisy they are. "
+        f"The logarithms of the units' noise scales have a standard deviation of "
+        f"{number(noise.mean)} ({interval(noise.low, noise.high)}): among nine units in ten the "
+        f"noisiest is {number(factor, 1)} times as noisy as the quietest. "
     )
     return text + (
         f"Between units, a mean score higher by one standard deviation goes with an outcome that "
-        f"differs by {number(between.mean)} ({interval(between.low, between.high)}), whatever "
-        "happens within them."
+        f"differs by {number(between.mean)} ({interval(between.low, between.high)}) of its own, "
+        "whatever happens within units."
     )
 
 
