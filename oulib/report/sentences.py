@@ -210,9 +210,11 @@ def population_slope(found: Slope) -> str:
     """The average slope on both scales, and how sure its sign is."""
     beta, effect = found.beta, found.percent
     claim = evidence_of_sign(beta.positive, "that the association is {}", "the association")
+    side = "higher" if effect.mean >= 0 else "lower"
+    points = f"{found.points:g} {'point' if found.points == 1 else 'points'}"
     return (
-        f"For the average unit, one more point of the raw survey score goes with "
-        f"{number(effect.mean, 1)}% change of productivity (90% interval "
+        f"Where its survey score is {points} higher, a typical move, the average unit's "
+        f"productivity is {number(abs(effect.mean), 1)}% {side} (90% interval "
         f"{interval(effect.low, effect.high, 1)}%); on the standardised scale μ_β is "
         f"{number(beta.mean)} ({interval(beta.low, beta.high)}). "
         f"{claim}: the probability of a positive one is {probability(beta.positive)}."

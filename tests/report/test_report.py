@@ -72,7 +72,7 @@ def overview(**changes: object) -> Overview:
 
 def test_a_panel_in_words() -> None:
     assert "no gaps" in chapters.panel.sentences.size(overview())
-    assert "25% of the OU-periods" in chapters.panel.sentences.size(overview(rows=9))
+    assert "25% of the grid" in chapters.panel.sentences.size(overview(rows=9))
     assert "never had one" in chapters.panel.sentences.surveys(overview(ous_without_survey=1))
     assert "83%" in chapters.panel.sentences.schedule(overview())
     assert "not known" in chapters.panel.sentences.schedule(overview(scheduled=None, answered=None))
