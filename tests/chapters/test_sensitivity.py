@@ -463,7 +463,9 @@ def test_within_and_between_against_their_draws(asked: Panel, short: Sampling) -
     assert table.loc["between less within", "positive"] == pytest.approx((gap > 0).mean())
     assert table.loc["total", "mean"] == pytest.approx(float(total.posterior["mu_beta"].mean()))
     chapters.sensitivity.figures.slopes(table, xlabel="slope")
-    assert "Their difference" in chapters.sensitivity.sentences.forms(table)
+    text = chapters.sensitivity.sentences.forms(sensitivity.forms(total, within, points=0.4), 0.4)
+    assert "Their difference" in text
+    assert "a score 0.40 points higher" in text
 
 
 def row(mean: float, half: float, positive: float) -> pd.Series:
@@ -477,7 +479,7 @@ def row(mean: float, half: float, positive: float) -> pd.Series:
     ("after", "share", "said"),
     [
         (row(-0.03, 0.1, 0.3), -0.1, "placebo is passed"),
-        (row(0.25, 0.1, 0.99), -0.1, "something else"),
+        (row(0.25, 0.1, 0.99), -0.1, "owes something to it"),
         (row(0.1, 0.4, 0.7), -0.1, "cannot tell the"),
         (row(0.0, 0.1, 0.5), -0.8, "says little"),
         (row(0.0, 0.1, 0.5), float("nan"), "nothing could be moved"),
