@@ -83,15 +83,9 @@ def effects(
 
 @dataclass(frozen=True)
 class Slope:
-<<<<<<< HEAD
     """A slope on both scales: ``beta`` is standardised.
 
     ``percent`` is the change of productivity with ``points`` more of the raw score.
-=======
-    """A slope on both scales: standardised (``beta``) and as a change in per cent.
-
-    ``percent`` is :func:`raw_effect` for ``points`` more of the raw score.
->>>>>>> author-c
     """
 
     beta: Estimate
@@ -100,11 +94,7 @@ class Slope:
 
 
 def average_slope(fit: Fit) -> Slope:
-<<<<<<< HEAD
     """The slope of the average OU, mu_beta, and what goes with a :func:`typical_move`."""
-=======
-    """The slope of the average OU, mu_beta, and its effect for a :func:`typical_move`."""
->>>>>>> author-c
     beta, points = fit.posterior["mu_beta"], typical_move(fit)
     return Slope(estimate(beta), estimate(raw_effect(fit, points * beta)), points)
 

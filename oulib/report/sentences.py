@@ -214,16 +214,9 @@ def population_slope(found: Slope) -> str:
     side = "higher" if effect.mean >= 0 else "lower"
     points = f"{found.points:g} {'point' if found.points == 1 else 'points'}"
     return (
-<<<<<<< HEAD
         f"Where its survey score is {points} higher, a typical move, the average unit's "
         f"productivity is {number(abs(effect.mean), 1)}% {side} (90% interval "
         f"{interval(effect.low, effect.high, 1)}%); on the standardised scale μ_β is "
-=======
-        f"For the average unit, a survey score {number(found.points, 2)} points higher, a typical "
-        f"move, goes with productivity {number(abs(effect.mean), 1)}% "
-        f"{'higher' if effect.mean > 0 else 'lower'} (90% interval "
-        f"{interval(effect.low, effect.high, 1)}%). On the standardised scale μ_β is "
->>>>>>> author-c
         f"{number(beta.mean)} ({interval(beta.low, beta.high)}). "
         f"{claim}: its probability of being positive is {probability(beta.positive)}."
     ).replace("μ_β", r"$\mu_\beta$")

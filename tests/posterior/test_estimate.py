@@ -90,7 +90,6 @@ def fit() -> SimpleNamespace:
 def test_the_average_slope_on_both_scales(fit: SimpleNamespace) -> None:
     found, beta = average_slope(fit), fit.posterior["mu_beta"]
     assert found.beta == estimate(beta)
-<<<<<<< HEAD
     assert found.points == 0.3  # sd of the score: 0.6 of 0.5 points
     assert found.percent.mean == pytest.approx(float((100 * (np.exp(0.12 * beta) - 1)).mean()))
     text = report.population_slope(found)
@@ -98,15 +97,6 @@ def test_the_average_slope_on_both_scales(fit: SimpleNamespace) -> None:
     size = report.number(found.percent.mean, 1)
     move = "Where its survey score is 0.3 points higher, a typical move, the average unit's "
     assert text.startswith(f"{move}productivity is {size}% higher")
-=======
-    assert found.points == 0.3  # of a score whose sd is 0.6 times 0.5
-    change = 100 * (np.exp(0.4 * found.points * beta) - 1)
-    assert found.percent.mean == pytest.approx(float(change.mean()))
-    text = report.population_slope(found)
-    low, high = (report.number(value, 1) for value in (found.percent.low, found.percent.high))
-    assert "0.30 points higher, a typical move" in text
-    assert f"productivity {report.number(found.percent.mean, 1)}% higher" in text
->>>>>>> author-c
     assert f"(90% interval {low} to {high}%)" in text
     assert "evidence that the association is positive" in text
 
