@@ -164,8 +164,7 @@ _TOO_WIDE = """() => {
         const edge = e.getBoundingClientRect().right;
         if (edge > right && !contained(e)) [widest, right] = [e, edge];
     }
-    const name = widest ? widest.cloneNode(false).outerHTML.slice(0, 120) : "the page";
-    return `${root.scrollWidth - width} pixels, by ${name}`;
+    return widest ? widest.cloneNode(false).outerHTML.slice(0, 120) : "the page";
 }"""
 _NO_ALT = """() =>
     [...document.querySelectorAll("img, area[href], input[type=image]")]
