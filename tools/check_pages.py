@@ -54,18 +54,6 @@ VIEWS = tuple(
 )
 
 
-@dataclass(frozen=True)
-class Excluded:
-    """What axe-core says of one place of the theme's, and why it stays so."""
-
-    rule: str
-    selector: str
-    reason: str
-
-
-EXCLUDED: tuple[Excluded, ...] = ()
-
-
 @dataclass(frozen=True, order=True)
 class Problem:
     """Something wrong with a page: of what kind, what it is, and in which views it was seen."""
