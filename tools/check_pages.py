@@ -54,18 +54,6 @@ VIEWS = tuple(
 )
 
 
-@dataclass(frozen=True)
-class Excluded:
-    """What axe-core says of one place of the theme's, and why it stays so."""
-
-    rule: str
-    selector: str
-    reason: str
-
-
-EXCLUDED: tuple[Excluded, ...] = ()
-
-
 @dataclass(frozen=True, order=True)
 class Problem:
     """Something wrong with a page: of what kind, what it is, and in which views it was seen."""
@@ -164,8 +152,7 @@ _TOO_WIDE = """() => {
         const edge = e.getBoundingClientRect().right;
         if (edge > right && !contained(e)) [widest, right] = [e, edge];
     }
-    const name = widest ? widest.cloneNode(false).outerHTML.slice(0, 120) : "the page";
-    return `${root.scrollWidth - width} pixels, by ${name}`;
+    return widest ? widest.cloneNode(false).outerHTML.slice(0, 120) : "the page";
 }"""
 _NO_ALT = """() =>
     [...document.querySelectorAll("img, area[href], input[type=image]")]
