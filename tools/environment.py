@@ -6,10 +6,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # matplotlib itself brings a Qt window system as well there, for which the book has no use.
-CONDA_NAMES = {"jupyter-client": "jupyter_client", "matplotlib": "matplotlib-base"}
+CONDA_NAMES = {
+    "jupyter-client": "jupyter_client",
+    "matplotlib": "matplotlib-base",
+    "playwright": "playwright-python",
+}
 
-# Fonts, which conda-forge has not under these names; pip brings them with the checkout.
-PIP_ONLY = ("fontpkg-noto-sans-devanagari", "fontpkg-noto-sans-thai", "noto-cjk-sans-otc")
+# Not on conda-forge under these names.  Fonts come with the checkout; what is for development pip
+# is told to bring.
+PIP_ONLY = (
+    *("axe-playwright-python", "fontpkg-noto-sans-devanagari", "fontpkg-noto-sans-thai"),
+    "noto-cjk-sans-otc",
+)
 
 
 def environment() -> str:
@@ -19,6 +27,7 @@ def environment() -> str:
     wanted = [f"python{project['requires-python']}", "pip"]
     named = [one for one in project["dependencies"] + groups["dev"] if one not in PIP_ONLY]
     wanted += sorted(map(_conda_name, named))
+    brought = ", ".join(["--editable .", *(one for one in groups["dev"] if one in PIP_ONLY)])
     return "\n".join(
         [
             "# Made from pyproject.toml by `make lock`; change that file, not this one.",
@@ -26,7 +35,7 @@ def environment() -> str:
             "channels: [conda-forge, nodefaults]",
             "dependencies:",
             *(f"  - {requirement}" for requirement in wanted),
-            "  - pip: [--editable .]",
+            f"  - pip: [{brought}]",
             "",
         ]
     )

@@ -170,8 +170,9 @@
       this.redraw = () => {};
     }
 
-    /** A range; `says(value)` is its value in words, `mark` a place on it with a label. */
-    range({ label, min, max, step, value, says, mark }) {
+    /** A range; `says(value)` is its value in words, `mark` a place on it with a label, and
+       `then(value)` follows each change. */
+    range({ label, min, max, step, value, says, mark, then = () => {} }) {
       const id = `moving-${this.name}-${this.controls.children.length}`;
       const input = html("input", { type: "range", id, min, max, step, value });
       const shown = html("span", { class: "moving-value", "aria-hidden": "true" });
@@ -189,6 +190,7 @@
       this.controls.append(html("div", { class: "moving-control" }, ...parts));
       input.addEventListener("input", () => {
         tell();
+        then(input.valueAsNumber);
         this.redraw();
       });
       tell();
@@ -215,6 +217,46 @@
         row.append(button);
       }
       this.controls.append(row);
+    }
+
+    /** A button for each place of a plot, in whose columns they stand if there is room.
+
+       One of them is in the order of the keys, and arrows go from there to the others. */
+    toggles({ title, names, labels, is, press }) {
+      const row = html("div", { class: "moving-toggles", role: "group", "aria-label": title });
+      const all = names.map((name, place) =>
+        html("button", { type: "button", "aria-label": name, tabindex: place ? -1 : 0 }, labels[place]),
+      );
+      row.append(...all);
+      this.below.append(html("p", { class: "moving-title", "aria-hidden": "true" }, title), row);
+      const to = (place) => {
+        all.forEach((one, at) => one.setAttribute("tabindex", at === place ? 0 : -1));
+        all[place].focus();
+      };
+      all.forEach((button, place) => {
+        button.addEventListener("click", () => {
+          press(place);
+          to(place);
+          this.redraw();
+        });
+        button.addEventListener("keydown", (event) => {
+          const across = getComputedStyle(row).gridTemplateColumns.split(" ").length;
+          const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across, ArrowDown: across };
+          const wanted = { Home: 0, End: all.length - 1 }[event.key] ?? place + step[event.key];
+          if (Number.isNaN(wanted)) return;
+          event.preventDefault();
+          if (wanted >= 0 && wanted < all.length) to(wanted);
+        });
+      });
+      return (plot) => {
+        all.forEach((one, place) => one.setAttribute("aria-pressed", is(place)));
+        const room = [plot.right - plot.left, plot.right + 12, plot.right + 12, plot.right + 12];
+        const rows = 1 + room.findIndex((one, at) => one >= 26 * Math.ceil(all.length / (at + 1)));
+        const wide = rows === 1; // the buttons stand under their places
+        row.style.gridTemplateColumns = `repeat(${Math.ceil(all.length / (rows || 6))}, minmax(0, 1fr))`;
+        row.style.marginLeft = wide ? `${plot.left}px` : 0;
+        row.style.marginRight = wide ? "12px" : 0;
+      };
     }
 
     /** What the marks mean: [mark, kind, text] each. */
@@ -393,6 +435,349 @@
         plot,
         alt: `Density of the unit’s slope with ${count(surveys[now])}. ${share} ${peaks}`,
         says: `With ${count(surveys[now])}: ${share.replace("The", "the")} ${peaks}`,
+      };
+    };
+  };
+
+  // --- the band of one unit's score
+
+  /** Mean and sd of each month's score, whose mean is not known; `n` respondents by month, or 0.
+
+     Given the unit's mean the months are independent, so it is found first, and then each month:
+     equations eq-latent, eq-measurement and eq-outcome of the book. */
+  formulas.band = ({ mu_x, sigma_mu_x, sigma_x, sigma_meas, sigma_y }, beta, n, survey, residual) => {
+    const own = 1 / sigma_x ** 2;
+    const told = n.map((k) => k / sigma_meas ** 2 + beta ** 2 / sigma_y ** 2);
+    const pull = n.map(
+      (k, t) => (k / sigma_meas ** 2) * survey[t] + (beta / sigma_y ** 2) * residual[t],
+    );
+    let [precision, sum] = [1 / sigma_mu_x ** 2, mu_x / sigma_mu_x ** 2];
+    told.forEach((d, t) => {
+      precision += (own * d) / (own + d);
+      sum += (own * pull[t]) / (own + d);
+    });
+    const level = sum / precision;
+    return {
+      mean: told.map((d, t) => (own * level + pull[t]) / (own + d)),
+      sd: told.map((d) => Math.sqrt(1 / (own + d) + (own / (own + d)) ** 2 / precision)),
+    };
+  };
+
+  figures.band = (data, page) => {
+    const { scales, score } = data;
+    const size = score.length;
+    const sizes = [1, 2, 3, 5, 8, 10, 15, 20, 30, 50, 100, 200];
+    const spacings = [0, 12, 8, 6, 4, 3, 2, 1];
+    const every = (k) => score.map((_, t) => k > 0 && t % k === Math.floor((k - 1) / 2));
+    let seen = every(data.spacing);
+    page.range({
+      label: "Surveys",
+      min: 0,
+      max: spacings.length - 1,
+      step: 1,
+      value: spacings.indexOf(data.spacing),
+      says: (at) =>
+        ["none", "every month"][[0, 1].indexOf(spacings[at])] ?? `every ${spacings[at]} months`,
+      then: (at) => (seen = every(spacings[at])),
+    });
+    const respondents = page.range({
+      label: "Respondents of a survey",
+      min: 0,
+      max: sizes.length - 1,
+      step: 1,
+      value: sizes.indexOf(data.respondents),
+      says: (at) => number(sizes[at], 0),
+    });
+    const slope = page.range({
+      label: "Slope of the unit",
+      min: -1,
+      max: 1,
+      step: 0.05,
+      value: data.beta,
+      says: (value) => number(value),
+    });
+    const press = (t) => (seen[t] = !seen[t]);
+    const arrange = page.toggles({
+      title: "Surveys by month: press one to add it or to take it away",
+      names: score.map((_, t) => `Survey in month ${t + 1}`),
+      labels: score.map((_, t) => `${t + 1}`),
+      is: (t) => seen[t],
+      press,
+    });
+    page.key(
+      ["area", "is-model", "90% band"],
+      ["line", "is-model", "mean of the score"],
+      ["dot", "is-text", "survey"],
+      ["cross", "is-truth", "true score"],
+    );
+
+    return (width) => {
+      const n = sizes[respondents.value];
+      const beta = slope.value;
+      const survey = score.map((x, t) => x + (scales.sigma_meas / Math.sqrt(n)) * data.surveyed[t]);
+      const residual = score.map((x, t) => beta * x + scales.sigma_y * data.outcome[t]);
+      const asked = seen.map((is) => (is ? n : 0));
+      const { mean, sd } = formulas.band(scales, beta, asked, survey, residual);
+      const plot = new Plot(width, {
+        x: [0.5, size + 0.5],
+        y: data.ends,
+        xlabel: "month",
+        ylabel: "score (sd)",
+        xticks: [1, 6, 12, 18, 24].filter((t) => t <= size).map((t) => [t, `${t}`]),
+      });
+      const side = (sign) => (t) => mean[t] + sign * NORMAL_90 * sd[t];
+      plot.area(score.map((_, t) => [t + 1, side(-1)(t), side(1)(t)]), "is-model");
+      plot.line(mean.map((m, t) => [t + 1, m]), "is-model");
+      score.forEach((x, t) => {
+        plot.cross(t + 1, x, "is-truth");
+        if (seen[t]) plot.dot(t + 1, survey[t], "dot is-text");
+      });
+      plot.svg.style.cursor = "pointer";
+      plot.svg.addEventListener("click", (event) => {
+        const box = plot.svg.getBoundingClientRect();
+        const at = ((event.clientX - box.left) * width) / box.width;
+        const t = Math.floor(((at - plot.left) / (plot.right - plot.left)) * size);
+        if (t < 0 || t >= size) return;
+        press(t);
+        page.redraw();
+      });
+      arrange(plot);
+      const months = score.map((_, t) => t).filter((t) => seen[t]);
+      const others = score.map((_, t) => t).filter((t) => !seen[t]);
+      const held =
+        months.length === 0
+          ? "no survey"
+          : `${months.length} ${months.length === 1 ? "survey" : "surveys"} of ${n}`;
+      const parts = [];
+      if (months.length) parts.push(`${number(sd[months[0]])} in a month with a survey`);
+      if (others.length) parts.push(`${number(sd[others[0]])} in a month without one`);
+      const u = scales.sigma_x ** 2;
+      const share = (beta ** 2 * u) / (scales.sigma_y ** 2 + beta ** 2 * u);
+      const before = Math.hypot(scales.sigma_x, scales.sigma_mu_x);
+      return {
+        plot,
+        alt:
+          `Band of one unit’s score over ${size} months with ${held}` +
+          (months.length ? `, in months ${months.map((t) => t + 1).join(", ")}` : "") +
+          `. Its standard deviation is ${parts.join(" and ")}.`,
+        says:
+          `With ${held} the score is known with a standard deviation of ${parts.join(", and of ")}; ` +
+          `before any data it was ${number(before)}. ` +
+          (others.length
+            ? `Where there is no survey, the outcome takes away ${percent(share)} of what the month’s own deviation leaves open.`
+            : "Every month has a survey."),
+      };
+    };
+  };
+
+  // --- what a survey costs, and what it tells of slopes
+
+  /** `values` at the logarithm of n, between the sizes that they are given for. */
+  function between(n, sizes, values) {
+    const at = sizes.findIndex((size) => size >= n);
+    if (at === 0) return values[0];
+    if (at < 0) return values[values.length - 1];
+    const share = Math.log(n / sizes[at - 1]) / Math.log(sizes[at] / sizes[at - 1]);
+    return values[at - 1] + share * (values[at] - values[at - 1]);
+  }
+
+  /** Sds of the average slope and of a unit's: eq-plan and eq-plan-ratio, with units alike. */
+  formulas.plan = (given, waves, respondents, units) => {
+    const score = given.sigma_x ** 2;
+    const beta = given.sigma_beta ** 2;
+    const total = score + given.sigma_meas ** 2 / respondents;
+    const w = score / total;
+    const surveys = given.answered * waves;
+    const level = (surveys * given.sigma_mu_x ** 2) / (surveys * given.sigma_mu_x ** 2 + total);
+    const spare = Math.max(1 - level / surveys, 0) * (1 - 1 / units);
+    const told = (spare * w * score * surveys) / (given.noise + given.unknown * (1 - w) * score);
+    const own = 1 / (told + 1 / beta);
+    let sum = (units * told * own) / beta;
+    if (given.level !== null) {
+      const spread = given.sigma_mu_x ** 2;
+      const left = given.level + (beta + given.slope ** 2 * (1 - level)) * spread;
+      sum += ((units * level * spread) / left) * (1 - given.sites / units);
+    }
+    const variance = 1 / sum + given.site;
+    const doubt = between(respondents, given.sizes, given.doubt);
+    const learnt = between(respondents, given.sizes, given.learnt);
+    const grown = (waves * units) / (given.waves * given.units);
+    const ratio = doubt > 0 ? given.slope ** 2 / (1 / doubt + learnt * grown) : 0;
+    const [average, known] = [ratio, 0].map(
+      (more) => 1 / Math.sqrt(1 / (variance + more) + 1 / given.prior ** 2),
+    );
+    return {
+      average,
+      unit: Math.sqrt(own + ((own / beta) * known) ** 2 + ratio),
+      floor: Math.sqrt(beta / units + given.site),
+      reliability: w,
+    };
+  };
+
+  figures.budget = (given, page) => {
+    const sizes = [1, 2, 3, 5, 8, 10, 15, 20, 30, 50, 80, 100, 150, 200, 300, 500, 1000];
+    if (!sizes.includes(given.respondents)) sizes.push(given.respondents);
+    sizes.sort((a, b) => a - b);
+    const costs = [0, 1, 2, 5, 10, 20, 50, 100, 200];
+    const waves = page.range({
+      label: "Waves",
+      min: 1,
+      max: given.months,
+      step: 1,
+      value: given.waves,
+      says: (value) => number(value, 0),
+    });
+    const respondents = page.range({
+      label: "Respondents of a survey",
+      min: 0,
+      max: sizes.length - 1,
+      step: 1,
+      value: sizes.indexOf(given.respondents),
+      says: (at) => number(sizes[at], Number.isInteger(sizes[at]) ? 0 : 1),
+    });
+    const units = page.range({
+      label: "Units",
+      min: Math.min(4, given.units),
+      max: 3 * given.units,
+      step: 1,
+      value: given.units,
+      says: (value) => number(value, 0),
+    });
+    const cost = page.range({
+      label: "Cost of holding a survey",
+      min: 0,
+      max: costs.length - 1,
+      step: 1,
+      value: 0,
+      says: (at) => (costs[at] === 1 ? "1 questionnaire" : `${costs[at]} questionnaires`),
+    });
+    page.buttons([
+      "The panel’s own design",
+      () => {
+        waves.value = given.waves;
+        respondents.value = sizes.indexOf(given.respondents);
+        units.value = given.units;
+      },
+    ]);
+    page.key(
+      ["line", "is-model", "average slope, these respondents"],
+      ["line", "is-other", "slope of a unit, these respondents"],
+      ["line", "is-model dashed", "average slope, same budget"],
+      ["line", "is-other dashed", "slope of a unit, same budget"],
+      ["line", "dotted", "floor of the average: units differ"],
+    );
+    const worst = formulas.plan(given, 1, given.respondents, given.units);
+    const top = 1.15 * Math.max(worst.unit, worst.average);
+    const all = Array.from({ length: given.months }, (_, at) => at + 1);
+    const labelled = [1, 2, 3, 6, 12, 24, 48, 96].filter((k) => k <= given.months / 1.4);
+
+    return (width) => {
+      const [k, n, g] = [waves.value, sizes[respondents.value], units.value];
+      const each = costs[cost.value];
+      const budget = k * g * (n + each);
+      const now = formulas.plan(given, k, n, g);
+      const plot = new Plot(width, {
+        x: [1, Math.max(given.months, 2)],
+        y: [0, top],
+        log: true,
+        xlabel: "waves (logarithmic)",
+        ylabel: "standard deviation",
+        xticks: [...labelled, given.months].map((at) => [at, `${at}`]),
+      });
+      const same = all
+        .map((waves_) => [waves_, budget / (waves_ * g) - each])
+        .filter(([, size]) => size >= 1)
+        .map(([waves_, size]) => ({ waves: waves_, size, ...formulas.plan(given, waves_, size, g) }));
+      const here = all.map((waves_) => [waves_, formulas.plan(given, waves_, n, g)]);
+      plot.across(now.floor, "dotted");
+      for (const [what, kind] of [["unit", "is-other"], ["average", "is-model"]]) {
+        plot.line(here.map(([at, one]) => [at, one[what]]), kind);
+        plot.line(same.map((one) => [one.waves, one[what]]), `${kind} dashed`);
+        plot.dot(k, now[what], `dot ${kind}`, 6);
+      }
+      const best = same.reduce((a, b) => (b.average < a.average ? b : a), same[0]);
+      const count = (value, one) => `${number(value, 0)} ${value === 1 ? one : `${one}s`}`;
+      const known =
+        `The average slope is known with a standard deviation of ${number(now.average, 3)}, ` +
+        `a unit’s own with ${number(now.unit, 3)}`;
+      const design = `${count(k, "wave")} of ${count(n, "respondent")} in ${count(g, "unit")}`;
+      const paid = each > 0 ? `, and cost as much as ${count(budget, "questionnaire")}` : "";
+      return {
+        plot,
+        alt:
+          `Standard deviations of slopes over waves, falling from left to right, for ${design}. ` +
+          `${known}; the floor of the average is ${number(now.floor, 3)}.`,
+        says:
+          `${design[0].toUpperCase()}${design.slice(1)} are ${count(k * g * n, "questionnaire")}${paid}. ` +
+          `${known}. With the same budget the average is known best with ` +
+          `${count(best.waves, "wave")} of ${number(best.size, best.size < 10 ? 1 : 0)} respondents: ` +
+          `${number(best.average, 3)}.`,
+      };
+    };
+  };
+
+  // --- scores that nobody saw, moved
+
+  figures.shifts = (data, page) => {
+    const { score, outcome, silent, shifts, lines } = data;
+    const last = shifts.length - 1;
+    const shift = page.range({
+      label: "Shift of the silent scores",
+      min: 0,
+      max: last,
+      step: 1,
+      value: data.none,
+      says: (at) => `${number(shifts[at])} sd`,
+      mark: { at: data.none, label: "as the model has them" },
+    });
+    page.buttons(
+      ["Lowest", () => (shift.value = 0)],
+      ["None", () => (shift.value = data.none)],
+      ["Highest", () => (shift.value = last)],
+    );
+    page.key(
+      ["dot", "is-model", "answered: stays"],
+      ["open", "is-other", "silent: moves"],
+      ["line", "dashed thin", "slope among months of a kind"],
+      ["line", "is-truth", "slope over all planned months"],
+    );
+
+    return (width) => {
+      const at = shift.value;
+      const [reach, top] = data.ends;
+      const plot = new Plot(width, {
+        x: [-reach, reach],
+        y: [-top, top],
+        xlabel: "score, above what is expected (sd)",
+        ylabel: "outcome, above what is expected (sd)",
+      });
+      const line = (height, slope, kind) =>
+        plot.line([-reach, reach].map((x) => [x, height + slope * x]), kind);
+      const size = width > 500 ? 3.5 : 3;
+      score.forEach((x, row) => {
+        if (silent[row]) plot.dot(x + shifts[at], outcome[row], "open is-other", size);
+        else plot.dot(x, outcome[row], "dot is-model", size);
+      });
+      line(0, data.within, "dashed thin");
+      line(...lines[at], "is-truth");
+      const means = [
+        ["silent", data.apart[1], shifts[at]],
+        ["answered", data.apart[0], 0],
+      ].filter(([, mean]) => mean !== null);
+      const where = means.map(([kind, mean, by]) => `${number(mean + by)} in ${kind} months`);
+      const slope =
+        `The slope over all planned months is ${number(data.mean[at])}, from ` +
+        `${number(data.q5[at])} to ${number(data.q95[at])} with a probability of 90%`;
+      const p = data.positive[at];
+      const positive = p > 0.99 ? "above 0.99" : p < 0.01 ? "below 0.01" : number(p);
+      return {
+        plot,
+        alt:
+          `Scores and outcomes of planned months, the silent scores moved by ` +
+          `${number(shifts[at])} standard deviations and the answered ones where they were. ${slope}.`,
+        says:
+          `Scores are on average ${where.join(" and ")}. ${slope}, and positive with probability ` +
+          `${positive}. Surveys and outcomes are as probable as without a shift.`,
       };
     };
   };

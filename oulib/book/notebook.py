@@ -216,6 +216,9 @@ def publishable(notebook: NotebookNode, folder: Path) -> NotebookNode:
             cell.metadata["tags"] = [*cell.metadata["tags"], "remove-cell"]
         for output in cell.get("outputs", []):
             _strip_machine(output, folder)
+            # A page gives pictures the width they were drawn for; where that is more than there
+            # is room for, a height beside it would distort them.
+            output.get("metadata", {}).get("image/png", {}).pop("height", None)
     return notebook
 
 

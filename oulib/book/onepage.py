@@ -97,8 +97,10 @@ def _output(output: NotebookNode, about: Any, files: dict[PurePosixPath, bytes])
         picture = "".join(data["image/png"].split())
         alt = escape(about.get("image", {}).get("alt", ""))
         caption = _markdown(figure["caption"]) if "caption" in figure else ""
+        shown = output.get("metadata", {}).get("image/png", {})
+        width = f' width="{shown["width"]:d}"' if "width" in shown else ""
         return (
-            f'<figure><img alt="{alt}" src="data:image/png;base64,{picture}"/>'
+            f'<figure><img alt="{alt}"{width} src="data:image/png;base64,{picture}"/>'
             f"<figcaption>{caption}</figcaption></figure>"
         )
     if "text/html" in data:

@@ -83,16 +83,20 @@ def effects(
 
 @dataclass(frozen=True)
 class Slope:
-    """A slope on both scales: ``beta`` is standardised, ``percent`` is :func:`raw_effect` of it."""
+    """A slope on both scales: ``beta`` is standardised.
+
+    ``percent`` is the change of productivity with ``points`` more of the raw score.
+    """
 
     beta: Estimate
     percent: Estimate
+    points: float
 
 
 def average_slope(fit: Fit) -> Slope:
-    """The slope of the average OU, mu_beta."""
-    beta = fit.posterior["mu_beta"]
-    return Slope(estimate(beta), estimate(raw_effect(fit, beta)))
+    """The slope of the average OU, mu_beta, and what goes with a :func:`typical_move`."""
+    beta, points = fit.posterior["mu_beta"], typical_move(fit)
+    return Slope(estimate(beta), estimate(raw_effect(fit, points * beta)), points)
 
 
 @dataclass(frozen=True)

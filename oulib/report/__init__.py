@@ -55,6 +55,7 @@ from oulib.report.style import (
     plain,
     use_style,
 )
+from oulib.report.symbols import symbol
 from oulib.report.text import (
     count,
     interval,

@@ -39,6 +39,7 @@ from oulib.posterior.checks import (
 from oulib.posterior.compare import compare, steps
 from oulib.posterior.estimate import recovery
 from oulib.report import interpret
+from oulib.report.style import SHARPER
 from oulib.sampling.fit import Fit, Sampling, fit
 from oulib.sampling.looks import AUTO
 
@@ -305,12 +306,14 @@ def _traces(result: Fit, verdict: Verdict) -> None:
 def picture(fig: Figure, *, caption: str, alt: str) -> None:
     """A figure whose caption and alternative text depend on the fit; ``caption`` is Markdown."""
     buffer = BytesIO()
-    fig.savefig(buffer, format="png")
+    fig.savefig(buffer, format="png", dpi=SHARPER * fig.dpi)
+    width = round(fig.get_figwidth() * fig.dpi)
     plt.close(fig)
     data = b64encode(buffer.getvalue()).decode()
     display(
         HTML(
-            f'<figure><img alt="{escape(alt)}" src="data:image/png;base64,{data}"/>'
+            f'<figure><img alt="{escape(alt)}" width="{width}" '
+            f'src="data:image/png;base64,{data}"/>'
             f'<figcaption><p><span class="caption-text">{_inline(caption)}</span></p></figcaption>'
             "</figure>"
         )

@@ -52,9 +52,9 @@ def relevance(p: float, size: str) -> str:
     if p <= 0.1:
         return (
             f"A change of {size} is improbable ({probability(p)}): whatever its sign, the average "
-            "association is too small to matter."
+            "effect is too small to matter."
         )
-    return f"Whether it amounts to {size} is open ({probability(p)})."
+    return f"Whether the change is {size} is open ({probability(p)})."
 
 
 def mostly_prior(distance: float) -> bool:

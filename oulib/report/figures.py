@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from oulib.panel import Panel
 from oulib.posterior.estimate import SAMPLES
 from oulib.report.style import COLOURS, month_axis, month_bands, plain, plain_all
+from oulib.report.symbols import symbol
 
 
 def posterior_against_prior(
@@ -35,7 +36,7 @@ def posterior_against_prior(
         ax.set_xlim(low - 0.6 * wide, high + 0.6 * wide)
         if truth and name in truth:
             ax.axvline(float(truth[name][0]), color=COLOURS["truth"], lw=1.6)
-        ax.set(title=plain(name), yticks=[], ylabel="", xlabel="")
+        ax.set(title=symbol(name), yticks=[], ylabel="", xlabel="")
         ax.spines["left"].set_visible(False)
     for ax in axes.flat[len(posterior) :]:
         ax.set_axis_off()
@@ -73,7 +74,7 @@ def traces(
             left.plot(at, line, color=colour, lw=0.7, alpha=0.8, label=f"chain {chain + 1}")
             edges = np.linspace(0, 1, height.size + 1)
             right.stairs(height, edges, baseline=None, color=colour, lw=1.3)
-        left.set_ylabel(plain(label))
+        left.set_ylabel(symbol(label))
         right.set_ylim(0, None)
     axes[-1, 0].set_xlabel("draw")
     axes[-1, 1].set_xlabel("rank among all draws")

@@ -41,7 +41,7 @@ CHECK_NAMES = {
     "bfmi": "BFMI",
     "tree_depth": "saturated trees",
     "quadrature": "quadrature error",
-    "signs": "probability of a sign that chains do not go to",
+    "signs": "probability of a sign that no chain visits",
     "mcse": "Monte Carlo error",
     "persistence": "months that hang together",
     "noise": "unequal noise of units",
@@ -85,26 +85,26 @@ def passed(verdict: Verdict) -> str:
     """What it means that every check passed, and how many of the model's could not be made."""
     if not verdict.adequacy:
         return (
-            "It was sampled: every check passed. The panel has too little for any check of whether "
-            "the model describes it."
+            "Every check passed, and they are those of the sampler: the panel has too little for "
+            "any check of whether the model describes it."
         )
     asked = {check.name for check in verdict.adequacy}
     left = [CHECK_NAMES[name_] for name_ in ADEQUACY if name_ not in asked]
-    text = "It was sampled, and nothing was found that could bend its slopes: every check passed."
-    return text + (f" Not asked of it: {', '.join(left)}." if left else "")
+    text = "Every check passed: the chains agree, and nothing was found that could bend the slopes."
+    return text + (f" Not checked: {', '.join(left)}." if left else "")
 
 
 def of_a_part(verdict: Verdict) -> str:
     """Why a model was given up that cannot describe a part of the panel."""
     return (
-        f"It {_of_a_part(verdict)}: nothing that it replicates there is as extreme as the data. "
-        "So it was not fitted to all."
+        f"It {_of_a_part(verdict)}: nothing that it replicates for them is as extreme as the data. "
+        "So it was not fitted to the whole panel."
     )
 
 
 def _of_a_part(verdict: Verdict) -> str:
     return (
-        f"cannot describe {count(verdict.part, 'unit')} of the panel, chosen by chance "
+        f"cannot describe {count(verdict.part, 'unit')} of the panel, chosen at random "
         f"({names_of_checks(verdict)})"
     )
 
@@ -134,9 +134,9 @@ def asked_in_part(table: pd.DataFrame) -> str:
         return ""
     them, were = ("it", "was") if len(part) == 1 else ("they", "were")
     return (
-        f"{names(part.index)} {were} asked of {count(int(part['part'].iloc[0]), 'unit')} first, "
-        f"chosen by chance; what those do {them} cannot describe, so {them} {were} not fitted to "
-        "all."
+        f"{names(part.index)} {were} first held against "
+        f"{count(int(part['part'].iloc[0]), 'unit')}, chosen at random; {them} cannot describe "
+        f"those, so {them} {were} not fitted to the whole panel."
     )
 
 
@@ -149,8 +149,9 @@ def _moved(check: Check) -> str:
         return "not known."
     value, threshold = told_apart(check.value, check.threshold)
     return (
-        f"the two differ by {value} posterior sds of the latter (root mean square over units), and "
-        f"by less than {threshold}, as a rule, where a model is right."
+        f"these slopes and those by surveys alone differ by {value} posterior standard deviations "
+        f"of the latter (root mean square over units); where a model is right, by less than "
+        f"{threshold} as a rule."
     )
 
 
@@ -168,12 +169,12 @@ def length(verdict: Verdict) -> str:
             verdict.looks, key=lambda one: (one.both, one.target_accept, one.max_depth)
         )
     ]
-    text, before = f"Draws a chain: {_steps(first)}.", first[0]
+    text, before = f"Draws per chain: {_steps(first)}.", first[0]
     for looks in later:
         if looks[0].both > before.both:
             text += (
-                " Chains do not cross from one sign of a slope to the other where surveys hardly "
-                "tell the two apart, so they were drawn again with both signs as one in "
+                " Where surveys hardly tell the two signs of a slope apart, chains do not cross "
+                "from one to the other, so they were drawn again with both signs as one in "
                 f"{count(looks[0].both, 'unit')}: {_steps(looks)}."
             )
         elif looks[0].max_depth > before.max_depth:
@@ -183,7 +184,7 @@ def length(verdict: Verdict) -> str:
             )
         else:
             text += (
-                " Where trajectories diverge, shorter steps may follow the density, so chains were "
+                " Shorter steps may follow the density where trajectories diverge, so chains were "
                 f"drawn again for a target acceptance of {looks[0].target_accept:.2f}: "
                 f"{_steps(looks)}."
             )
@@ -196,7 +197,7 @@ def _steps(looks: Sequence[Look]) -> str:
     steps = []
     for look in looks:
         if look.outcome == "caught":
-            steps.append(f"{look.draws:,} were caught in the signs of slopes")
+            steps.append(f"{look.draws:,} were stuck at one sign of a slope")
         elif look.failed:
             short = ", ".join(CHECK_NAMES[one] for one in look.failed)
             steps.append(f"{look.draws:,} fell short ({short})")
@@ -210,33 +211,36 @@ def population_slope(found: Slope) -> str:
     """The average slope on both scales, and how sure its sign is."""
     beta, effect = found.beta, found.percent
     claim = evidence_of_sign(beta.positive, "that the association is {}", "the association")
+    side = "higher" if effect.mean >= 0 else "lower"
+    points = f"{found.points:g} {'point' if found.points == 1 else 'points'}"
     return (
-        f"For the average unit, one more point of the raw survey score goes with "
-        f"{number(effect.mean, 1)}% change of productivity (90% interval "
+        f"Where its survey score is {points} higher, a typical move, the average unit's "
+        f"productivity is {number(abs(effect.mean), 1)}% {side} (90% interval "
         f"{interval(effect.low, effect.high, 1)}%); on the standardised scale μ_β is "
         f"{number(beta.mean)} ({interval(beta.low, beta.high)}). "
-        f"{claim}: the probability of a positive one is {probability(beta.positive)}."
+        f"{claim}: its probability of being positive is {probability(beta.positive)}."
     ).replace("μ_β", r"$\mu_\beta$")
 
 
 def ou_slopes(found: SlopesOfOus, points: float = 1.0) -> str:
-    """How much slopes differ between OUs; effects are those of ``points`` more of the raw score."""
+    """How much slopes differ between OUs; effects are those of ``points`` more raw points."""
     clear = found.above + found.below
     text = (
         f"The 90% interval of the slope lies above zero for {found.above} of "
         f"{count(found.ous, 'unit')} and below zero for {found.below}. "
     )
     if clear == 0:
-        return text + "No single unit's slope can be told from zero."
+        return text + "No single unit's slope can be told apart from zero."
     if clear > 1:
         text += (
-            f"By their own probabilities {number(found.wrong, 1)} of these {clear} would have the "
-            "other sign. "
+            f"By their own probabilities, {number(found.wrong, 1)} of these {clear} would have the "
+            "other sign on average. "
         )
-    of = "one point" if points == 1 else f"{number(points, 2)} points"
+    of = "one point more" if points == 1 else f"{number(points, 2)} points more"
     return text + (
-        f"The largest in size belongs to {name(found.largest)}: {number(found.percent, 1)}% for "
-        f"{of} (90% interval {interval(found.low, found.high, 1)}%)."
+        f"The largest, in either direction, belongs to {name(found.largest)}: "
+        f"{number(found.percent, 1)}% for {of} "
+        f"(90% interval {interval(found.low, found.high, 1)}%)."
     )
 
 
@@ -244,10 +248,7 @@ def learnt(distances: Mapping[str, float]) -> str:
     """Which parameters the data moved little, from ``estimate.prior_distances``."""
     led = [label for label, distance in distances.items() if mostly_prior(distance)]
     if not led:
-        return (
-            "For every parameter shown the posterior is clearly narrower than its prior: "
-            "the data have spoken."
-        )
+        return "Every parameter shown has left its prior clearly behind: the data have spoken."
     return (
         f"For {names(led, 8)} the posterior lies nearly where the prior does: what is said about "
         f"{'it' if len(led) == 1 else 'them'} is mostly the prior."
@@ -258,7 +259,7 @@ def recovered(found: Recovery, what: str) -> str:
     """How many true values lie in their 90% intervals, and whether that number is plausible."""
     text = f"{found.inside} of {found.of} true {what} lie inside their 90% intervals"
     if found.of and found.chance < 0.05:
-        return text + ", fewer than chance explains if the model were right."
+        return text + ", fewer than chance would explain if the model were right."
     return text + ", about as many as should."
 
 
@@ -268,9 +269,9 @@ def tail_check(found: Replicated) -> str:
     The statistic is the excess kurtosis of residuals from OU and month means.
     """
     text = (
-        f"Without unit and month means the outcome has an excess kurtosis of "
-        f"{number(found.observed)}; replicates from the fitted model have "
-        f"{interval(found.low, found.high)} (90%). "
+        f"Once unit and month means are taken off, the outcome has an excess kurtosis of "
+        f"{number(found.observed)}; replicates from the fitted model have one of "
+        f"{interval(found.low, found.high)} (90% of them). "
     )
     if found.as_high < 0.01:
         return text + "The model does not produce outliers like these: they surprise it."
@@ -283,10 +284,12 @@ def coverages(outcome: Coverage, survey: Coverage) -> str:
     """Coverage of 90% predictive intervals, both observed nodes."""
 
     def said(found: Coverage) -> str:
-        band = f"{percent(found.low)} to {percent(found.high)} of what it replicates"
+        band = f"{percent(found.low)} to {percent(found.high)} of the model's own replicates"
         if found.share > found.high:
-            return f"{band}: more than that, as it may be for rows that the fit has seen"
-        return f"{band}: " + ("too narrow" if found.share < found.low else "as many as should")
+            return f"{band}; more than that is no surprise for rows that the fit has seen"
+        return f"{band}; " + (
+            "they are too narrow" if found.share < found.low else "that is as it should be"
+        )
 
     return (
         f"The 90% predictive intervals hold {percent(outcome.share)} of the outcomes "
@@ -298,9 +301,9 @@ def reliability(found: Reliability) -> str:
     """How much of the variance of an observed score is the score and not the sampling of it."""
     share = found.share
     return (
-        f"With the median of {number(found.respondents, 0)} respondents a survey's reliability is "
+        f"At the median of {number(found.respondents, 0)} respondents a survey's reliability is "
         f"{number(share.mean)} (90% interval {interval(share.low, share.high)}): that share of its "
-        "variance is the score, the rest is who happened to answer."
+        "variance is the score; the rest depends on who happened to answer."
     )
 
 
@@ -308,10 +311,9 @@ def loo(table: pd.DataFrame, model: str, rows: int) -> str:
     """The expected log density of a left-out outcome, the effective parameters, the weak spots."""
     row = table.loc[model]
     text = (
-        f"Left out one at a time, outcomes have an expected log density of "
-        f"{number(row['elpd'], 0)} (standard error {number(row['se'], 0)}) in sum; the model "
-        f"spends about "
-        f"{number(row['p'], 0)} effective parameters on {rows:,} rows. "
+        f"Each predicted without itself, the outcomes have a log density of "
+        f"{number(row['elpd'], 0)} in sum (standard error {number(row['se'], 0)}); the model uses "
+        f"about {number(row['p'], 0)} effective parameters for {rows:,} rows. "
     )
     bad = int(row["k_too_high"])
     if bad == 0:
@@ -327,14 +329,14 @@ def gain(step: Difference) -> str:
     amount = f"{number(abs(step.elpd), 1)} (standard error {number(step.se, 1)})"
     if not step.clear:
         return (
-            f"{name(step.upper)} and {name(step.lower)} tie: the difference of {amount} is within "
-            "what chance explains."
+            f"{name(step.upper)} and {name(step.lower)} tie: a difference of {amount} may be "
+            "chance."
         )
     verb = "better" if step.elpd > 0 else "worse"
     if step.doubtful:
         return (
             f"{name(step.upper)} seems to predict {verb} than {name(step.lower)}, by {amount}; but "
-            f"for {count(step.doubtful, 'row')} the Pareto k is too high, so the sum is not to be "
+            f"for {count(step.doubtful, 'row')} the Pareto k is too high, so the sum cannot be "
             "relied on."
         )
     return f"{name(step.upper)} predicts {verb} than {name(step.lower)}, by {amount}."
@@ -352,7 +354,7 @@ def so_far(steps: Sequence[Difference], failed: Sequence[str]) -> str:
 
 
 def withheld(verdict: Verdict) -> str:
-    """What stands in the place of conclusions when the gate was not passed."""
+    """What replaces conclusions where the gate was not passed."""
     if not verdict.model:
         return "*Withheld: no model holds the licence to be interpreted on this panel.*"
     if verdict.inapplicable or verdict.part:
@@ -361,10 +363,10 @@ def withheld(verdict: Verdict) -> str:
 
 
 def lesson(verdict: Verdict) -> str:
-    """What stands in the place of conclusions about slopes that something else may have bent."""
+    """What replaces conclusions about slopes that something else may have bent."""
     why = names_of_checks(verdict)
     return (
-        f"*No conclusion about slopes: the {name(verdict.model)} model was sampled, and does "
+        f"*No conclusion about slopes: the {name(verdict.model)} model was sampled, but it does "
         f"not describe this panel ({why}). What is shown of it is a lesson about the model.*"
     )
 
@@ -398,14 +400,14 @@ def source_of_findings(chosen: Fit, before: Sequence[Verdict], mnar_reason: str 
     text = f"What follows comes from the model *{name(chosen.spec.name)}*, "
     if chosen.spec.response:
         text += (
-            "which supposes that surveys are missing for what they would have said. The reason "
-            f"that was given for it: {name(mnar_reason)}. No fit can tell it from its twin, in "
-            "which they are not, so both stand in the table below."
+            "which supposes that surveys are missing because of what they would have said. The "
+            f"reason given for that: {name(mnar_reason)}. No fit can tell the model from its twin, "
+            "which supposes that they are not, so both stand in the table below."
         )
     elif before:
-        text += "the first of those that may conclude anything to hold the whole licence."
+        text += "the first, in a fixed order, that holds the whole licence."
     else:
-        text += "the first that is asked, and it holds the whole licence."
+        text += "the first that is asked; it holds the whole licence."
     for verdict in before:
         text += f" The model {name(verdict.model)} {_why_not(verdict)}."
     return text
@@ -417,15 +419,15 @@ def _why_not(verdict: Verdict) -> str:
     if verdict.part:
         return _of_a_part(verdict)
     if not verdict.sampled:
-        return "failed the checks of its sampler on it"
-    return f"was sampled, and does not describe this panel ({names_of_checks(verdict)})"
+        return "failed its sampler's checks"
+    return f"was sampled, but does not describe this panel ({names_of_checks(verdict)})"
 
 
 def nothing_passed(verdicts: Sequence[Verdict]) -> str:
     """What a findings page says where no model may be interpreted."""
     text = (
-        f"None of the {len(verdicts)} models that may conclude anything holds the whole licence on "
-        "this panel, so nothing is concluded from it here."
+        f"Of the {len(verdicts)} models that were asked none holds the whole licence on this "
+        "panel, so nothing is concluded from it here."
     )
     for verdict in verdicts:
         text += f" The model {name(verdict.model)} {_why_not(verdict)}."
@@ -466,10 +468,10 @@ def same_model(found: Agreement) -> str:
         f"{power_of_ten(found.density)}"
     )
     priors = (
-        f"Among {found.draws:,} draws from either prior, the quantity that differs most is "
+        f"In {found.draws:,} draws from each prior, the quantity that differs most is "
         f"`{found.furthest}`, by a Kolmogorov-Smirnov distance of {number(found.distance)}; "
-        f"between draws of one prior, chance takes the largest above {number(found.allowed)} "
-        "less than once in a thousand times"
+        f"between two sets of draws from one prior, the largest distance exceeds "
+        f"{number(found.allowed)} less than once in a thousand times"
     )
     if found.same:
         return f"Nothing tells the two apart. {rows}. {priors}."

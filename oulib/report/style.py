@@ -9,6 +9,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 import xarray as xr
+from IPython import get_ipython
+from IPython.core.pylabtools import select_figure_formats
 
 from oulib.panel import Panel
 from oulib.posterior.estimate import SAMPLES
@@ -44,6 +46,20 @@ def use_style() -> None:
             "savefig.facecolor": "white",
         }
     )
+    _draw_sharply()
+
+
+SHARPER = 2
+"""So many dots of a figure's file stand for one of the page, for screens that show them all."""
+
+
+def _draw_sharply() -> None:
+    """Let the notebook that runs draw figures with more dots, and show them as large as before."""
+    if (shell := get_ipython()) is None:
+        return
+    # Of both, one is of use: whether the backend for notebooks is there yet is not for sure.
+    shell.config.InlineBackend.figure_formats = {"retina"}
+    select_figure_formats(shell, {"retina"}, bbox_inches="tight")
 
 
 def plain(label: str) -> str:

@@ -15,6 +15,7 @@ from oulib.book.notebook import plain_code
 from oulib.book.pipeline import pages
 from oulib.files import source_root
 from oulib.model.draws.names import NAMES
+from oulib.report.symbols import SYMBOLS
 
 ROOT = source_root()
 NOTATION = ROOT / "book" / "notation.md"
@@ -73,7 +74,9 @@ def symbols(formula: str) -> Iterator[str]:
                 marks += "'"
             elif script[0] == "_":
                 below = _class(inner)
-            elif mark := "".join(re.findall(rf"\*|\\%|(?<=text\{{)\w+|^\\{_GREEK}$", inner)):
+            elif mark := "".join(
+                re.findall(rf"\*|\\%|(?<=text\{{)\w+|(?<=mathrm\{{)\w+|^\\{_GREEK}$", inner)
+            ):
                 marks += f"^{mark}" if mark.isalpha() else mark
             else:
                 yield from symbols(inner)  # a power
@@ -156,9 +159,18 @@ def test_a_symbol_has_one_row() -> None:
 def test_every_row_is_of_use() -> None:
     texts = [*map(prose, PAGES), *(text for _, text in _labels())]
     used = {s for text in texts for f in formulas(text) for s in symbols(f)}
+    used |= {s for shown in SYMBOLS.values() for s in symbols(shown)} | {r"C^site_\alpha,\beta"}
     used |= {_stem(symbol) for symbol in used}
     for found, _ in _rows():
         assert all(symbol in used for symbol in found), found - used
+
+
+def test_figures_call_variables_by_the_symbols_of_the_table() -> None:
+    rows = [line.split(" | ") for line in NOTATION.read_text(encoding="utf-8").splitlines()]
+    for name, shown in SYMBOLS.items():
+        cells = [row for row in rows if any(f"`{name}" in cell for cell in row[1:])]
+        listed = {s for row in cells for cell in row for f in formulas(cell) for s in symbols(f)}
+        assert set(symbols(shown)) & listed, f"{name} is {shown} in figures"
 
 
 def test_every_posterior_variable_has_its_symbol() -> None:
@@ -179,3 +191,9 @@ def test_every_posterior_variable_has_its_symbol() -> None:
 )
 def test_what_counts_as_a_symbol(formula: str, found: set[str]) -> None:
     assert set(symbols(formula)) == found
+
+
+def test_the_glossary_is_in_order() -> None:
+    text = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8").split(":::{glossary}")[1]
+    terms = re.findall(r"^(?![ :])(.+)$", text, re.M)
+    assert terms == sorted(terms, key=lambda term: term.lower().replace("-", " "))

@@ -58,6 +58,11 @@ def test_a_page_holds_everything(notebook: NotebookNode):
         assert word not in html
 
 
+def test_a_picture_has_the_width_that_it_was_drawn_for(notebook: NotebookNode):
+    notebook.cells[2].outputs[0].metadata = {"image/png": {"width": 640}}
+    assert ' width="640" src="data:image/png' in page(notebook, source="p.csv").html
+
+
 def test_links_into_the_book_are_words_and_others_stay(notebook: NotebookNode):
     html = page(notebook, source="p.csv").html
     assert "<li>The findings, a page</li>" in html

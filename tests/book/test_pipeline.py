@@ -12,10 +12,13 @@ import signal
 import subprocess
 import sys
 import time
+from base64 import b64decode
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
 import psutil
 import pytest
@@ -594,6 +597,24 @@ def test_outputs_are_made_fit_to_publish(tmp_path):
     assert shown.data == {"text/html": "<b>…/x</b>", "image/png": picture}
     assert warning.text == "cell:1: UserWarning: …/lib/x.py\n"
     nbformat.validate(done)
+
+
+DRAWS = """\
+import matplotlib.pyplot as plt
+from oulib.report.style import use_style
+use_style()
+fig, ax = plt.subplots(figsize=(2, 1))"""
+
+
+def test_figures_have_twice_the_dots_of_the_width_they_are_shown_in(tmp_path, monkeypatch):
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+    cells = execute(chapter("C", DRAWS), {}, tmp_path).cells
+    (shown,) = [o for c in cells for o in c.get("outputs", []) if "image/png" in o.get("data", {})]
+    width = shown.metadata["image/png"]["width"]
+    assert "height" not in shown.metadata["image/png"]
+    assert 200 < width < 260  # two inches, and what is cut or added around them
+    drawn = plt.imread(BytesIO(b64decode(shown.data["image/png"])))
+    assert drawn.shape[1] in (2 * width, 2 * width + 1)
 
 
 def test_a_page_with_a_picture_in_it_is_published_as_it_is(tmp_path):

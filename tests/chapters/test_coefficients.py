@@ -160,11 +160,11 @@ def test_what_is_found_missed_and_claimed(fits: dict[str, SimpleNamespace]) -> N
     assert text.endswith("claims none.")
     worse = table.assign(found=[False, True, True, False, False, False, False, False])
     text = chapters.covariates.sentences.found("ard", worse)
-    assert "The ARD prior finds 1 of 2 true effects (z03), misses z01" in text
+    assert "The ARD prior finds 1 of 2 true effects (z03) and misses z01." in text
     assert text.endswith("6 coefficients that are zero it claims 1 (z02).")
     row = shrinkage.findings({"ard": worse}).loc["ard"]
     assert (row["found"], row["missed"], row["false claims"]) == (1, 1, 1)
-    assert "about 1 would be claimed" in chapters.covariates.sentences.by_chance(
+    assert "about 1 of the 6 coefficients" in chapters.covariates.sentences.by_chance(
         shrinkage.zeros(table)
     )
 
@@ -212,7 +212,7 @@ def test_sentences_on_estimates(panel: Panel, fits: dict[str, SimpleNamespace]) 
     assert (found.low, found.high) == (kappa.min(), kappa.max())
     assert found.mean == pytest.approx(kappa.mean())
     text = chapters.covariates.sentences.recovered("horseshoe", table, found)
-    assert "z01 is 0.541 and comes out as" in text
+    assert "z01, in truth 0.541, comes out as" in text
     assert "shrinkage factors of" in text
     table = pd.DataFrame(
         {"error_zero": [0.1, 0.05, 0.102, 0.3], "error_true": [0.1, 0.11, 0.1, 0.1]},
@@ -221,7 +221,7 @@ def test_sentences_on_estimates(panel: Panel, fits: dict[str, SimpleNamespace]) 
     text = chapters.covariates.sentences.errors(table)
     assert "The wide" not in text
     assert "ridge prior's errors are 50% smaller on the zeros and 10% larger on" in text
-    assert "ARD prior's errors are alike on the zeros and alike on" in text
+    assert "ARD prior's errors are about the same on the zeros and about the same on" in text
     assert "3.0 times as large on the zeros" in text
 
 
@@ -253,7 +253,9 @@ def test_what_is_selected_without_a_truth(fits: dict[str, SimpleNamespace]) -> N
 
 
 def test_divergences_and_panels_without_covariates() -> None:
-    assert "none diverged" in chapters.covariates.sentences.divergences(0, 8000, 0.9)
+    assert "None of the horseshoe's 8,000" in chapters.covariates.sentences.divergences(
+        0, 8000, 0.9
+    )
     assert "83 diverged" in chapters.covariates.sentences.divergences(83, 4000, 0.9)
     text = chapters.covariates.sentences.none_named()
     assert "`--covariate NAME`" in text
@@ -272,6 +274,9 @@ def test_figures_are_drawn(fits: dict[str, SimpleNamespace]) -> None:
     shown = [label.get_text() for label in few.axes[0].get_yticklabels()]
     assert shown == [r"\$z\$", "z03"]
     assert "truth" not in [text.get_text() for text in few.legends[0].get_texts()]
+    fig = chapters.covariates.figures.unshrunk(tables["wide"])
+    assert [text.get_text() for text in fig.legends[0].get_texts()][-1] == "truth"
+    assert len(fig.axes[0].get_xticks()) == len(COEF)
     fig = chapters.covariates.figures.shrinkage(tables)
     assert fig.axes[1].get_ylabel().startswith("shrinkage factor")
     named = [text.get_text() for text in fig.legends[0].get_texts()]

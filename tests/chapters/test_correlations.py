@@ -204,7 +204,7 @@ def test_trend_spread_against_regressions(panel: Panel) -> None:
 
 def test_figures_are_drawn(panel: Panel, drawn: dict[tuple[int, float], np.ndarray]) -> None:
     fig = chapters.correlations.figures.prior_marginals(drawn)
-    assert [ax.get_title() for ax in fig.axes] == ["$n = 2$", "$n = 3$", "$n = 5$"]
+    assert [ax.get_title() for ax in fig.axes] == ["$J = 2$", "$J = 3$", "$J = 5$"]
     fits = {"a": fake(panel), "b": fake(panel, shift=0.01)}
     draws = {label: correlations.correlation(fit).to_numpy() for label, fit in fits.items()}
     priors = {label: correlations.marginal(2, eta) for label, eta in zip(fits, (1, 8), strict=True)}
@@ -215,7 +215,8 @@ def test_figures_are_drawn(panel: Panel, drawn: dict[tuple[int, float], np.ndarr
         few, correlations.marginal(3, 2), {"alpha, beta": 0.3}
     )
     fig.canvas.draw()
-    assert fig.axes[1].get_title() == r"\$x\$"
+    titles = [ax.get_title() for ax in fig.axes]
+    assert titles == [r"$C_{\alpha\beta}$", r"corr_ou[\$x\$]", r"$C_{\beta\xi}$"]
     assert [len(ax.lines) for ax in fig.axes] == [2, 1, 1]  # the prior, and a truth where known
     spreads = {"a": np.linspace(0.1, 0.2, 50), "b": np.linspace(0.2, 0.4, 50)}
     fig = chapters.correlations.figures.trend_spreads(
@@ -278,9 +279,9 @@ def test_eta_in_words() -> None:
     assert "does not overrule the prior" in a_few
     assert "moves by 1.5 of its posterior" in a_few
     assert "a few units notice" in a_few
-    assert "Unit&#95;1" in a_few
+    assert "OU&#95;1" in a_few
     moved = rows((0.4, 0.3, 0.1), 0.9, 0.4, 0.05)
-    assert "part of what is said" in chapters.correlations.sentences.by_eta(moved, "eta 2")
+    assert "partly the prior" in chapters.correlations.sentences.by_eta(moved, "eta 2")
     assert "eta 8 is 50% closer" in chapters.correlations.sentences.by_eta(moved, "eta 2")
     worse = rows((0.4, 0.3, 0.1), 0.9, 0.4, 0.2).assign(error=[0.2, 0.1, 0.2])
     assert "none of the others is smaller" in chapters.correlations.sentences.by_eta(worse, "eta 2")
@@ -314,7 +315,9 @@ def test_priors_of_scales_in_words() -> None:
         of_ous(same)
     )
     other = {"half-normal": scales(0.5), "half-Student-t": scales(0.7)}
-    assert "the family of the prior shows" in chapters.correlations.sentences.scales(of_ous(other))
+    assert "half-normal and half-Student-t shows" in chapters.correlations.sentences.scales(
+        of_ous(other)
+    )
 
 
 def test_few_ous_in_words() -> None:
@@ -365,10 +368,10 @@ def test_trend_check_in_words() -> None:
         return chapters.correlations.sentences.trend_check(observed, found, where)
 
     text = say(0.3, "the demonstration")
-    assert "drift apart like this surprise it" in text
+    assert "drift further apart than it expects" in text
     assert "base&#42;line" in text
     assert text.endswith("it produces units that drift apart like this.")
-    assert "stay together like this surprise it" in say(0.05, "the panel")
+    assert "stay closer together than it expects" in say(0.05, "the panel")
 
 
 def test_facts_of_trends_and_of_pairs() -> None:

@@ -53,7 +53,7 @@ def test_sign_and_size_are_sure_together() -> None:
 def test_sentence_of_readings_counts_ous_and_not_the_population() -> None:
     found = pd.Series(["up", "up", "open", "too small to matter"], index=["(mean)", "A", "B", "C"])
     text = findings.readings(found)
-    assert "Of 3 units, 1 have a positive effect" in text
+    assert "Of 3 units, 1 read up and 0 down" in text
     assert "little evidence" not in text
     assert "little evidence of an effect that matters" in findings.readings(found.iloc[2:])
 
@@ -87,7 +87,7 @@ def test_average_effect(relevant: float, says: str) -> None:
         index=["(mean)"],
     )
     text = findings.average_effect(table, 0.1, 1.0)
-    assert "2.0% (90% interval 1.0 to 3.0%)" in text
+    assert "productivity 2.0% higher (90% interval 1.0 to 3.0%)" in text
     assert says in text
 
 
@@ -106,20 +106,31 @@ def slopes_with(spread: float, mean: float) -> SimpleNamespace:
     mu = mean + 0.01 * rng.normal(size=(2, 200))
     beta = mu[..., None] + spread * np.array([-1.0, 1.0])
     posterior = {"mu_beta": (("chain", "draw"), mu), "beta": (("chain", "draw", "ou"), beta)}
-    return SimpleNamespace(posterior=xr.Dataset(posterior))
+    panel = SimpleNamespace(scale=SimpleNamespace(s_y=0.3, s_x=0.6))
+    return SimpleNamespace(posterior=xr.Dataset(posterior), panel=panel)
 
 
 def test_the_spread_of_slopes() -> None:
-    found = spread_of_slopes(slopes_with(0.2, 0.1))
+    found = spread_of_slopes(slopes_with(0.2, 0.1), points=0.4)
+    ends = [100 * np.expm1(0.5 * 0.4 * (0.1 + at)) for at in (-0.2, 0.2)]
+    assert found.percent.mean == pytest.approx(np.std(ends), rel=0.01)
     assert found.sd.mean == pytest.approx(0.2)
     assert found.ratio.median == pytest.approx(2, rel=0.05)
     text = findings.spread_of_slopes(found)
-    assert "a standard deviation of 0.20 (90% interval 0.20 to 0.20)" in text
+    assert "the effect of 0.40 points varies with a standard deviation of 4.1 percentage" in text
     assert "Units differ a good deal" in text
-    small = findings.spread_of_slopes(spread_of_slopes(slopes_with(0.02, 0.3)))
+    small = findings.spread_of_slopes(spread_of_slopes(slopes_with(0.02, 0.3), 0.4))
     assert "what holds on average holds for most units" in small
-    open_ = findings.spread_of_slopes(spread_of_slopes(slopes_with(0.1, 0.2)))
+    open_ = findings.spread_of_slopes(spread_of_slopes(slopes_with(0.1, 0.2), 0.4))
     assert "cannot be said with confidence" in open_
+
+
+def test_sites_are_compared_by_their_effects() -> None:
+    ends = {"percent_q5": [1.0, 0.5, -1.0], "percent_q95": [3.0, 4.5, 2.0]}
+    text = findings.sites(rows(percent=[2.0, 2.5, 0.5], **ends), 0.2)
+    assert "The effect of 0.20 points on a site's units ranges from 0.5% in B to 2.5% in A" in text
+    assert "these two intervals overlap" in text
+    assert text.endswith("clear of zero for A.")
 
 
 def test_calibration_by_respondents() -> None:
@@ -195,10 +206,10 @@ def test_where_findings_come_from(fitted) -> None:
     bent = Verdict(model="ar1", checks=(), adequacy=(check,))
     stuck = Verdict(model="student_t", checks=(replace(check, name="r_hat"),))
     text = report.source_of_findings(fitted, [missing, bent, stuck])
-    assert "*baseline*, the first of those that may conclude anything" in text
+    assert "*baseline*, the first, in a fixed order" in text
     assert "site does not apply" in text
-    assert "ar1 was sampled, and does not describe this panel (months that hang together)" in text
-    assert "student&#95;t failed the checks of its sampler" in text
+    assert "ar1 was sampled, but does not describe this panel (months that hang together)" in text
+    assert "student&#95;t failed its sampler's checks" in text
     assert "the first that is asked" in report.source_of_findings(fitted, [])
     nothing = report.nothing_passed([missing, bent])
     assert "nothing is concluded" in nothing
@@ -228,13 +239,13 @@ def test_what_each_model_would_conclude(fitted) -> None:
     assert np.isnan(table.loc["none", "percent"])
     own = effects(fitted).loc["(mean)"]
     np.testing.assert_allclose(table.loc["baseline", "percent_q95"], own["percent_q95"])
-    assert "other lies outside" in findings.under_each_model(table, "baseline")
+    assert "other lies outside baseline's" in findings.under_each_model(table, "baseline")
     assert "none of these figures" in findings.under_each_model(table, None)
     within = table.iloc[[0, 0]].set_axis(["baseline", "twin"])
-    assert "all inside" in findings.under_each_model(within, "baseline")
+    assert "all inside baseline's" in findings.under_each_model(within, "baseline")
     assert "Only baseline was sampled" in findings.under_each_model(table.iloc[:1], "baseline")
     given_up = table.iloc[2:].assign(part=28)
-    assert "asked of 28 units first" in findings.under_each_model(given_up, None)
+    assert "first held against 28 units" in findings.under_each_model(given_up, None)
     assert set(report.verdicts_in_words(given_up)["sampled"]) == {"not asked"}
     assert "nothing to compare" in findings.under_each_model(table.iloc[2:], None)
 

@@ -77,10 +77,10 @@ def test_what_is_said_of_it_follows_the_table() -> None:
     assert "3 of 12 signs that baseline" in say.overall(signs)
     assert "(25.0%)" in say.overall(signs)
     assert "2 of 12 (16.7%)" in say.overall(signs)
-    assert "let expect 1." in say.overall(signs)
+    assert "lead one to expect 1." in say.overall(signs)
     assert say.overall(signs).endswith("1 of 6 (16.7%).")
     assert "unequal noise of units, moderate (80.0%)" in say.short(table, error)
-    assert "known to 5%" in say.short(table, error)
+    assert "known to within 5%" in say.short(table, error)
     clean = [one for one in FITS if one.kind == "clean"]
     fine = operating.summary(clean)
     assert "In no kind" in say.short(fine, error)

@@ -28,6 +28,7 @@ from oulib import (
     simulate,
 )
 from oulib.chapters.missing import analysis as missing
+from oulib.chapters.missing import band
 from oulib.model.draws.density import RowDensity, row_density, thinned
 from oulib.model.survey import respondents
 from oulib.posterior.estimate import DrawByDraw, draw_by_draw
@@ -558,3 +559,42 @@ def test_an_outcome_that_was_left_out_says_nothing_of_the_score(spec: ModelSpec)
     z = ((drawn.isel(row=rows) - alone["mean"]) / alone["sd"]).to_numpy()
     assert abs(z.mean()) < 4 / np.sqrt(z.size)
     assert abs(z.std() - 1) < 4 / np.sqrt(2 * z.size)
+
+
+# --- the band of one unit
+
+
+def test_with_a_known_mean_precisions_add_up() -> None:
+    """Where the unit's mean cannot be another, months are independent: ``eq-precision``."""
+    given = band.Scales(sigma_mu_x=1e-6)
+    seen = band.every(6, 24)
+    found = band.known(band.unit(given), seen, 12, 0.4)
+    wanted = missing.known_sd(given.sigma_x, given.sigma_meas, 12 * seen, given.sigma_y, 0.4)
+    np.testing.assert_allclose(found.sd, wanted, rtol=1e-6)
+
+
+def test_bands_hold_true_scores_as_often_as_they_should() -> None:
+    seen, given = band.every(4, 12), band.Scales()
+    apart = []
+    for seed in range(400):
+        made = band.unit(given, months=12, seed=seed)
+        found = band.known(made, seen, 5, given.beta)
+        apart.append((made.score - found.mean) / found.sd)
+    for months in (seen, ~seen):
+        values = np.array(apart)[:, months]
+        assert values.mean() == pytest.approx(0, abs=0.07)
+        assert values.std() == pytest.approx(1, abs=0.05)
+
+
+def test_surveys_are_spread_over_the_months() -> None:
+    assert band.every(0, 12).sum() == 0
+    assert band.every(1, 12).all()
+    assert list(np.flatnonzero(band.every(6, 12))) == [2, 8]
+
+
+def test_scales_are_posterior_means(fitted: Fit) -> None:
+    found = band.scales(fitted)
+    assert found.sigma_x == pytest.approx(float(fitted.posterior["sigma_x"].mean()))
+    assert found.beta == pytest.approx(float(fitted.posterior["mu_beta"].mean()))
+    said = chapters.missing.sentences.scales(found)
+    assert f"{found.sigma_y:.2f}; the slope begins" in said

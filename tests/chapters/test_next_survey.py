@@ -28,6 +28,7 @@ from oulib import (
     simulate,
 )
 from oulib.chapters.next_survey import analysis as planning
+from oulib.chapters.next_survey import budget
 from oulib.chapters.next_survey.analysis import Design
 from oulib.sampling import compiled
 from oulib.sampling.compiled import model_key
@@ -180,6 +181,60 @@ def test_equal_ous_have_the_short_form(seen: Panel) -> None:
     assert found["reliability"] == pytest.approx(0.85 / (0.85 + 0.5))
     assert found["floor"] == pytest.approx(0.2 / 4)
     assert found["sd"] == pytest.approx(found["known"])  # a single draw knows the reliability
+
+
+@pytest.mark.parametrize("spec", [BASELINE, SITE, ROBUST], ids=lambda s: s.name)
+@pytest.mark.parametrize("design", [Design(4, 8), Design(20, 50)])
+def test_units_alike_are_planned_for_as_the_panel_is(
+    seen: Panel, spec: object, design: Design
+) -> None:
+    """Where all units are alike and months are independent, the two closed forms are the same."""
+    same = seen.rows.assign(respondents=seen.rows["observed"].astype(int) * 8)
+    known = dict(KNOWN) | ({"phi_u": 0.0, "sigma_u": 0.1} if spec.deviations else {})
+    made = one_draw(seen, spec, 2, **known)
+    if "noise_ou" in made.posterior:
+        made.tree["posterior"]["noise_ou"][:] = 1.0
+    made.tree["posterior"]["sigma_x"][0, 0] *= 1.2  # the reliability is in doubt
+    made = replace(made, panel=replace(seen, rows=same))
+    given = budget.economy(made)
+    found = budget.precision(given, design.waves, design.respondents, given.units)
+    wanted = planning.formula(made, design)
+    assert found.average == pytest.approx(wanted["sd"], rel=1e-3)
+    assert found.floor == pytest.approx(wanted["floor"])
+    assert found.reliability == pytest.approx(wanted["within"])
+    now = budget.precision(given, 4, 8, 16)
+    text = chapters.next_survey.sentences.budget(given, now)
+    assert "4 waves of 8 respondents in 16 units, 512 questionnaires in all" in text
+
+
+def test_slopes_are_as_precise_as_planned_by_simulation() -> None:
+    """Least squares by unit on simulated surveys, pooled with the variances that are true."""
+    waves, n, units, times, mu = 12, 6.0, 25, 400, 0.4
+    beta, x, meas, y = 0.2, 0.7, 1.5, 0.4
+    w = x**2 / (x**2 + meas**2 / n)
+    rng = np.random.default_rng(1)
+    slope = mu + beta * rng.standard_normal((times, units, 1))
+    score = x * rng.standard_normal((times, units, waves))
+    seen = score + meas / np.sqrt(n) * rng.standard_normal(score.shape)
+    made = slope * score + y * rng.standard_normal(score.shape)
+    seen -= seen.mean(axis=-1, keepdims=True)
+    squares = (seen**2).sum(axis=-1)
+    own = (seen * made).sum(axis=-1) / squares / w
+    noise = y**2 + (mu**2 + beta**2) * (1 - w) * x**2
+    error = noise / (w**2 * squares)
+    weight = 1 / (beta**2 + error)
+    mean = (weight * own).sum(axis=-1, keepdims=True) / weight.sum(axis=-1, keepdims=True)
+    pooled = (beta**2 * own + error * mean) / (beta**2 + error)
+    given = budget.Economy(
+        months=36, units=units, waves=waves, respondents=n, answered=1.0, slope=mu, prior=1e6,
+        sigma_beta=beta, sites=1, site=0.0, sigma_x=x, sigma_mu_x=1e3, sigma_meas=meas,
+        noise=y**2, unknown=mu**2 + beta**2, level=None,
+        sizes=np.array([1.0, 10.0]), doubt=np.zeros(2), learnt=np.zeros(2),
+    )  # fmt: skip
+    found = budget.precision(given, waves, n, units)
+    # The closed form pays for months, which are not in this simulation, with one unit of 25.
+    assert np.std(mean) == pytest.approx(found.average, rel=0.08)
+    assert np.std(pooled - slope[..., 0]) == pytest.approx(found.unit, rel=0.04)
 
 
 def test_signs_by_simulation() -> None:

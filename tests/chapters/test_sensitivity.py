@@ -170,6 +170,27 @@ def test_a_shift_is_a_question_that_no_fit_answers(asked: Panel) -> None:
         BASELINE.but(delta=1.0)
 
 
+@pytest.mark.parametrize("delta", [-1.0, 0.0, 1.0])
+def test_silent_months_slide_and_the_line_is_that_of_least_squares(delta: float) -> None:
+    made, _, _ = patterns(-0.3, 0.0)
+    rows, p = made.panel.rows, made.posterior.isel(chain=0, draw=0)
+    found = silence.silence(made, seed=1)
+    given = silence.shifts(made, found, silence.shifted(made, found, [-1.0, 0.0, 1.0]))
+    seen = rows["observed"].to_numpy()
+    np.testing.assert_array_equal(given.silent, ~seen)
+    ou, month = (rows[name].to_numpy() for name in ("ou_idx", "month_idx"))
+    own = (rows["x"].to_numpy() - p["mu_x_ou"].to_numpy()[ou]) / float(p["sigma_x"])
+    np.testing.assert_allclose(given.score[seen], own[seen], atol=0.02)  # surveys without noise
+    left = rows["y"].to_numpy() - p["alpha"].to_numpy()[ou] - p["lam"].to_numpy()[month]
+    left -= (p["beta"] * p["mu_x_ou"]).to_numpy()[ou]
+    np.testing.assert_allclose(given.outcome, left, atol=1e-9)
+    slope, height = np.polyfit(given.score + delta * given.silent, given.outcome, 1)
+    found_height, found_slope = silence.line(given, delta)
+    assert found_slope == pytest.approx(slope, abs=0.03)
+    assert found_height == pytest.approx(height, abs=0.03)
+    assert "silent months beside" in chapters.sensitivity.sentences.sliding(given)
+
+
 def test_whole_waves_that_are_silent_say_nothing(asked: Panel) -> None:
     made, _, _ = patterns(-0.3, 0.0)
     rows = made.panel.rows
@@ -442,7 +463,9 @@ def test_within_and_between_against_their_draws(asked: Panel, short: Sampling) -
     assert table.loc["between less within", "positive"] == pytest.approx((gap > 0).mean())
     assert table.loc["total", "mean"] == pytest.approx(float(total.posterior["mu_beta"].mean()))
     chapters.sensitivity.figures.slopes(table, xlabel="slope")
-    assert "Their difference" in chapters.sensitivity.sentences.forms(table)
+    text = chapters.sensitivity.sentences.forms(sensitivity.forms(total, within, points=0.4), 0.4)
+    assert "Their difference" in text
+    assert "a score 0.40 points higher" in text
 
 
 def row(mean: float, half: float, positive: float) -> pd.Series:
@@ -456,7 +479,7 @@ def row(mean: float, half: float, positive: float) -> pd.Series:
     ("after", "share", "said"),
     [
         (row(-0.03, 0.1, 0.3), -0.1, "placebo is passed"),
-        (row(0.25, 0.1, 0.99), -0.1, "something else"),
+        (row(0.25, 0.1, 0.99), -0.1, "owes something to it"),
         (row(0.1, 0.4, 0.7), -0.1, "cannot tell the"),
         (row(0.0, 0.1, 0.5), -0.8, "says little"),
         (row(0.0, 0.1, 0.5), float("nan"), "nothing could be moved"),

@@ -40,7 +40,7 @@ def test_the_answer_in_a_sentence():
     )
     assert "very probable" in said
     said = sentences.headline(found(-7.0, 1.8, 0.5), typical=False)
-    assert "0.31 points higher its productivity is 7.0% lower" in said
+    assert "0.31 points higher, its productivity is 7.0% lower" in said
     assert "is open (0.50)" in said
 
 
@@ -82,9 +82,9 @@ def test_a_model_that_cannot_describe_a_part_is_not_said_to_disagree_with_itself
     assert list(shown[["sampled", "describes the panel"]]) == ["not asked", "no"]
     assert shown["failed"] == "months that hang together"
     said = sentences.models(pd.concat([table, table.rename({"site": "ar1"})]), None)
-    assert "site and ar1 were asked of 28 units first" in said
-    assert "they were not fitted to all" in said
-    assert "site was asked of 28 units first" in sentences.models(table, None)
+    assert "site and ar1 were first held against 28 units" in said
+    assert "they were not fitted to the whole panel" in said
+    assert "site was first held against 28 units" in sentences.models(table, None)
     assert "28 units of the panel" in report.of_a_part(up)
     assert "28 units of the panel" in report.nothing_passed([up])
 

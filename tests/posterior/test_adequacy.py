@@ -243,7 +243,7 @@ def test_how_far_slopes_moved() -> None:
     assert not found.passed
     assert found.where == ("d",)
     text = " ".join(report.failures(Verdict("m", (), (found,))))
-    assert "differ by 1.52 posterior sds" in text
+    assert "differ by 1.52 posterior standard deviations" in text
     assert "Farthest off: d." in text
 
 
@@ -374,7 +374,7 @@ def test_conclusions_come_from_the_first_that_holds_the_licence(
 
 def test_what_could_not_be_asked_is_said() -> None:
     good = verdict(sampler=True, model=True)
-    assert "Not asked of it: months that hang together" in report.passed(good)
+    assert "Not checked: months that hang together" in report.passed(good)
     assert "too little for any check" in report.passed(replace(good, adequacy=()))
 
 

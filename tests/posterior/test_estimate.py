@@ -90,10 +90,13 @@ def fit() -> SimpleNamespace:
 def test_the_average_slope_on_both_scales(fit: SimpleNamespace) -> None:
     found, beta = average_slope(fit), fit.posterior["mu_beta"]
     assert found.beta == estimate(beta)
-    assert found.percent.mean == pytest.approx(float((100 * (np.exp(0.4 * beta) - 1)).mean()))
+    assert found.points == 0.3  # sd of the score: 0.6 of 0.5 points
+    assert found.percent.mean == pytest.approx(float((100 * (np.exp(0.12 * beta) - 1)).mean()))
     text = report.population_slope(found)
     low, high = (report.number(value, 1) for value in (found.percent.low, found.percent.high))
-    assert f"{report.number(found.percent.mean, 1)}% change of productivity" in text
+    size = report.number(found.percent.mean, 1)
+    move = "Where its survey score is 0.3 points higher, a typical move, the average unit's "
+    assert text.startswith(f"{move}productivity is {size}% higher")
     assert f"(90% interval {low} to {high}%)" in text
     assert "evidence that the association is positive" in text
 
@@ -103,7 +106,7 @@ def test_reliability_is_a_share_of_variance(fit: SimpleNamespace) -> None:
     assert found.respondents == 4  # of the rows with a survey
     assert found.share.mean == pytest.approx(0.5, abs=0.01)
     text = report.reliability(found)
-    assert text.startswith("With the median of 4 respondents a survey's reliability is 0.50 (90%")
+    assert text.startswith("At the median of 4 respondents a survey's reliability is 0.50 (90%")
 
 
 def test_probabilities_above_a_number_before_and_after() -> None:

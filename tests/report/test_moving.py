@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,9 +11,10 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
-from oulib.chapters import baseline
+from oulib.chapters import baseline, missing, next_survey, sensitivity
 from oulib.files import source_root
 from oulib.report.moving import Moving, moving
 
@@ -57,7 +59,7 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Opened]:
             '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
             f"<title>A chapter</title><style>:root {{{colours}}} body {{ margin: 1rem; "
             "background: var(--pst-color-background); color: var(--pst-color-text-base); "
-            f"font: 16px/1.6 sans-serif }} {style}</style>"
+            f"font: 16px/1.6 sans-serif }} figure {{ margin: 0 0 1rem }} {style}</style>"
             f"<script>{(STATIC / 'moving.js').read_text('utf-8')}</script></head>"
             f'<body class="bd-content"><main><h1>A chapter</h1>{body}</main></body></html>',
             encoding="utf-8",
@@ -115,6 +117,35 @@ MADE: dict[str, Callable[[], Moving]] = {
 MADE["signs"] = lambda: baseline.figures.two_signs(
     baseline.analysis.sign_densities(baseline.analysis.made_unit(), 8)
 )
+MADE["band"] = lambda: missing.figures.one_unit(missing.band.unit(missing.band.Scales()))
+
+
+def economy(**other: Any) -> next_survey.budget.Economy:
+    sizes = np.geomspace(1, 1000, 40)
+    values = {
+        **{"months": 36, "units": 40, "waves": 6, "respondents": 18.0, "answered": 0.9},
+        **{"slope": 0.3, "prior": 0.5, "sigma_beta": 0.2, "sites": 6, "site": 5e-4, "level": 0.2},
+        **{"sigma_x": 0.7, "sigma_mu_x": 0.6, "sigma_meas": 1.2, "noise": 0.12, "unknown": 0.13},
+        **{"sizes": sizes, "doubt": (1 + sizes / 5) ** -2, "learnt": 40 * (1 + sizes / 5) ** 2},
+    }
+    return next_survey.budget.Economy(**{**values, **other})
+
+
+MADE["budget"] = lambda: next_survey.figures.budget(economy())
+
+
+def shifts() -> sensitivity.silence.Shifts:
+    rng = np.random.default_rng(1)
+    silent, score = rng.random(60) < 0.3, rng.standard_normal(60)
+    outcome = 0.35 * score - 0.2 * silent + 0.5 * rng.standard_normal(60)
+    delta = np.linspace(-2, 2, 17)
+    mean = 0.5 / (1 + 0.2 * (delta - 0.5) ** 2)
+    spread = {"q5": mean - 0.1, "q95": mean + 0.1, "positive": np.linspace(0.995, 0.6, 17)}
+    table = pd.DataFrame({"mean": mean, **spread}, index=delta)
+    return sensitivity.silence.Shifts(score, outcome, silent, 0.7, 0.5, table)
+
+
+MADE["shifts"] = lambda: sensitivity.figures.shifts(shifts())
 every = pytest.mark.parametrize("kind", sorted(MADE))
 
 
@@ -154,17 +185,20 @@ def test_paper_and_browsers_without_javascript_have_the_picture(opened: Opened, 
 @every
 def test_every_control_has_a_name_and_moves_something(opened: Opened, kind: str) -> None:
     page = opened(MADE[kind]())
-    ranges = page.get_by_role("slider")
-    for place in range(ranges.count()):
-        control = ranges.nth(place)
+    for place in range(page.get_by_role("slider").count()):
+        page.reload()
+        control = page.get_by_role("slider").nth(place)
         assert control.evaluate("one => one.labels[0].textContent.length > 3")
         control.focus()
         states = []
         for key in ("Home", "End"):
             page.keyboard.press(key)
-            states.append((drawn(page), said(page), control.get_attribute("aria-valuetext")))
-        for first, last in zip(*states, strict=True):
-            assert first != last
+            marks = page.locator("svg[role=img]").inner_html()
+            states.append((re.sub(r"moving-clip-\d+", "", marks), said(page), drawn(page)))
+            states[-1] += (control.get_attribute("aria-valuetext"),)
+        (first, *_, one), (last, *_, other) = states
+        assert first != last
+        assert one != other
 
 
 def test_what_cannot_be_drawn_leaves_the_picture(browser: Any, opened: Opened) -> None:
@@ -249,3 +283,167 @@ def test_surveys_are_counted_and_their_density_is_drawn(opened: Opened) -> None:
     page.get_by_role("slider").focus()
     page.keyboard.press("ArrowLeft")
     assert "With 7 surveys" in said(page)
+
+
+# --- the band of one unit
+
+
+@pytest.mark.parametrize("spacing", [0, 1, 6])
+@pytest.mark.parametrize("beta", [-0.8, 0.0, 0.35])
+def test_the_band_is_that_of_a_dense_covariance(opened: Opened, spacing: int, beta: float) -> None:
+    made = missing.band.unit(missing.band.Scales(mu_x=0.3), seed=5)
+    seen = missing.band.every(spacing, 24)
+    wanted = missing.band.known(made, seen, 8, beta)
+    given = {name: value for name, value in vars(made.scales).items() if name != "beta"}
+    asked, data = (8 * seen).tolist(), (made.surveys(8), made.residuals(beta))
+    page = opened(MADE["band"]())
+    found = computed(page, "band", given, beta, asked, *(one.tolist() for one in data))
+    np.testing.assert_allclose(found["mean"], wanted.mean, atol=1e-10)
+    np.testing.assert_allclose(found["sd"], wanted.sd, rtol=1e-10)
+
+
+def widths(page: Any) -> np.ndarray:
+    """How wide the band is in each month, in pixels."""
+    up = outline(page)[:, 1]
+    return up[: up.size // 2] - up[up.size // 2 :][::-1]
+
+
+def test_a_month_is_given_a_survey_and_loses_it_again(opened: Opened) -> None:
+    page = opened(MADE["band"]())
+    before = widths(page)
+    month = page.get_by_role("button", name="Survey in month 12")
+    assert month.get_attribute("aria-pressed") == "false"
+    month.click()
+    assert month.get_attribute("aria-pressed") == "true"
+    after = widths(page)
+    assert after[11] < 0.7 * before[11]
+    np.testing.assert_allclose(np.delete(after, 11), np.delete(before, 11), rtol=0.03)
+    assert "5 surveys of 10" in said(page)
+    assert "3, 9, 12, 15, 21" in drawn(page)
+    month.click()
+    np.testing.assert_allclose(widths(page), before)
+
+
+def test_months_are_reached_by_keys(opened: Opened) -> None:
+    page = opened(MADE["band"]())
+    page.get_by_role("slider").last.focus()
+    page.keyboard.press("Tab")  # one stop for all months
+    for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "Enter"):
+        page.keyboard.press(key)
+    assert "in months 2, 3, 9" in drawn(page)
+    page.keyboard.press("End")
+    page.keyboard.press("Space")
+    assert "21, 24." in drawn(page)
+    page.keyboard.press("ArrowRight")  # there is no further month
+    page.keyboard.press("Enter")
+    assert "9, 15, 21." in drawn(page)
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate("document.activeElement.type") == "range"
+
+
+@pytest.mark.parametrize("width", [375, 1200])
+def test_a_month_of_the_drawing_can_be_pressed(opened: Opened, width: int) -> None:
+    page = opened(MADE["band"](), width=width)
+    cross = page.locator("svg[role=img] path.cross").nth(4)
+    box = cross.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] - 20)
+    assert "in months 3, 5, 9" in drawn(page)
+    first = page.get_by_role("button", name="Survey in month 1", exact=True).bounding_box()
+    assert first["width"] >= 24
+
+
+def test_the_picture_says_what_the_drawing_says(opened: Opened) -> None:
+    figure = MADE["band"]()
+    page = opened(figure)
+    sds = re.findall(r"0\.\d\d", figure.alt)
+    assert len(sds) == 2
+    assert re.findall(r"0\.\d\d", drawn(page)) == sds
+
+
+# --- waves, respondents and units
+
+
+@pytest.mark.parametrize("other", [{}, {"level": None, "site": 0.0, "unknown": 0.0}])
+def test_plans_are_those_of_python(opened: Opened, other: dict[str, Any]) -> None:
+    given = economy(**other)
+    figure = next_survey.figures.budget(given)
+    page = opened(figure)
+    data = json.loads(figure.data)
+    for waves, respondents, units in ((1, 18.0, 40), (6, 3.3, 80), (36, 2000.0, 4)):
+        found = computed(page, "plan", data, waves, respondents, units)
+        wanted = vars(next_survey.budget.precision(given, waves, respondents, units))
+        assert found == pytest.approx(wanted, rel=1e-4)  # data are rounded to six digits
+
+
+def test_a_budget_is_held_along_the_dashed_lines(opened: Opened) -> None:
+    page = opened(MADE["budget"]())
+    given = economy()
+
+    def best(each: float) -> tuple[int, float]:
+        waves = [k for k in range(1, 37) if 6 * (18 + each) / k - each >= 1]
+        sizes = [6 * (18 + each) / k - each for k in waves]
+        sds = [
+            next_survey.budget.precision(given, k, n, 40).average
+            for k, n in zip(waves, sizes, strict=True)
+        ]
+        place = int(np.argmin(sds))
+        return waves[place], sds[place]
+
+    waves, sd = best(0)
+    assert "6 waves of 18 respondents in 40 units are 4,320 questionnaires." in said(page)
+    assert re.search(rf"best with {waves} waves of .*: {sd:.3f}\.$", said(page))
+    page.get_by_role("slider", name="Cost of holding a survey").focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    waves, sd = best(20)
+    assert waves < 20
+    assert "and cost as much as 9,120 questionnaires" in said(page)
+    assert re.search(rf"best with {waves} waves of .*: {sd:.3f}\.$", said(page))
+    page.get_by_role("slider", name="Waves").focus()
+    page.keyboard.press("End")
+    assert "36 waves of 18" in said(page)
+    page.get_by_role("button", name="The panel’s own design").click()
+    assert "6 waves of 18" in said(page)
+
+
+# --- scores that nobody saw
+
+
+def places(page: Any, kind: str) -> np.ndarray:
+    """Where dots of a kind are, in pixels, (dot, 2)."""
+    dots = page.locator(f"svg[role=img] circle.{kind}")
+    return np.array(
+        dots.evaluate_all("all => all.map(o => [o.getAttribute('cx'), o.getAttribute('cy')])"),
+        dtype=float,
+    )
+
+
+def test_a_shift_moves_silent_scores_and_nothing_that_was_seen(opened: Opened) -> None:
+    given, page = shifts(), opened(MADE["shifts"]())
+    before = {kind: places(page, kind) for kind in ("dot", "open")}
+    assert [len(before[kind]) for kind in ("dot", "open")] == [
+        int((~given.silent).sum()),
+        int(given.silent.sum()),
+    ]
+    marks = page.locator("svg[role=img] path.line")
+    lines = marks.evaluate_all("all => all.map(o => o.getAttribute('d'))")
+    page.get_by_role("slider").focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    np.testing.assert_array_equal(places(page, "dot"), before["dot"])
+    moved = places(page, "open") - before["open"]
+    np.testing.assert_array_equal(moved[:, 1], 0)
+    across, score = before["open"][:, 0], given.score[given.silent]
+    pixels = np.ptp(across) / np.ptp(score)
+    np.testing.assert_allclose(moved[:, 0], pixels, rtol=1e-3)  # one sd
+    after = marks.evaluate_all("all => all.map(o => o.getAttribute('d'))")
+    assert after[0] == lines[0]  # among months of a kind
+    assert after[1] != lines[1]
+    row = given.table.loc[1.0]
+    assert f"is {row['mean']:.2f}, from {row['q5']:.2f} to {row['q95']:.2f}" in said(page)
+    quiet = given.score[given.silent].mean() + 1
+    assert f"{quiet:.2f} in silent months" in said(page)
+    page.get_by_role("button", name="None").click()
+    np.testing.assert_array_equal(places(page, "open"), before["open"])
+    page.get_by_role("button", name="Lowest").click()
+    assert "positive with probability above 0.99" in said(page)

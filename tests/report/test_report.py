@@ -72,7 +72,7 @@ def overview(**changes: object) -> Overview:
 
 def test_a_panel_in_words() -> None:
     assert "no gaps" in chapters.panel.sentences.size(overview())
-    assert "25% of the OU-periods" in chapters.panel.sentences.size(overview(rows=9))
+    assert "25% of the grid" in chapters.panel.sentences.size(overview(rows=9))
     assert "never had one" in chapters.panel.sentences.surveys(overview(ous_without_survey=1))
     assert "83%" in chapters.panel.sentences.schedule(overview())
     assert "not known" in chapters.panel.sentences.schedule(overview(scheduled=None, answered=None))
@@ -95,7 +95,7 @@ def rates(first: float, last: float) -> pd.DataFrame:
 
 def test_response_in_words() -> None:
     assert "do not overlap" in chapters.panel.sentences.response(rates(0.5, 0.8))
-    assert "does not show that nonresponse is harmless" in chapters.panel.sentences.response(
+    assert "does not make nonresponse harmless" in chapters.panel.sentences.response(
         rates(0.7, 0.72)
     )
     assert "no nonresponse" in chapters.panel.sentences.response(rates(1.0, 1.0))
@@ -141,9 +141,12 @@ def test_tails_are_judged_against_replicates() -> None:
 
 def test_coverage_in_words() -> None:
     text = report.coverages(Coverage(0.8, 0.86, 0.93), Coverage(0.99, 0.86, 0.93))
-    assert "80% of the outcomes (86% to 93% of what it replicates: too narrow)" in text
-    assert "more than that, as it may be for rows that the fit has seen" in text
-    assert "as many as" in report.coverages(*[Coverage(0.87, 0.86, 0.93)] * 2)
+    assert (
+        "80% of the outcomes (86% to 93% of the model's own replicates; they are too narrow)"
+        in text
+    )
+    assert "more than that is no surprise for rows that the fit has seen" in text
+    assert "as it should" in report.coverages(*[Coverage(0.87, 0.86, 0.93)] * 2)
 
 
 def test_a_calibrated_model_is_seldom_called_too_narrow() -> None:
@@ -168,7 +171,7 @@ def test_a_sum_that_is_not_to_be_trusted_says_so() -> None:
     step = Difference("one", "other", 30.0, 5.0, 100)
     assert "other predicts better" in report.gain(step)
     shaky = report.gain(replace(step, doubtful=2))
-    assert "for 2 rows the Pareto k is too high, so the sum is not to be relied on" in shaky
+    assert "for 2 rows the Pareto k is too high, so the sum cannot be relied on" in shaky
     assert "predicts better" not in shaky
 
 

@@ -130,10 +130,10 @@ def test_what_is_said_of_the_length():
     given = Verdict(model="m", checks=(), draws=300)
     assert report.length(given) == "Each chain has 300 draws."
     one = replace(given, looks=(replace(first, failed=(), outcome="enough"),))
-    assert report.length(one) == "Draws a chain: 500 were enough."
+    assert report.length(one) == "Draws per chain: 500 were enough."
     two = replace(one, looks=(first, replace(one.looks[0], draws=1000)))
     assert report.length(two) == (
-        "Draws a chain: 500 fell short (R-hat, Monte Carlo error), 1,000 were enough."
+        "Draws per chain: 500 fell short (R-hat, Monte Carlo error), 1,000 were enough."
     )
     last = replace(given, looks=(replace(first, draws=4000),))
     assert report.length(last).endswith("Monte Carlo error), the most tried.")
@@ -160,9 +160,9 @@ def test_what_is_said_of_chains_that_were_drawn_again():
     again = Look(draws=500, values={}, failed=(), outcome="enough", both=3)
     given = Verdict(model="m", checks=(), draws=500, looks=(first, again))
     assert report.length(given) == (
-        "Draws a chain: 500 were caught in the signs of slopes. Chains do not cross from one sign "
-        "of a slope to the other where surveys hardly tell the two apart, so they were drawn again "
-        "with both signs as one in 3 OUs: 500 were enough."
+        "Draws per chain: 500 were stuck at one sign of a slope. Where surveys hardly tell the two "
+        "signs of a slope apart, chains do not cross from one to the other, so they were drawn "
+        "again with both signs as one in 3 units: 500 were enough."
     )
 
 
@@ -171,9 +171,9 @@ def test_what_is_said_of_shorter_steps():
     again = replace(first, failed=(), outcome="enough", target_accept=0.97)
     given = Verdict(model="m", checks=(), draws=500, looks=(first, again))
     assert report.length(given) == (
-        "Draws a chain: 500 fell short (divergences), and more of the same chains could not help. "
-        "Where trajectories diverge, shorter steps may follow the density, so chains were drawn "
-        "again for a target acceptance of 0.97: 500 were enough."
+        "Draws per chain: 500 fell short (divergences), and more of the same chains could not "
+        "help. Shorter steps may follow the density where trajectories diverge, so chains were "
+        "drawn again for a target acceptance of 0.97: 500 were enough."
     )
     cut = replace(first, failed=("tree_depth",))
     again = replace(again, target_accept=cut.target_accept, max_depth=12)

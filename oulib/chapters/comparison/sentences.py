@@ -37,14 +37,14 @@ def compared(verdicts: Mapping[str, Verdict]) -> str:
         elif not verdict.sampled:
             failed = [CHECK_NAMES.get(check.name, check.name) for check in verdict.failed]
             sentences.append(
-                f"{name(label)} failed ({', '.join(failed)}) and is left aside: how well draws "
-                "predict says nothing about a posterior that they do not represent."
+                f"{name(label)} failed ({', '.join(failed)}) and is left out: draws that do not "
+                "represent a posterior say nothing about how well it predicts."
             )
     return " ".join(sentences)
 
 
 def beside_waic(table: pd.DataFrame) -> str:
-    """Whether WAIC tells the same as LOO; ``table`` has ``elpd``, ``waic`` and ``unstable``."""
+    """Whether WAIC says the same as LOO; ``table`` has ``elpd``, ``waic`` and ``unstable``."""
     gap = (table["waic"] - table["elpd"]).abs()
     text = (
         f"WAIC and LOO differ by {number(gap.max(), 1)} at most (for {name(gap.idxmax())})"
@@ -56,11 +56,10 @@ def beside_waic(table: pd.DataFrame) -> str:
         text += f" and put the models in {'the same order' if same else 'different orders'}"
     shaky = int(table["unstable"].max())
     if shaky == 0:
-        return f"{text}. WAIC has no warning of its own to give."
+        return f"{text}. WAIC warns about no row."
     return (
-        f"{text}. WAIC warns of itself in up to {count(shaky, 'row')}, where the log density "
-        "varies too much over the posterior; LOO's Pareto k says which rows these are, and how "
-        "bad it is."
+        f"{text}. WAIC warns about up to {count(shaky, 'row')}, whose log density varies too much "
+        "over the posterior; LOO's Pareto k tells which rows are in doubt, and how bad it is."
     )
 
 
@@ -69,7 +68,7 @@ def weak_rows(model: str, found: WeakRows) -> str:
     if found.high:
         text = (
             f"For {name(model)} the Pareto k of {count(found.high, 'row')} of {found.rows:,} is "
-            f"above {number(found.good_k)}, {number(found.worst)} at most. "
+            f"above {number(found.good_k)}; the highest is {number(found.worst)}. "
         )
     else:
         text = (
@@ -79,15 +78,18 @@ def weak_rows(model: str, found: WeakRows) -> str:
     one = found.shown == 1
     which = "That row lies" if one else f"The {found.shown} rows with the highest k lie"
     text += (
-        f"{which} {number(found.typical, 1)} scales from where the model puts "
-        f"{'it' if one else 'them, in the median'}; for all rows the median is "
+        f"{which} {number(found.typical, 1)} scales {'' if one else '(the median) '}from where the "
+        f"model puts {'it' if one else 'them'}; the median over all rows is "
         f"{number(found.usual, 1)}"
     )
     if found.typical > 3 * found.usual:
         them = "It is an outlier" if one else "They are outliers"
-        return f"{text}. {them}: the posterior would move if the outcome were gone."
+        whose = "its outcome" if one else "their outcomes"
+        return f"{text}. {them}: without {whose} the posterior would move."
     them = "It is no outlier" if one else "They are no outliers"
-    return f"{text}. {them}: the influence comes from the place in the panel."
+    return (
+        f"{text}. {them}: the influence comes from {'its' if one else 'their'} place in the panel."
+    )
 
 
 def refitted(model: str, found: Refits | None) -> str:
@@ -104,11 +106,11 @@ def refitted(model: str, found: Refits | None) -> str:
         text += ": the approximation holds where it was most in doubt."
     else:
         text += (
-            f", so that the model's elpd is {number(found.exact, 1)} and not "
+            f", so the model's elpd is {number(found.exact, 1)} and not "
             f"{number(found.approximate, 1)}."
         )
     if found.left > 0:
-        text += f" Another {count(found.left, 'row')} with a k too high stayed as they were."
+        text += f" {count(found.left, 'row')} more with too high a k kept the approximation."
     return text
 
 
@@ -119,8 +121,8 @@ def cost(*results: LeftOut) -> str:
     longer = sum(result.lengthened for result in results)
     text = (
         f"{count(refits, 'refit')} took {number(seconds, 0)} s of compiling and sampling when "
-        "they were first computed. Each is held to the gate by what is read off it, the log "
-        "density of what it has not seen"
+        "they were first computed. Each is held to the gate by the one thing that is read off it, "
+        "the log density of what it has not seen"
     )
     if longer == 0:
         return text + "."
@@ -135,7 +137,7 @@ def calibrated(model: str, found: Calibration) -> str:
         f"their predictive distributions and {number(100 * outer, 1)}% in the outermost 1%. "
     )
     if found.distance <= band(found.rows):
-        return text + "As a whole that is as uniform as chance allows: it is calibrated."
+        return text + "Over all rows that is as uniform as chance allows: the model is calibrated."
     half = 2 * np.sqrt(0.25 / found.rows)
     if middle > 0.5 + half:
         kind = "its predictions are too wide for most rows"
@@ -145,7 +147,7 @@ def calibrated(model: str, found: Calibration) -> str:
         kind = "its predictions are too narrow"
     else:
         kind = f"outcomes lie {'below' if found.average < 0.5 else 'above'} where it expects them"
-    return text + f"It is not calibrated: {kind}."
+    return text + f"The model is not calibrated: {kind}."
 
 
 def trap(model: str, found: Trap) -> str:
@@ -154,15 +156,15 @@ def trap(model: str, found: Trap) -> str:
     text = (
         f"Scored at each row's own score, {name(model)} seems to have "
         f"{number(other.parameters, 0)} effective parameters for {found.rows:,} rows, where it has "
-        f"{number(honest.parameters, 0)}; the Pareto k has a median of {number(other.k)} against "
-        f"{number(honest.k)} and is above {HIGH_K} in {percent(other.high)} of the rows against "
-        f"{percent(honest.high)}. WAIC rises by {number(found.waic, 0)} without any better "
-        "prediction of an outcome that was not seen. "
+        f"{number(honest.parameters, 0)}. The median Pareto k is {number(other.k)} instead of "
+        f"{number(honest.k)}, and k is above {HIGH_K} in {percent(other.high)} of the rows instead "
+        f"of {percent(honest.high)}. WAIC rises by {number(found.waic, 0)}, although no unseen "
+        "outcome is predicted any better. "
     )
     if other.parameters > 2 * honest.parameters:
-        return text + "That is the memory of the scores, counted as skill."
+        return text + "The scores remember their outcomes, and that is counted as skill."
     return text + (
-        "On this panel the damage is small, for a row's score brings little of its variance."
+        "On this panel the damage is small, because a row's score brings little of its variance."
     )
 
 
@@ -174,15 +176,15 @@ def ahead(step: Difference, found: Wins, what: str = "month") -> str:
     places = count(found.places, what)
     text = f"{gain(step)} {name(step.upper)} is ahead in {found.ahead} of {places}."
     if found.places < 10:
-        text += f" The standard error rests on {places} and is itself a rough guess."
+        text += f" With only {places} the standard error is itself a rough guess."
     return text
 
 
 def forecast_widths(found: Mapping[str, Forecasts]) -> str:
     """How wide the forecasts of the months' means are, and how many means they hold; by model."""
     sentences = [
-        f"{name(model)} predicts a month's mean with a standard deviation of {number(one.sd)} and "
-        f"holds {one.inside} of {one.months} in its 90% intervals"
+        f"{name(model)} predicts a month's mean with a standard deviation of {number(one.sd)}, and "
+        f"its 90% intervals hold {one.inside} of {one.months}"
         for model, one in found.items()
     ]
     return "; ".join(sentences) + "."

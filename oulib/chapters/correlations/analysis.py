@@ -52,7 +52,7 @@ def marginal(n: int, eta: float) -> stats.rv_continuous:
 def mean_determinant(n: int, eta: float) -> float:
     """The prior mean of the determinant of the n by n correlation matrix.
 
-    Equation (9.3) (``eq-lkj-determinant``): the determinant is the product of 1 - p^2 over the
+    Equation (9.5) (``eq-lkj-determinant``): the determinant is the product of 1 - p^2 over the
     n (n - 1) / 2 partial correlations p of a vine, which are independent Betas on (-1, 1), those
     given j - 1 others with the shape a_j = eta + (n - 1 - j) / 2.
     """
@@ -133,7 +133,7 @@ def sensitivity(fits: Mapping[str, Fit], reference: str) -> pd.DataFrame:
 
     A row a fit.  ``corr``, ``corr_q5``, ``corr_q95``: posterior of the correlation, 0 with
     independent effects; ``per_sd``: the slope that an OU gains for every sd of its intercept,
-    the posterior mean of corr times sigma_ou[beta], equation (9.4) (``eq-borrowed``); ``spread``:
+    the posterior mean of corr times sigma_ou[beta], equation (9.3) (``eq-borrowed``); ``spread``:
     sd over OUs of the slopes' posterior means; ``sd``: mean posterior sd of a slope; ``moved``
     and ``moved_most``: mean and largest distance of a slope from the reference's, in the
     reference's posterior sds, and ``most``, the OU it belongs to; ``error``, the root mean

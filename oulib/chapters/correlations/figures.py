@@ -14,6 +14,7 @@ from scipy import stats
 
 from oulib.chapters.correlations.analysis import marginal
 from oulib.report.style import COLOURS, plain
+from oulib.report.symbols import symbol
 
 _ROLES = ("other", "model", "third", "accent")
 _STYLES = ("-", "--", "-.", ":")
@@ -81,7 +82,13 @@ def by_eta(
     right.set(xlabel=r"intercept $\alpha_g - \mu_\alpha$", ylabel=r"move of the slope $\beta_g$")
     handles = [
         mpl.lines.Line2D(
-            [], [], color=COLOURS[roles[label]], ls=style, marker=markers[label], ms=4, label=label
+            [],
+            [],
+            color=COLOURS[roles[label]],
+            ls=style,
+            marker=markers[label],
+            ms=4,
+            label=label.replace("eta", r"$\eta$"),
         )
         for label, style in zip(draws, _STYLES, strict=False)
     ]
@@ -112,7 +119,7 @@ def few_ous(
         ax.plot(grid, prior.pdf(grid), color=COLOURS["muted"], ls="--", label="prior")
         if truth and pair in truth:
             ax.axvline(truth[pair], color=COLOURS["truth"], lw=1.6, label="truth")
-        ax.set(title=plain(pair), xlabel="correlation", ylabel="", xlim=(-1, 1))
+        ax.set(title=symbol(f"corr_ou[{pair}]"), xlabel="correlation", ylabel="", xlim=(-1, 1))
     axes[0, 0].set_ylabel("density")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncol=3)

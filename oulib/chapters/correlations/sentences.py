@@ -65,9 +65,9 @@ def by_eta(table: pd.DataFrame, reference: str) -> str:
             "standard deviations: this panel does not overrule the prior."
         )
     else:
-        text += "The data decide it, whichever eta is taken."
+        text += "The data decide it, whatever the eta."
     text += (
-        f"\n\nFor each standard deviation of its intercept a unit's slope gains "
+        f"\n\nFor each standard deviation of its intercept, a unit's slope gains "
         f"{number(first['per_sd'], 3)} under {name(table.index[0])} and "
         f"{number(last['per_sd'], 3)} under {name(table.index[-1])}. "
     )
@@ -79,7 +79,7 @@ def independent(table: pd.DataFrame, reference: str, other: str) -> str:
     one, two = table.loc[reference], table.loc[other]
     change = two["sd"] / one["sd"] - 1
     text = (
-        f"With independent effects a slope's posterior standard deviation averages "
+        f"With independent effects the posterior standard deviations of the slopes average "
         f"{number(two['sd'], 3)}, against {number(one['sd'], 3)} with correlated ones"
     )
     if abs(change) < 0.02:
@@ -100,7 +100,7 @@ def _moved(table: pd.DataFrame) -> str:
         return f"{text}: no slope would be read differently."
     if table["moved"].max() < NOTICED:
         return f"{text}: a few units notice, the others do not."
-    return f"{text}: the prior is part of what is said about single units."
+    return f"{text}: what is said about single units is partly the prior."
 
 
 def _error(table: pd.DataFrame, reference: str) -> str:
@@ -128,9 +128,9 @@ def scales(found: UnderTwo) -> str:
         sentences.append(f"The scale of the units' {NOUNS[effect]} is {_and(parts)}.")
     first, second = next(iter(found.estimates.values()))
     claim = (
-        f"whether {first} or {second} does not matter here"
+        f"the choice between {first} and {second} does not matter here"
         if found.apart < NOTICED
-        else "the family of the prior shows"
+        else f"the choice between {first} and {second} shows"
     )
     return " ".join(sentences) + (
         f" The means differ by {number(found.apart)} posterior standard deviations at most: "
@@ -140,11 +140,11 @@ def scales(found: UnderTwo) -> str:
 
 def few(found: Few, ous: int) -> str:
     """How much of each correlation's prior is left."""
-    parts = [f"{percent(share)} for ({pair})" for pair, share in found.left.items()]
+    parts = [f"{percent(share)} ({pair})" for pair, share in found.left.items()]
     led = len([pair for pair, distance in found.distance.items() if mostly_prior(distance)])
     text = (
         f"With {count(ous, 'unit')} the posterior standard deviations of the "
-        f"{count(len(parts), 'correlation')} are these shares of the prior's: {_and(parts)}. "
+        f"{count(len(parts), 'correlation')} are {_and(parts)} of the prior's. "
     )
     if led == len(parts):
         text += "All of them are mostly the prior."
@@ -154,8 +154,8 @@ def few(found: Few, ous: int) -> str:
         text += "The data have moved or narrowed every one of them."
     if found.inside is not None:
         text += (
-            f" The 90% intervals hold {found.inside} of {len(parts)} true correlations, and they "
-            f"are {number(found.width)} wide on average, of the 2 that there are."
+            f" The 90% intervals hold {found.inside} of {len(parts)} true correlations; they are "
+            f"{number(found.width)} wide on average, out of a possible 2."
         )
     return text
 
@@ -174,27 +174,27 @@ def trends(found: Above) -> str:
         # The prior alone is nine tenths sure: no weak indications for so little more.
         claim = evidence(p if p > 0.95 else 0.0, "that units have trends of their own")
     return text + (
-        f"{claim}: the probability of a scale above {number(found.at, 1)} is {probability(p)}, and "
-        f"was {probability(found.before)} before the data."
+        f"{claim}: the probability of a scale above {number(found.at, 1)} is {probability(p)}; "
+        f"before the data it was {probability(found.before)}."
     )
 
 
 def trend_check(observed: float, replicated: Mapping[str, Replicated], where: str) -> str:
     """Whether the spread of OUs' trends is ordinary under each model; ``where`` names the panel."""
     text = (
-        f"In {where} the least-squares trends of units have a standard deviation of "
+        f"In {where}, the least-squares trends of the units have a standard deviation of "
         f"{number(observed, 3)}. "
     )
     sentences = []
     for model, found in replicated.items():
         ordinary = (
-            f"Replicates by the model {name(model)} have {interval(found.low, found.high, 3)} nine "
-            "times in ten"
+            f"Nine in ten replicates of the model {name(model)} have "
+            f"{interval(found.low, found.high, 3)}"
         )
         if found.as_high < 0.05:
-            sentences.append(f"{ordinary}: units that drift apart like this surprise it.")
+            sentences.append(f"{ordinary}: units drift further apart than it expects.")
         elif found.as_high > 0.95:
-            sentences.append(f"{ordinary}: units that stay together like this surprise it.")
+            sentences.append(f"{ordinary}: units stay closer together than it expects.")
         else:
             sentences.append(f"{ordinary}: it produces units that drift apart like this.")
     return text + " ".join(sentences)

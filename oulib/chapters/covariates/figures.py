@@ -16,6 +16,28 @@ TITLES = {"wide": "wide", "ridge": "ridge", "ard": "ARD", "horseshoe": "horsesho
 MARKS = {"ridge": ("s", "other"), "ard": ("^", "third"), "horseshoe": ("o", "model")}
 
 
+def unshrunk(table: pd.DataFrame) -> Figure:
+    """90% intervals of the coefficients under one prior beside the truth, from left to right.
+
+    ``table`` is that of ``shrinkage.coefficients``, with the truth; filled where zero is outside.
+    """
+    at, got = np.arange(len(table)), table["found"].to_numpy()
+    fig, ax = plt.subplots(figsize=(7.4, 3.0))
+    ax.axhline(0, color="0.8", lw=1)
+    ax.vlines(at, table["q5"], table["q95"], color=COLOURS["model"], lw=1.3, alpha=0.8)
+    for which, face, label in (
+        (~got, "white", "interval holds zero"),
+        (got, COLOURS["model"], "interval excludes zero"),
+    ):
+        mean = table["mean"].to_numpy()[which]
+        ax.plot(at[which], mean, "o", ms=4, mfc=face, color=COLOURS["model"], label=label)
+    ax.plot(at, table["true"], "x", ms=5, color=COLOURS["truth"], label="truth")
+    ax.set_xticks(at, [plain(label) for label in table.index], rotation=90, fontsize=7)
+    ax.set_ylabel("coefficient")
+    fig.legend(loc="outside upper center", ncol=3)
+    return fig
+
+
 def coefficients(tables: Mapping[str, pd.DataFrame], *, most: int = 60) -> Figure:
     """90% intervals of every coefficient, a panel a prior, filled where zero is outside.
 

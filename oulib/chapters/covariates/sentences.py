@@ -50,17 +50,18 @@ def found(prior: str, table: pd.DataFrame) -> str:
     if len(got):
         text += f" ({names(got)})"
     if len(lost):
-        text += f", misses {names(lost)}"
-    zeros = len(table) - len(real)
-    text += f", and of the {count(zeros, 'coefficient')} that are zero it claims "
+        text += f" and misses {names(lost)}"
+    zeros = count(len(table) - len(real), "coefficient")
+    text += f". Of the {zeros} that are zero it claims "
     return text + (f"{len(false)} ({names(false)})." if len(false) else "none.")
 
 
 def by_chance(zeros: Zeros) -> str:
     """How many zeros would be claimed if every interval erred one time in ten, on its own."""
     return (
-        f"If {zeros.coefficients} coefficients that are zero had 90% intervals which err one time "
-        f"in ten, about {number(zeros.coefficients / 10, 0)} would be claimed by chance."
+        f"With 90% intervals that err one time in ten, about "
+        f"{number(zeros.coefficients / 10, 0)} of the {zeros.coefficients} coefficients that are "
+        "zero would be claimed by chance."
     )
 
 
@@ -68,12 +69,12 @@ def recovered(prior: str, table: pd.DataFrame, zeros: Zeros) -> str:
     """Each true effect with its posterior mean, interval and shrinkage factor."""
     rows = table[table["true"] != 0]
     parts = [
-        f"{name(label)} is {number(row['true'], 3)} and comes out as {number(row['mean'], 3)} "
+        f"{name(label)}, in truth {number(row['true'], 3)}, comes out as {number(row['mean'], 3)} "
         f"(90% interval {interval(row['q5'], row['q95'], 3)}, shrinkage factor "
         f"{number(row['kappa'])})"
         for label, row in rows.iterrows()
     ]
-    text = f"Under the {title(prior)} prior " + "; ".join(parts) + "."
+    text = f"Under the {title(prior)} prior, " + "; ".join(parts) + "."
     if zeros.coefficients:
         text += (
             f" The coefficients that are zero have shrinkage factors of {number(zeros.low)} to "
@@ -125,9 +126,9 @@ def effective(prior: str, found: Update) -> str:
     """The effective number of coefficients, after and before the data."""
     after, before = found.after, found.before
     text = (
-        f"Under the {title(prior)} prior the data use {number(after.median, 1)} effective "
-        f"coefficients (posterior median; 90% interval {interval(after.low, after.high, 1)}); "
-        f"before the data it was {number(before.median, 1)} "
+        f"Under the {title(prior)} prior, {number(after.median, 1)} effective coefficients are "
+        f"used (posterior median; 90% interval {interval(after.low, after.high, 1)}); before the "
+        f"data, {number(before.median, 1)} were expected "
         f"({interval(before.low, before.high, 1)}). "
     )
     width = (after.high - after.low) / (before.high - before.low)
@@ -173,18 +174,18 @@ def agree(tables: Mapping[str, pd.DataFrame]) -> str:
             f"The {title(one)} and {title(other)} priors tell the same coefficients from zero: "
             "the choice between them does not matter for that."
         )
-    return "Told from zero are " + ", and ".join(parts) + ": what is said of these is the prior's."
+    return "Told from zero are " + ", and ".join(parts) + ": for these, the prior decides."
 
 
 def divergences(diverging: int, draws: int, target_accept: float) -> str:
     """How many trajectories diverged, of how many."""
     if diverging == 0:
         return (
-            f"Of {draws:,} draws of the horseshoe none diverged, at a target acceptance of "
+            f"None of the horseshoe's {draws:,} draws diverged, at a target acceptance of "
             f"{number(target_accept)}."
         )
     return (
-        f"Of {draws:,} draws of the horseshoe {diverging:,} diverged at a target acceptance of "
+        f"Of the horseshoe's {draws:,} draws {diverging:,} diverged, at a target acceptance of "
         f"{number(target_accept)}, so its conclusions are withheld; raise target_accept."
     )
 
@@ -201,7 +202,7 @@ def none_named() -> str:
 
 def _change(ratio: float) -> str:
     if abs(ratio - 1) < SAME:
-        return "alike"
+        return "about the same"
     if ratio > 2:
         return f"{number(ratio, 1)} times as large"
     return f"{percent(abs(ratio - 1))} {'smaller' if ratio < 1 else 'larger'}"

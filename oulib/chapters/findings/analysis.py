@@ -7,22 +7,31 @@ from dataclasses import dataclass
 import xarray as xr
 from scipy.stats import binom
 
+from oulib.posterior.effects import raw_effect
 from oulib.posterior.estimate import Estimate, estimate
 from oulib.sampling.fit import Fit
 
 
 @dataclass(frozen=True)
 class SpreadOfSlopes:
-    """The sd of the slopes of a panel's OUs, and its ratio to the average slope in size."""
+    """How slopes differ between a panel's OUs.
 
+    ``percent`` is the sd of their effects for ``points`` more of the raw score, in percentage
+    points; ``sd`` that of the slopes, and ``ratio`` its ratio to the average slope in size.
+    """
+
+    points: float
+    percent: Estimate
     sd: Estimate
     ratio: Estimate
 
 
-def spread_of_slopes(fit: Fit) -> SpreadOfSlopes:
-    """How much OUs differ in their slopes, on the standardised scale."""
-    sd = fit.posterior["beta"].std("ou")
-    return SpreadOfSlopes(estimate(sd), estimate(sd / abs(fit.posterior["mu_beta"])))
+def spread_of_slopes(fit: Fit, points: float) -> SpreadOfSlopes:
+    """How much OUs differ in their slopes; effects are those of ``points`` more raw points."""
+    beta = fit.posterior["beta"]
+    percent, sd = raw_effect(fit, points * beta).std("ou"), beta.std("ou")
+    ratio = sd / abs(fit.posterior["mu_beta"])
+    return SpreadOfSlopes(points, estimate(percent), estimate(sd), estimate(ratio))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Figures about draws: ranks, divergences in a funnel, Monte Carlo error, variational fits."""
+"""Figures about draws: ranks, funnels, forms of a model, Monte Carlo error, variational fits."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from oulib.posterior.estimate import SAMPLES
 from oulib.report.style import COLOURS, plain
+from oulib.report.symbols import symbol
 
 _MARKERS = ("o", "s", "^", "D")
 _ROLES = ("model", "other", "third", "accent")
@@ -50,7 +51,7 @@ def ranks(
                 label=f"chain {chain + 1}",
             )
         if fits.index(fit) == 0:
-            ax.set_title(plain(parameter))
+            ax.set_title(symbol(parameter))
         if parameters.index(parameter) == 0:
             ax.set_ylabel(plain(fit))
     for ax in axes[:, 0]:  # the others of a row follow
@@ -59,6 +60,23 @@ def ranks(
         ax.set_xlabel("rank among all draws")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncol=min(len(labels), 6))
+    return fig
+
+
+def forms(table: pd.DataFrame) -> Figure:
+    """R-hat and effective draws per second of several forms of a model, a dot a parameter.
+
+    ``table`` has the columns ``form``, ``r_hat`` and ``ess_per_second``.
+    """
+    fig, (left, right) = plt.subplots(1, 2, figsize=(7.2, 2.8), sharey=True)
+    for ax, column, label in (
+        (left, "r_hat", "R-hat"),
+        (right, "ess_per_second", "effective draws per second"),
+    ):
+        sns.stripplot(data=table, x=column, y="form", hue="form", ax=ax, size=4.5, legend=False)
+        ax.set(xlabel=label, ylabel="")
+    left.axvline(1.01, color=COLOURS["truth"], lw=1, ls="--")
+    right.set_xscale("log")
     return fig
 
 
@@ -187,7 +205,7 @@ def approximations(tables: Mapping[str, pd.DataFrame], *, most: int = 24) -> Fig
     axes[1].axvline(0, color="0.6", lw=1)
     axes[0].set_xlabel("sd, as a share of NUTS's")
     axes[1].set_xlabel("shift of the mean (sds)")
-    axes[0].set_yticks(at, [plain(first.index[i]) for i in order], fontsize=8)
+    axes[0].set_yticks(at, [symbol(first.index[i]) for i in order], fontsize=8)
     axes[0].set_xlim(0, None)
     axes[0].set_ylim(-0.8, order.size - 0.2)
     for ax in axes:

@@ -50,8 +50,8 @@ def measured(table: pd.DataFrame, models: Sequence[str]) -> str:
         each = f"{number.min()} to {number.max()} panels"
     order = models[0] if len(models) < 2 else f"{models[0]}, and where it may not, {models[1]}"
     return (
-        f"{each[0].upper()}{each[1:]} of each of {count(len(number), 'kind')} were fitted; a "
-        f"conclusion comes from {order}."
+        f"{each[0].upper()}{each[1:]} of each of {count(len(number), 'kind')} were fitted. "
+        f"Conclusions come from {order}."
     )
 
 
@@ -61,7 +61,7 @@ def following(table: pd.DataFrame) -> str:
     none = int(row["panels"] - row["concluded"])
     return (
         f"Of {count(int(row['panels']), 'panel')} that follow the model, {none} "
-        f"{'is' if none == 1 else 'are'} left without a conclusion; the 90% intervals of the "
+        f"{'is' if none == 1 else 'are'} left without a conclusion. The 90% intervals of the "
         f"others hold {percent(row['coverage_concluded'])} of the true slopes."
     )
 
@@ -72,10 +72,10 @@ def overall(found: Signs) -> str:
     strong = _share(said, "strong", "strong_wrong")
     return (
         f"By the chains alone, {alone['wrong']:,} of {alone['stated']:,} signs that {found.first} "
-        f"would have stated with a probability above 0.95 are wrong ({_share(alone)}); of those "
-        f"that are concluded, {said['wrong']:,} of {said['stated']:,} ({_share(said)}), where "
-        f"their own probabilities let expect {said['expected']:.0f}. With a probability above "
-        f"0.99 it is {said['strong_wrong']:,} of {said['strong']:,} ({strong})."
+        f"would have stated with a probability above 0.95 are wrong ({_share(alone)}). Of those "
+        f"that are concluded, it is {said['wrong']:,} of {said['stated']:,} ({_share(said)}); "
+        f"their own probabilities lead one to expect {said['expected']:.0f}. With a probability "
+        f"above 0.99 it is {said['strong_wrong']:,} of {said['strong']:,} ({strong})."
     )
 
 
@@ -96,8 +96,8 @@ def short(table: pd.DataFrame, error: float) -> str:
             f"{kind(name)} ({100 * table.loc[name, 'coverage_concluded']:.1f}%)" for name in low
         ]
         parts.append(
-            f"Intervals of conclusions hold less than {percent(LOW)} of the true slopes in these "
-            f"kinds: {'; '.join(each)}."
+            f"In these kinds, intervals of conclusions hold less than {percent(LOW)} of the true "
+            f"slopes: {'; '.join(each)}."
         )
     else:
         least = float(table["coverage_concluded"].min())
@@ -107,8 +107,8 @@ def short(table: pd.DataFrame, error: float) -> str:
         )
     if np.isfinite(error):
         parts.append(
-            f"With so few panels of a kind, such a share is known to {percent(error)} (its "
-            "standard error, the mean over kinds)."
+            f"With so few panels of a kind, such a share is known to within {percent(error)} (its "
+            "standard error, averaged over kinds)."
         )
     if none.size:
         parts.append(f"Nothing is ever concluded from these: {names([kind(n) for n in none], 9)}.")

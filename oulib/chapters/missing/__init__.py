@@ -1,4 +1,4 @@
 # ruff: noqa: F401 - what the package offers
 """Chapter 12: scores never seen."""
 
-from oulib.chapters.missing import analysis, figures, sentences
+from oulib.chapters.missing import analysis, band, figures, sentences

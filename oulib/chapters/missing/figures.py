@@ -11,8 +11,13 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
+from oulib.chapters.missing import band
 from oulib.chapters.missing.analysis import KINDS
+from oulib.report.moving import Moving, moving
 from oulib.report.style import COLOURS, month_axis, plain
+from oulib.report.text import count, number
+
+_90 = 1.6448536269514722  # sds of a normal on either side that hold 90% of it
 
 
 def collapse(table: pd.DataFrame) -> Figure:
@@ -188,3 +193,43 @@ def bends(found: xr.Dataset) -> Figure:
     handles, labels = ax.get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncol=2)
     return fig
+
+
+def one_unit(made: band.Unit, *, spacing: int = 6, respondents: int = 10) -> Moving:
+    """The band of one unit's score; what moves are its surveys, their size and the slope.
+
+    ``spacing`` (a survey every so many months) and ``respondents`` are those of the still picture.
+    """
+    given, size = made.scales, made.score.size
+    seen = band.every(spacing, size)
+    found = band.known(made, seen, respondents, given.beta)
+    at = np.arange(1, size + 1)
+    before = _90 * float(np.hypot(given.sigma_mu_x, given.sigma_x))
+    bottom = min(made.score.min(), given.mu_x - before) - 0.5 * given.sigma_x
+    top = max(made.score.max(), given.mu_x + before) + 0.5 * given.sigma_x
+    fig, ax = plt.subplots(figsize=(7.2, 3.0))
+    low, high = (found.mean + side * _90 * found.sd for side in (-1, 1))
+    ax.fill_between(at, low, high, color=COLOURS["model"], alpha=0.25, lw=0, label="90%")
+    ax.plot(at, found.mean, color=COLOURS["model"], label="mean of $x^*$")
+    ax.plot(at[seen], made.surveys(respondents)[seen], "o", ms=5, color="black", label="survey")
+    ax.plot(at, made.score, "x", ms=4.5, color=COLOURS["truth"], label="true $x^*$")
+    ax.set(xlabel="month", ylabel="score (sd)", xlim=(0.4, size + 0.6))
+    ax.set_ylim(bottom, top)
+    fig.legend(loc="outside upper center", ncol=4)
+    data = {
+        "scales": {name: value for name, value in vars(given).items() if name != "beta"},
+        "beta": given.beta,
+        "score": made.score,
+        "surveyed": made.surveyed,
+        "outcome": made.outcome,
+        "spacing": spacing,
+        "respondents": respondents,
+        "ends": (bottom, top),
+    }
+    without = f", and {number(found.sd[~seen].max())} between them" if not seen.all() else ""
+    alt = (
+        f"The band of one unit's score over {size} months with "
+        f"{count(int(seen.sum()), 'survey')}: its standard deviation is "
+        f"{number(found.sd[seen].min())} in months with a survey{without}."
+    )
+    return moving("band", data, fig, alt=alt)

@@ -20,6 +20,7 @@ from oulib.chapters.missing.analysis import (
     Inventory,
     Unseen,
 )
+from oulib.chapters.missing.band import Scales
 from oulib.posterior.estimate import DrawByDraw, Estimate
 from oulib.report.evidence import surprise
 from oulib.report.text import count, interval, name, number, percent, probability
@@ -121,6 +122,16 @@ def by_distance(table: pd.DataFrame, floor: float, found: Unseen) -> str:
     return text + (
         f"{percent(min(floor**2 / found.variance, 1.0))} of the variance of an unseen score is the "
         "unit's own deviation in that month, which no other month can tell."
+    )
+
+
+def scales(found: Scales) -> str:
+    """What the unit is made with: the posterior means of the demonstration."""
+    return (
+        "The unit's scales are the posterior means of the fit above: "
+        f"$\\sigma_{{\\mu_x}}$ is {number(found.sigma_mu_x)}, $\\sigma_x$ {number(found.sigma_x)}, "
+        f"$\\sigma_{{\\text{{meas}}}}$ {number(found.sigma_meas)} and $\\sigma_y$ "
+        f"{number(found.sigma_y)}; the slope begins at the average one, {number(found.beta)}."
     )
 
 

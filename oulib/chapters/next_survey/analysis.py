@@ -265,19 +265,21 @@ def reliability_error(result: Fit, design: Design) -> float:
     it inherits.  What the fit has learnt of it, beyond its prior, is taken to grow in proportion to
     the waves.
     """
-    p, now = result.posterior, current(result.panel)
-    n = max(design.respondents, 1)
-
-    def spread(ratio: xr.DataArray | np.ndarray) -> float:
-        """Variance of log w, ``ratio`` being sigma_meas^2 / sigma_x^2."""
-        return float(np.var(np.log1p(np.asarray(ratio) / n)))
-
-    known = spread(p["sigma_meas"] ** 2 / p["sigma_x"] ** 2)
-    prior = spread(_prior_ratio(result.spec, now.respondents))
+    known, prior = reliability_spread(result, design.respondents)
     if min(known, prior) <= 0:
         return 0.0
-    learnt = max(1 / known - 1 / prior, 0.0) * design.waves / now.waves
+    learnt = max(1 / known - 1 / prior, 0.0) * design.waves / current(result.panel).waves
     return float(1 / np.sqrt(1 / prior + learnt))
+
+
+def reliability_spread(result: Fit, respondents: float) -> tuple[float, float]:
+    """Variances of the logarithm of a survey's reliability within its OU: posterior and prior."""
+    p, now = result.posterior, current(result.panel)
+    ratios = (p["sigma_meas"] ** 2 / p["sigma_x"] ** 2, _prior_ratio(result.spec, now.respondents))
+    known, prior = (
+        float(np.var(np.log1p(np.asarray(ratio) / max(respondents, 1)))) for ratio in ratios
+    )
+    return known, prior
 
 
 def _prior_ratio(spec: ModelSpec, respondents: float) -> np.ndarray:

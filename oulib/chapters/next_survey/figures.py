@@ -11,9 +11,12 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
+from oulib.chapters.next_survey.budget import Economy, precision
 from oulib.panel import Panel
 from oulib.posterior.estimate import SAMPLES
+from oulib.report.moving import Moving, moving
 from oulib.report.style import COLOURS, by_month, month_axis, plain
+from oulib.report.text import number
 
 _LINES = ("model", "other", "third", "accent", "muted")
 
@@ -67,6 +70,45 @@ def designs(curves: xr.DataArray, table: pd.DataFrame, floor: float) -> Figure:
         ylim=(0, top),
     )
     return fig
+
+
+def budget(given: Economy) -> Moving:
+    """Sds of the average slope and of a unit's; what moves is the design, and what it costs.
+
+    The still picture has the panel's own number of respondents, and its budget.
+    """
+    at = np.arange(1, given.months + 1)
+    own = [precision(given, float(k), given.respondents, given.units) for k in at]
+    sizes = given.waves * given.respondents / at
+    asked = at[sizes >= 1]
+    same = [
+        precision(given, float(k), given.waves * given.respondents / float(k), given.units)
+        for k in asked
+    ]
+    now = own[given.waves - 1]
+    fig, ax = plt.subplots(figsize=(7.2, 3.6))
+    for what, role, label in (("average", "model", "average"), ("unit", "other", "a unit's")):
+        for line, over, style, rest in (
+            (own, at, "-", "as many respondents"),
+            (same, asked, "--", "the same budget"),
+        ):
+            values = [getattr(one, what) for one in line]
+            ax.plot(over, values, style, color=COLOURS[role], lw=1.8, label=f"{label}, {rest}")
+        ax.plot(given.waves, getattr(now, what), "o", ms=7, mec="white", color=COLOURS[role])
+    ax.axhline(now.floor, color=COLOURS["muted"], ls=":", lw=1.5, label="floor of the average")
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(mpl.ticker.FixedLocator(_ticks(at)))
+    ax.xaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:g}"))
+    ax.xaxis.set_minor_locator(mpl.ticker.NullLocator())
+    ax.set(xlabel="waves over the panel's span", ylabel="standard deviation", ylim=(0, None))
+    fig.legend(loc="outside right upper", fontsize=8)
+    alt = (
+        "Standard deviations of the average slope and of a unit's slope, falling with the number "
+        "of waves, with as many respondents as now and with as many answers in all. With "
+        f"{given.waves} waves, as now, they are {number(now.average, 3)} and "
+        f"{number(now.unit, 3)}."
+    )
+    return moving("budget", vars(given), fig, alt=alt)
 
 
 def _ticks(at: np.ndarray) -> list[int]:

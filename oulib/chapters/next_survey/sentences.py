@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from oulib.chapters.next_survey.analysis import Design, Halving, Plan, Spent, Told
+from oulib.chapters.next_survey.budget import Economy, Precision
 from oulib.chapters.next_survey.forecast import NewOuWidths
 from oulib.report.text import count, interval, name, number, percent, probability
 
@@ -133,6 +134,20 @@ def halving(found: Halving) -> str:
     elif found.waves is None and found.respondents is None:
         text += f"Only both together can; at the utmost {percent(found.everything)} would be left."
     return text.strip()
+
+
+def budget(given: Economy, found: Precision) -> str:
+    """The panel's own design, from which a figure begins, and what it leaves unknown."""
+    asked = given.waves * given.respondents * given.units
+    return (
+        "{numref}`fig-budget` begins with the panel's own design: "
+        f"{count(given.waves, 'wave')} of {_respondents(given.respondents)} in "
+        f"{count(given.units, 'unit')}, {number(asked, 0)} questionnaires in all. It leaves the "
+        f"average slope known with a standard deviation of {number(found.average, 3)} and that of "
+        f"a unit with {number(found.unit, 3)}. The floor of the former, put under it by units "
+        f"being different, is {number(found.floor, 3)}, and the reliability of a survey within its "
+        f"unit {number(found.reliability)}."
+    )
 
 
 def reused(found: Spent) -> str:

@@ -19,8 +19,7 @@ def size(o: Overview) -> str:
     if o.rows == o.cells:
         return text + ", one for every unit and period, with no gaps."
     return text + (
-        f" of {o.cells:,} possible ones; {percent(1 - o.rows / o.cells)} of the OU-periods have "
-        "no row."
+        f" of {o.cells:,} possible ones, so {percent(1 - o.rows / o.cells)} of the grid has no row."
     )
 
 
@@ -30,8 +29,8 @@ def surveys(o: Overview) -> str:
     waves = f"{low}" if low == high else f"{low} to {high}"
     text = (
         f"A survey score is observed in {count(o.surveys, 'row')}, {percent(o.surveys / o.rows)} "
-        f"of all; a unit has {waves} of them. Behind a score stand between {o.respondents[0]:,} "
-        f"and {o.respondents[2]:,} respondents, {o.respondents[1]:,} in the median."
+        f"of all; a unit has {waves} of them. Each score is the mean of {o.respondents[0]:,} to "
+        f"{o.respondents[2]:,} answers, {o.respondents[1]:,} in the median."
     )
     if o.ous_without_survey:
         text += (
@@ -46,8 +45,8 @@ def schedule(o: Overview) -> str:
     if o.scheduled is None or o.answered is None:
         return (
             "The file has no column `scheduled`, so which months were planned waves is not known, "
-            "and it is not guessed from what was observed. Nothing can be said here about who did "
-            "not answer."
+            "and guessing it from what was observed would be circular. Nothing can be said here "
+            "about who did not answer."
         )
     text = (
         f"A survey was planned in {count(o.scheduled, 'row')} and observed in {o.answered:,} of "
@@ -107,12 +106,11 @@ def response(table: pd.DataFrame) -> str:
     )
     if first["q95"] < last["q5"] or last["q95"] < first["q5"]:
         return text + (
-            "The intervals do not overlap: who answers has to do with how the unit is doing, so "
-            "the "
-            "scores that are missing may differ from those that are seen."
+            "The intervals do not overlap: units answer more readily when they do well or when "
+            "they do badly, so the missing scores may differ from those that are seen."
         )
     return text + (
-        "The intervals overlap. This does not show that nonresponse is harmless: it may still "
+        "The intervals overlap. That does not make nonresponse harmless: it may still "
         "depend on the score itself, which is what is missing."
     )
 
@@ -120,7 +118,7 @@ def response(table: pd.DataFrame) -> str:
 def _slope(found: Slope) -> str:
     """One slope with its interval, or why there is none."""
     if not np.isfinite(found.value):
-        return "not to be had, because the score does not move there"
+        return "not defined, because the score does not move there"
     if not np.isfinite(found.se):
         return f"{number(found.value)}, with too few units to judge it by"
     return f"{number(found.value)} ({interval(*found.interval())})"
@@ -141,6 +139,6 @@ def three_slopes(found: ThreeSlopes) -> str:
             "ones is not what tells a unit's good months from its bad ones."
         )
     return text + (
-        f"The last two lie {apart} apart. Chance alone could do that if they were equal, which "
-        "does not show that they are."
+        f"The last two lie {apart} apart, which is within chance if they are equal and does not "
+        "show that they are."
     )

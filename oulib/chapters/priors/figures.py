@@ -11,6 +11,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from oulib.report.style import COLOURS, plain
+from oulib.report.symbols import symbol
 
 _ROLES = ("muted", "other", "model")
 
@@ -100,7 +101,7 @@ def sensitivity(table: pd.DataFrame, threshold: float) -> Figure:
     ax.axvline(threshold, color=COLOURS["muted"], ls="--", lw=1.2, label=f"{threshold:g}")
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(plt.FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.set_yticks(at, [plain(label) for label in shown.index], fontsize=9)
+    ax.set_yticks(at, [symbol(label) for label in shown.index], fontsize=9)
     ax.set_xlabel("sensitivity")
     fig.legend(loc="outside upper center", ncol=3)
     return fig
@@ -121,7 +122,8 @@ def refits(table: pd.DataFrame) -> Figure:
         ms=7,
         label="foreseen, reweighted",
     )
-    ax.set_yticks(at, [plain(label) for label in table.index])
+    set_to = [label.partition(" = ") for label in table.index]
+    ax.set_yticks(at, [f"{symbol(field)}{sign}{value}" for field, sign, value in set_to])
     ax.set_xlabel(r"average slope $\mu_\beta$")
     fig.legend(loc="outside upper center", ncol=2)
     return fig

@@ -50,16 +50,18 @@ def without_response(spec: ModelSpec) -> ModelSpec:
     return next(known, plain.but(name=f"{spec.name} without response"))
 
 
-def standing(fit: Fit, draws: xr.DataArray | np.ndarray | None = None) -> pd.Series:
+def standing(
+    fit: Fit, draws: xr.DataArray | np.ndarray | None = None, *, points: float | None = None
+) -> pd.Series:
     """What a posterior says of a slope, ``mu_beta`` of ``fit`` if no ``draws`` are given.
 
     ``mean``, ``sd``, ``q5``, ``q95`` and ``positive`` (the probability), standardised; and
-    ``percent``, ``percent_q5`` and ``percent_q95``, the change of productivity with a typical move
-    of the raw score (:func:`oulib.posterior.effects.typical_move`).
+    ``percent``, ``percent_q5`` and ``percent_q95``, the change of productivity with ``points`` more
+    of the raw score, a typical move (:func:`oulib.posterior.effects.typical_move`) if None.
     """
     values = fit.posterior["mu_beta"] if draws is None else draws
     values = xr.DataArray(np.ravel(np.asarray(values)), dims="sample")
-    percent = raw_effect(fit, typical_move(fit) * values)
+    percent = raw_effect(fit, (points or typical_move(fit)) * values)
     (low, high), (low_p, high_p) = (v.quantile([0.05, 0.95]).to_numpy() for v in (values, percent))
     return pd.Series(
         {
@@ -184,18 +186,18 @@ def both_forms(spec: ModelSpec) -> tuple[ModelSpec, ModelSpec]:
     return plain, plain.but(name=f"{plain.name}, within units", slope="within")
 
 
-def forms(total: Fit, within: Fit) -> pd.DataFrame:
-    """:func:`standing` of the mean slope in its forms: a row each.
+def forms(total: Fit, within: Fit, *, points: float | None = None) -> pd.DataFrame:
+    """:func:`standing` of the mean slope in its forms, for the same ``points``: a row each.
 
     ``total``, one slope for all differences of the score; ``within`` OUs; ``between`` them; and
     ``between less within``, whose draws are differences within one posterior.
     """
-    p = within.posterior
+    p, points = within.posterior, points or typical_move(total)
     found = {
-        "total": standing(total),
-        "within": standing(within),
-        "between": standing(within, p["beta_between"]),
-        "between less within": standing(within, p["beta_between"] - p["mu_beta"]),
+        "total": standing(total, points=points),
+        "within": standing(within, points=points),
+        "between": standing(within, p["beta_between"], points=points),
+        "between less within": standing(within, p["beta_between"] - p["mu_beta"], points=points),
     }
     return pd.DataFrame.from_dict(found, orient="index").rename_axis("slope")
 

@@ -9,8 +9,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from oulib.chapters.sensitivity import silence
 from oulib.chapters.sensitivity.analysis import SURE
+from oulib.report.moving import Moving, moving
 from oulib.report.style import COLOURS, plain
+from oulib.report.symbols import symbol
+from oulib.report.text import number
 
 
 def over_grid(
@@ -69,6 +73,67 @@ def over_grid(
     return fig
 
 
+def shifts(given: silence.Shifts, *, most: int = 250) -> Moving:
+    """Scores and outcomes of planned months; what moves are the scores that nobody saw.
+
+    Beyond ``most`` answered or silent months they are evenly thinned; the lines are of all of them.
+    The still picture has the shifts at either end of the table, and none.
+    """
+    kept = np.sort(np.concatenate([_some(which, most) for which in (~given.silent, given.silent)]))
+    grid = given.table.index.to_numpy()
+    none = int(np.abs(grid).argmin())
+    top = 1.05 * float(np.abs(given.outcome[kept]).max())
+    far = max(abs(float(grid[0])), abs(float(grid[-1]))) * given.silent[kept]
+    reach = 1.05 * float((np.abs(given.score[kept]) + far).max())
+    fig, axes = plt.subplots(1, 3, figsize=(7.4, 3.0), sharex=True, sharey=True)
+    for ax, place in zip(axes, (0, none, grid.size - 1), strict=True):
+        delta, quiet = float(grid[place]), given.silent[kept]
+        score = given.score[kept] + delta * quiet
+        for which, marker, role, label in (
+            (~quiet, ".", "model", "answered"),
+            (quiet, "x", "other", "silent"),
+        ):
+            ax.plot(
+                score[which], given.outcome[kept][which], marker, ms=4,
+                color=COLOURS[role], alpha=0.6, label=label,
+            )  # fmt: skip
+        ends = np.array([-reach, reach])
+        height, slope = silence.line(given, delta)
+        ax.plot(ends, given.slope * given.scale * ends, color="0.35", lw=1, ls="--", label="a kind")
+        ax.plot(ends, height + slope * ends, color=COLOURS["truth"], lw=1.8, label="all planned")
+        ax.set(title=rf"$\delta$ = {number(delta, 1)}", xlim=ends, ylim=(-top, top))
+    axes[0].set_ylabel("outcome (sd)")
+    axes[1].set_xlabel("score (sd of its own movement)")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncol=4)
+    columns = ("mean", "q5", "q95", "positive")
+    data = {
+        "score": given.score[kept],
+        "outcome": given.outcome[kept],
+        "silent": [bool(one) for one in given.silent[kept]],
+        "shifts": grid,
+        "none": none,
+        "within": given.slope * given.scale,
+        "lines": [silence.line(given, float(delta)) for delta in grid],
+        "apart": given.middles,
+        **{name: given.table[name].to_numpy() for name in columns},
+        "ends": (reach, top),
+    }
+    slopes = given.table.iloc[[0, none, -1]]["mean"]
+    told = [f"{number(slope)} at {number(delta, 1)}" for delta, slope in slopes.items()]
+    alt = (
+        "Three scatter plots of outcomes against scores of planned months. From one to the next "
+        "the silent months move to the right at the same height, and the answered ones stay. The "
+        f"slope over all of them is {told[0]}, {told[1]} and {told[2]} standard deviations."
+    )
+    return moving("shifts", data, fig, alt=alt)
+
+
+def _some(which: np.ndarray, most: int) -> np.ndarray:
+    """At most so many of the places where ``which``, at even distance."""
+    at = np.flatnonzero(which)
+    return at[np.unique(np.linspace(0, at.size - 1, min(at.size, most)).round().astype(int))]
+
+
 def uncertain(table: pd.DataFrame, nearest: float) -> Figure:
     """How far parameters in doubt lie from their priors; below ``nearest`` they are the prior."""
     at = np.arange(len(table))[::-1]
@@ -79,7 +144,7 @@ def uncertain(table: pd.DataFrame, nearest: float) -> Figure:
     ax.plot(far[~led], at[~led], "o", color=COLOURS["model"], label="the data told")
     ax.plot(far[led], at[led], "D", color=COLOURS["other"], label="mostly the prior")
     ax.axvline(nearest, color=COLOURS["muted"], ls=":", lw=1.2)
-    ax.set_yticks(at, [plain(label) for label in table.index])
+    ax.set_yticks(at, [symbol(label) for label in table.index])
     ax.set(xlabel="distance from the prior, in its sds", xlim=(0, 1.05 * max(far.max(), nearest)))
     fig.legend(loc="outside upper center", ncol=2)
     return fig

@@ -18,7 +18,7 @@ from oulib.chapters.sensitivity.analysis import (
     Span,
     Tipping,
 )
-from oulib.chapters.sensitivity.silence import Compared
+from oulib.chapters.sensitivity.silence import Compared, Shifts
 from oulib.posterior.checks import Verdict
 from oulib.posterior.estimate import Estimate
 from oulib.report.evidence import PRIOR_MOVE, evidence, evidence_of_sign
@@ -31,9 +31,9 @@ def questioned(model: str | None, above: Sequence[Verdict]) -> str:
     other = [verdict.model for verdict in above if verdict.inapplicable]
     text = ""
     if model is None:
-        text += "No model passed its checks on this panel, so that there is nothing to question."
+        text += "No model passed its checks on this panel, so there is nothing to question."
     else:
-        text += f"The model that is questioned is {name(model)}."
+        text += f"The model in question is {name(model)}."
     if failed:
         verb = "fails its" if len(failed) == 1 else "fail their"
         text += f" {names(failed)} {verb} checks on this panel."
@@ -46,11 +46,11 @@ def no_response(model: str, *, schedule: bool) -> str:
     """Why the slope of a response part cannot be varied."""
     if not schedule:
         return (
-            "The panel does not say which surveys were planned. Who did not answer is not known, "
-            "so that what hangs on their reasons cannot be asked."
+            "The panel does not say which surveys were planned. Nobody knows who did not answer, "
+            "so what hangs on their reasons cannot be asked."
         )
     return (
-        f"The model {name(model)} has no response part, so that there is no $\\rho_x$ to vary. "
+        f"The model {name(model)} has no response part, so there is no $\\rho_x$ to vary. "
         "The shift below asks the same question in another way."
     )
 
@@ -72,8 +72,8 @@ def silent(planned: int, unanswered: int, found: Compared) -> str:
     )
     if not found.possible:
         return text + (
-            "Whole units or whole months are silent, so that no answered month is there to compare "
-            "them with, and a shift changes nothing within units and months."
+            "Whole units or whole months are silent, so there is no answered month to compare them "
+            "with, and a shift changes nothing within units and months."
         )
     outcome, score = found.outcome, found.score
     differ = evidence_of_sign(outcome.positive, "that the difference is {}", "the difference")
@@ -81,13 +81,23 @@ def silent(planned: int, unanswered: int, found: Compared) -> str:
         f"Within units and months, outcomes of silent months lie {number(abs(outcome.mean))} "
         f"standard deviations {'above' if outcome.mean > 0 else 'below'} those of answered ones "
         f"(90% interval of the difference {interval(outcome.low, outcome.high)}). {differ}. "
-        "So much is in the data. "
+        "That much is in the data. "
     )
     return text + (
-        f"By that the model takes silent scores to lie {number(abs(score))} standard deviations "
-        f"{'above' if score > 0 else 'below'} the others, all else being as it assumes. A shift is "
-        "added to it and is not in the data: whatever it is, what was observed is as probable as "
+        f"From it the model infers that silent scores lie {number(abs(score))} standard deviations "
+        f"{'above' if score > 0 else 'below'} the others, if all else is as it assumes. A shift is "
+        "added to that and is not in the data: whatever it is, what was observed is as probable as "
         "before."
+    )
+
+
+def sliding(given: Shifts) -> str:
+    """How many months of either kind a figure has, and which it is."""
+    answered, quiet = given.months
+    return (
+        f"{{numref}}`fig-shifted-scores` has {count(quiet, 'silent month')} beside "
+        f"{count(answered, 'answered one')}, or an even selection of them where "
+        "there are many."
     )
 
 
@@ -104,24 +114,23 @@ def support(table: pd.DataFrame, what: str) -> str:
     if share > 0.01:
         less = f"{number(1 / share, 0)} times less so"
     return text + (
-        f"{less}. They speak through the shapes that the model assumes for scores and outcomes, "
-        "which they cannot show to be right where nobody answered."
+        f"{less}. They say so by way of the shapes that the model assumes for scores and outcomes, "
+        "and cannot show these to be right where nobody answered."
     )
 
 
 def tipping(point: Tipping, table: pd.DataFrame, what: str) -> str:
     """Where the sign of the mean slope is lost as ``what`` moves away from its reference.
 
-    ``table`` is that of :func:`analysis.over_grid`; ``what`` is
-    Markdown.
+    ``table`` is that of :func:`analysis.over_grid`; ``what`` is Markdown.
     """
     first, last = table.iloc[0], table.iloc[-1]
     text = (
-        f"With {what} at {number(point.low, 1)} the mean slope is {number(first['mean'], 3)} (90% "
-        f"interval {interval(first['q5'], first['q95'])}), and with {what} at "
-        f"{number(point.high, 1)} {number(last['mean'], 3)} "
-        f"({interval(last['q5'], last['q95'])}). A typical move of the score goes with "
-        f"{number(first['percent'], 1)}% and {number(last['percent'], 1)}% of productivity. "
+        f"With {what} = {number(point.low, 1)}, a typical move of the score goes with a change of "
+        f"{number(first['percent'], 1)}% in productivity, and with {what} = "
+        f"{number(point.high, 1)} with one of {number(last['percent'], 1)}%; the mean slope is "
+        f"{number(first['mean'], 3)} (90% interval {interval(first['q5'], first['q95'])}) and "
+        f"{number(last['mean'], 3)} ({interval(last['q5'], last['q95'])}). "
     )
     sign = "positive" if point.positive else "negative"
     if not point.known:
@@ -136,8 +145,8 @@ def tipping(point: Tipping, table: pd.DataFrame, what: str) -> str:
             f"{number(point.where, 1)}."
         )
     return text + (
-        f"The probability of a {sign} slope falls below {point.sure:.1f} at {number(point.at, 2)}, "
-        f"between two values of the grid: that is the tipping point."
+        f"The probability of a {sign} slope falls below {point.sure:.1f} at {what} = "
+        f"{number(point.at, 2)}: that is the tipping point."
     )
 
 
@@ -151,8 +160,8 @@ def span(found: Span) -> str:
     if share < 0.25:
         return text + "what cannot be checked here hardly matters for it."
     if share < 1:
-        return text + "less than the data leave open anyway."
-    return text + "more than the data leave open; the assumption is a part of the conclusion."
+        return text + "less than the data leave open in any case."
+    return text + "more than the data leave open. The assumption is part of the conclusion."
 
 
 def foreseen(table: pd.DataFrame, refits: pd.DataFrame) -> str:
@@ -163,9 +172,9 @@ def foreseen(table: pd.DataFrame, refits: pd.DataFrame) -> str:
     gap = (refits.loc[both, "mean"] - table.loc[both, "mean"]) / refits.loc[both, "sd"]
     worst = gap.abs().idxmax()
     text = (
-        f"Refitted at {names([number(v, 1) for v in both])}, the mean slope is off what the "
-        f"posterior foresaw by {number(abs(float(gap[worst])), 2)} posterior standard deviations "
-        "at most: "
+        f"Fitted at {names([number(v, 1) for v in both])}, the mean slope differs from what the "
+        f"one posterior foresaw by at most {number(abs(float(gap[worst])), 2)} posterior standard "
+        "deviations: "
     )
     if abs(gap[worst]) < 0.25:
         return text + "the line without refits may be trusted."
@@ -178,16 +187,16 @@ def uncertain(table: pd.DataFrame) -> str:
     told = table.index[table["distance"] >= PRIOR_MOVE]
     if not len(led):
         return (
-            "None of these is mostly the prior. The nearest to its prior is "
+            "None of these is mostly the prior. The closest to its prior is "
             f"{name(table['distance'].idxmin())}, {number(float(table['distance'].min()))} of the "
             "prior's standard deviations away."
         )
     verb = "is" if len(led) == 1 else "are"
     text = f"{names(led, 8)} {verb} mostly the prior. "
     if len(told):
-        text += f"The data told of {names(told, 8)}."
+        text += f"The data speak of {names(told, 8)}."
     else:
-        text += "The data told of none of these."
+        text += "The data speak of none of these."
     return text.strip()
 
 
@@ -200,46 +209,47 @@ def prior_power(table: pd.DataFrame, threshold: float) -> str:
     )
     if row["prior"] < threshold:
         return text + (
-            f", below {number(threshold)}: whatever is mostly the prior, the mean slope does not "
-            "hang on it."
+            f", below {number(threshold)}: the mean slope does not hang on what is mostly the "
+            "prior."
         )
     return text + (
-        f", not below {number(threshold)}: with priors twice as strong its mean would move by "
-        f"{number(float(row['prior_shift']))} posterior standard deviations, to first order."
+        f", not below {number(threshold)}: if the priors were twice as strong, its mean would move "
+        f"by {number(float(row['prior_shift']))} posterior standard deviations, to first order."
     )
 
 
-def forms(table: pd.DataFrame) -> str:
+def forms(table: pd.DataFrame, points: float) -> str:
     """Whether the slope differs within and between OUs, from ``sensitivity.forms``."""
-    parts = []
-    for label, what in (
-        ("total", "The one slope for all differences of the score"),
-        ("within", "within units it"),
-        ("between", "between them"),
-    ):
+
+    def said(label: str) -> str:
         row = table.loc[label]
-        verb = " is" if label != "between" else ""
-        parts.append(f"{what}{verb} {number(row['mean'], 3)} ({interval(row['q5'], row['q95'])})")
-    text = ", ".join(parts) + ". "
+        ends = interval(row["percent_q5"], row["percent_q95"], 1)
+        return f"{number(row['percent'], 1)}% ({ends}%)"
+
+    text = (
+        f"With one slope for all differences of the score, a score {number(points, 2)} points "
+        f"higher goes with a change of {said('total')} in productivity. Within units the change is "
+        f"{said('within')}, between them {said('between')}. "
+    )
     row = table.loc["between less within"]
     positive = float(row["positive"])
-    larger = "more" if positive >= 0.5 else "less"
+    better = "better" if positive >= 0.5 else "worse"
     claim = evidence(
         max(positive, 1 - positive),
-        f"that units with higher scores do {larger} well than movements within units let one "
-        "expect",
+        f"that units with higher scores do {better} than movements within units suggest",
         "that the two differ",
     )
     text += (
-        f"Their difference is {number(row['mean'], 3)} ({interval(row['q5'], row['q95'])}). "
+        f"Their difference, as a slope, is {number(row['mean'], 3)} "
+        f"({interval(row['q5'], row['q95'])}). "
         f"{claim}: the probability is {probability(max(positive, 1 - positive))}. "
     )
     lies = table.loc["within", "q5"] <= table.loc["total", "mean"] <= table.loc["within", "q95"]
     if lies:
         return text + "The one slope lies inside the interval of the slope within units."
     return text + (
-        "The one slope lies outside the interval of the slope within units: it is not a statement "
-        "about what happens within a unit."
+        "The one slope lies outside the interval of the slope within units: it does not describe "
+        "what happens within a unit."
     )
 
 
@@ -256,19 +266,19 @@ def placebo(before: pd.Series, after: pd.Series, share: float, surveys: int) -> 
         f"{number(before['mean'], 3)}. "
     )
     if not np.isfinite(share):
-        return text + "No unit has two surveys, so that nothing could be moved."
+        return text + "No unit has two surveys, so nothing could be moved."
     text += (
-        f"If all of that slope were in the months of the surveys, {number(expected, 3)} would be "
-        "left. "
+        f"If all of that slope comes from the months of the surveys, {number(expected, 3)} should "
+        "be left. "
     )
     if share < -0.4:
         return text + (
-            "Units have so few surveys that moving them turns the slope round and does not remove "
-            "it: the placebo says little here."
+            "Units have so few surveys that moving them reverses the slope instead of removing it: "
+            "the placebo says little here."
         )
     if not after["q5"] <= expected <= after["q95"]:
         return text + (
-            "What is left is something else: it does not come from the months in which surveys "
+            "What is left differs from that. It does not come from the months in which surveys "
             "were taken, and the slope owes something to it."
         )
     if after["q5"] <= before["mean"] <= after["q95"]:
@@ -297,11 +307,11 @@ def estimators(table: pd.DataFrame, attenuation: float | Estimate) -> str:
     if abs(fixed["mean"]) > 2 * fixed["se"]:
         text += f"The first is {number(raw['mean'] / fixed['mean'])} of the second; "
     else:
-        text += "Neither is told apart from zero, so that their ratio says little; "
-    text += f"from the reliability of the surveys one expects {left}. "
+        text += "Neither can be told apart from zero, so their ratio says little; "
+    text += f"the reliability of the surveys lets one expect {left}. "
     if TRUE in table.index:
         text += (
-            f"On the true scores of the same rows the regression finds "
+            f"On the true scores of the same rows, the regression finds "
             f"{number(table.loc[TRUE, 'mean'], 3)}. "
         )
     text += (
@@ -320,7 +330,7 @@ def estimators(table: pd.DataFrame, attenuation: float | Estimate) -> str:
         text += (
             "which agrees with the calibrated regression."
             if gap < both
-            else "which is not what the calibrated regression finds: the two do not ask the same."
+            else "which differs from the calibrated regression: the two ask different questions."
         )
     return text.strip()
 
@@ -330,10 +340,10 @@ def recovered(table: pd.DataFrame) -> str:
     first, last = table.iloc[0], table.iloc[-1]
     off = (table["naive"] - table["expected"]).abs().max()
     return (
-        f"With {number(float(table.index[0]), 0)} respondents the surveys leave "
-        f"{percent(first['naive'])} of the slope, with {number(float(table.index[-1]), 0)} "
-        f"{percent(last['naive'])}; the reliability foretells it to within {number(off)}. "
-        f"Calibration brings it to between {percent(float(table['calibrated'].min()))} and "
+        f"With {number(float(table.index[0]), 0)} respondents, the surveys leave "
+        f"{percent(first['naive'])} of the slope; with {number(float(table.index[-1]), 0)}, "
+        f"{percent(last['naive'])}. The reliability predicts these shares to within {number(off)}. "
+        f"Calibration brings them to between {percent(float(table['calibrated'].min()))} and "
         f"{percent(float(table['calibrated'].max()))}."
     )
 
@@ -347,7 +357,12 @@ def conclusion(table: pd.DataFrame, model: str) -> str:
     first = table.iloc[0]
     positive = float(first["positive"])
     claim = evidence_of_sign(positive, "that the mean slope is {}", "the mean slope")
-    text = f"By the model {name(model)} as it is: {claim[0].lower()}{claim[1:]}. "
+    text = f"By the model {name(model)} as it is, {claim[0].lower()}{claim[1:]}. "
+    effect = (
+        f"A typical move of the score goes with a change of "
+        f"{number(float(first['percent']), 1)}% in productivity. "
+    )
+    text = effect + text
     others = table.iloc[1:]
     if others.empty:
         return text + "Nothing could be varied on this panel."
@@ -355,19 +370,19 @@ def conclusion(table: pd.DataFrame, model: str) -> str:
     if max(positive, 1 - positive) < SURE:
         known = others[np.maximum(others["positive"], 1 - others["positive"]) >= SURE]
         return text + (
-            f"Of {count(len(others), 'variant')}, {len(known)} would know a sign. A sign that only "
-            "a variant knows is that variant's."
+            f"Of {count(len(others), 'variant')}, {len(known)} would know a sign. A sign that is "
+            "known only under a variant belongs to that variant."
         )
     lost = list(prob.index[prob < SURE])
     if not lost:
         return text + (
-            f"In all {count(len(others), 'variant')} of this chapter that sign has a probability "
-            f"of at least {SURE:.1f}; the lowest is {probability(float(prob.min()))}, with "
-            f"{name(prob.idxmin())}."
+            f"Under each of the {count(len(others), 'variant')} of this chapter that sign has a "
+            f"probability of at least {SURE:.1f}; the lowest is {probability(float(prob.min()))}, "
+            f"under {name(prob.idxmin())}."
         )
     return text + (
         f"Of {count(len(others), 'variant')}, {len(lost)} "
         f"{'does' if len(lost) == 1 else 'do'} not keep that sign with a probability of "
-        f"{SURE:.1f}: {names(lost)}. What is said of the slope holds under the assumption that "
+        f"{SURE:.1f}: {names(lost)}. What is said of the slope supposes that "
         f"{'this is' if len(lost) == 1 else 'these are'} not how things are."
     )

@@ -9,7 +9,7 @@ the slope over all planned months together, answered or not.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -136,3 +136,72 @@ def compared(found: xr.Dataset) -> Compared:
         outcome=estimate(found["outcome"]),
         score=float(found["score"].mean()),
     )
+
+
+@dataclass(frozen=True)
+class Shifts:
+    """Planned months at one draw of their scores, and the slope over all of them by shift.
+
+    ``score`` and ``outcome`` are above what is expected of the unit and the month, in sds of the
+    score's own movement and of the outcome, (row), and ``silent`` says which of them nobody
+    answered.  ``scale`` is that sd of the score, ``slope`` the one among months of a kind, in sds
+    of the outcome for one of the score; ``table`` is that of :func:`shifted`.
+    """
+
+    score: np.ndarray
+    outcome: np.ndarray
+    silent: np.ndarray
+    scale: float
+    slope: float
+    table: pd.DataFrame
+
+    @property
+    def months(self) -> tuple[int, int]:
+        """How many months were answered, and how many are silent."""
+        quiet = int(self.silent.sum())
+        return self.silent.size - quiet, quiet
+
+    @property
+    def middles(self) -> tuple[float, float]:
+        """Mean score of answered and of silent months, NaN where there is none."""
+        both = (self.score[~self.silent], self.score[self.silent])
+        answered, quiet = (float(one.mean()) if one.size else np.nan for one in both)
+        return answered, quiet
+
+
+def shifts(fit: Fit, found: xr.Dataset, table: pd.DataFrame, *, seed: int = 0) -> Shifts:
+    """What moves with a shift of silent scores, and what stays.
+
+    Args:
+        fit: as for :func:`silence`, which gave ``found``.
+        found: :func:`silence` of the fit.
+        table: :func:`shifted` of it.
+        seed: of the scores drawn.
+    """
+    rows, plain = planned_rows(fit.panel), alone(fit)
+    draws = {"chain": found["chain"][:1], "draw": found["draw"][:1]}
+    one = replace(plain, tree=xr.DataTree.from_dict({"posterior": fit.posterior.sel(draws)}))
+    expected = expectations(one, one.posterior, rows)
+    score = recover_latent(one, rows=rows, seed=seed) - expected.x
+    outcome = fit.panel.rows["y"].to_numpy()[rows] - _plain(
+        expected.intercept + expected.beta * expected.x
+    )
+    mean = fit.posterior[["sigma_x", "mu_beta"]].mean(SAMPLES)
+    return Shifts(
+        score=(_plain(score) / float(one.posterior["sigma_x"].squeeze())).reshape(-1),
+        outcome=outcome.reshape(-1),
+        silent=np.isin(rows, unanswered_rows(fit.panel)),
+        scale=float(mean["sigma_x"]),
+        slope=float(mean["mu_beta"]),
+        table=table,
+    )
+
+
+def line(given: Shifts, delta: float) -> tuple[float, float]:
+    """Height at 0 and slope of the line over all planned months, in the units of the scatter.
+
+    ``delta`` is one of the table; the line goes through the mean of all months.
+    """
+    slope = float(given.table.loc[delta, "mean"]) * given.scale
+    middle = given.score.mean() + delta * given.silent.mean()
+    return float(given.outcome.mean() - slope * middle), slope

@@ -33,8 +33,8 @@ def signs_by_chain(label: str, found: SignsByChain, r_hat: float, divergences: i
         return text + "On this run the chains agree, and nothing is wrong with this parameter."
     if above and below:
         return text + (
-            "The posterior has two modes, one of each sign, and no chain could tell that the "
-            "other one was there: only their disagreement shows it."
+            "The posterior has two modes, one of each sign, and no chain has seen both: only "
+            "their disagreement shows that there are two."
         )
     if above or below:
         return text + "Some chains stayed on one side and did not see what the others saw."
@@ -101,8 +101,8 @@ def outlying_rows(found: LightRows) -> str:
     if not gathered:
         return text + "They are spread over units and months about as chance would spread them."
     return text + (
-        f"{' and '.join(gathered)}, more than chance explains: that looks less like single "
-        "accidents than like something the model does not have."
+        f"{' and '.join(gathered)}, more than chance explains: that points to something "
+        "that the model lacks rather than to single accidents."
     )
 
 

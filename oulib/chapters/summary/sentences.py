@@ -20,7 +20,7 @@ def headline(found: Headline, *, typical: bool) -> str:
     ``typical``: whether its points are a typical move, and not somebody's choice.
     """
     effect, points = found.percent, f"{number(found.points, 2)} points"
-    move = f"{points} higher, a typical move," if typical else f"{points} higher"
+    move = f"{points} higher, a typical move," if typical else f"{points} higher,"
     interval_ = f"(90% interval {interval(effect.low, effect.high, 1)}%)"
     if effect.low > 0 or effect.high < 0:
         side = "higher" if effect.mean > 0 else "lower"
@@ -31,9 +31,8 @@ def headline(found: Headline, *, typical: bool) -> str:
     else:
         text = (
             "**Whether productivity is higher or lower where a unit's survey score is higher is "
-            f"not settled**: for {points} more{', a typical move,' if typical else ''} the "
-            f"difference is "
-            f"{number(effect.mean, 1)}% on average {interval_}."
+            f"not settled**: with {points} more{', a typical move,' if typical else ''} the "
+            f"difference is {number(effect.mean, 1)}% on average {interval_}."
         )
     return f"{text} {relevance(found.relevant, number(found.size, 1))}"
 
@@ -47,10 +46,10 @@ def why_none(table: pd.DataFrame) -> str:
     if len(table) == 1:
         text += f"One model was asked, {name(table.index[0])}"
         if lacking:
-            how = "it was sampled reliably, and " if table["sampled"].iloc[0] else ""
+            how = "it was sampled reliably, but " if table["sampled"].iloc[0] else ""
             return text + (
-                f": {how}the data have what it has no place for, named below, which could pass for "
-                "an effect of the score."
+                f": {how}the data have something that it has no place for, named below, which "
+                "could pass for an effect of the score."
             )
         if caught:
             return text + (
@@ -58,13 +57,14 @@ def why_none(table: pd.DataFrame) -> str:
             )
         return text + ", and it does not apply to this panel."
     text += (
-        f"Of the {len(table)} models that were asked none was both sampled reliably and describes "
+        f"None of the {len(table)} models that were asked both was sampled reliably and describes "
         "the data."
     )
     if lacking:
         text += (
-            f" For {'all' if lacking == len(table) else lacking} of them the data have what the "
-            "model has no place for, named below; it could pass for an effect of the score."
+            f" For {'all' if lacking == len(table) else lacking} of them the data have something "
+            "that the model has no place for, named below, which could pass for an effect of the "
+            "score."
         )
     if caught:
         who = f"{caught} of them {'was' if caught == 1 else 'were'} not"
@@ -128,7 +128,7 @@ def models(table: pd.DataFrame, chosen: str | None, unasked: Sequence[str] = ())
         others = names(unasked)
         return (
             f"{text} **This is a first answer**: {others} would have been asked "
-            "before, and may speak in its place."
+            "before, and may replace it."
         )
     return text
 
@@ -159,7 +159,7 @@ def units(found: SlopesOfOus) -> str:
     """What may be said of single units, and how much of it will be wrong."""
     sure = found.above + found.below
     if sure == 0:
-        return "For no single unit can the sign of its effect be told."
+        return "The sign of the effect cannot be told for any single unit."
     text = (
         f"The sign can be told for {sure} of {count(found.ous, 'unit')}: positive for "
         f"{found.above}, negative for {found.below}. "
@@ -181,22 +181,22 @@ def not_concluded(o: Overview, found: SlopesOfOus | None) -> str:
     if found is not None and found.above + found.below < found.ous:
         rest = found.ous - found.above - found.below
         points.append(
-            f"Anything about the sign of {count(rest, 'unit')} whose interval holds zero: it is "
-            "not known, which is not the same as no effect."
+            f"Anything about the sign of {count(rest, 'unit')} whose interval holds zero: an "
+            "unknown sign is not the same as no effect."
         )
     points.append(
-        "A score for a month without a survey as if it had been measured: such scores are "
+        "A score for a month without a survey, as if it had been measured: such scores are "
         "estimates."
     )
     if o.scheduled is None:
         points.append(
             "That those who were not asked, or did not answer, are like the others: the file does "
-            "not say which surveys were planned, so it cannot be looked into."
+            "not say which surveys were planned, so that cannot be checked."
         )
     elif (o.answered or 0) < o.scheduled:
         points.append(
             "That those who did not answer would have said the same: the answer supposes that "
-            "silence does not depend on the score itself, unless a reason for it was given."
+            "silence does not depend on the score itself, unless a reason why it does was given."
         )
     return "\n".join(f"- {point}" for point in points)
 
@@ -204,14 +204,14 @@ def not_concluded(o: Overview, found: SlopesOfOus | None) -> str:
 def supposed(reason: str, twin: Headline | None) -> str:
     """That a conclusion rests on why surveys are missing, and what follows where it does not."""
     text = (
-        "This supposes that surveys are missing for what they would have said, for a reason that "
-        f"was given: {name(reason)}. No fit can tell that from its opposite. "
+        "This supposes that surveys are missing because of what they would have said. The reason "
+        f"given for that: {name(reason)}. No fit can tell it from its opposite. "
     )
     if twin is None:
-        return text + "Of the model that supposes the opposite nothing may be concluded here."
+        return text + "From the model that supposes the opposite nothing may be concluded here."
     effect = twin.percent
     return text + (
-        f"Where they are not, the same move goes with a difference of {number(effect.mean, 1)}% "
+        f"If they are not, the same move goes with a difference of {number(effect.mean, 1)}% "
         f"(90% interval {interval(effect.low, effect.high, 1)}%)."
     )
 
@@ -228,13 +228,13 @@ def support(found: Support) -> str:
     """What the answer rests on, and so what would change it."""
     text = (
         f"The answer rests on {count(found.surveys, 'survey')} of {count(found.ous, 'unit')}. "
-        f"{percent(found.survey.share.mean)} of the variance of a survey score is the score, the "
-        "rest is who happened to answer."
+        f"{percent(found.survey.share.mean)} of the variance of a survey score is the score; the "
+        "rest depends on who happened to answer."
     )
     if mostly_prior(found.slope.distance):
         return text + (
-            " The data add little to what was supposed before: more than the data, the prior "
-            "speaks, and another prior would change the answer."
+            " The data add little to what was supposed before: the answer is mostly the prior's, "
+            "and another prior would change it."
         )
     return text
 
@@ -245,9 +245,9 @@ def worth(table: pd.DataFrame) -> str:
         1 - float(table.loc[row, "share"]) for row in ("twice the waves", "twice the respondents")
     )
     text = (
-        f"By a closed form, if all else stays as it is, the interval would be about "
-        f"{percent(max(waves, 0))} narrower with twice the waves, and "
-        f"{percent(max(respondents, 0))} with twice the respondents."
+        f"If all else stays as it is, the interval would be about {percent(max(waves, 0))} "
+        f"narrower with twice the waves, and {percent(max(respondents, 0))} narrower with twice "
+        "the respondents (by a closed form)."
     )
     if max(waves, respondents) < 0.05:
         return text + " Neither buys much."
