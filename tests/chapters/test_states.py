@@ -347,7 +347,7 @@ def test_reliability_in_words(data: munnell.Thinned) -> None:
         analysis.score_share(reference_densities(data.panel))
     )
     assert "clearly wider" in text
-    assert "the score is 80%" in text  # 0.36 / (0.36 + 0.09)
+    assert "the score makes up 80%" in text  # 0.36 / (0.36 + 0.09)
     assert "Its prior says 50% (14% to 86%)" in text
 
 
@@ -402,7 +402,7 @@ def test_imputation_in_words() -> None:
     wide = scored(-0.01)
     wide.loc[missing.LINE, "coverage_50"] = 0.75
     assert "50% intervals hold 75%" in chapters.states.sentences.imputation(wide, MODEL, "Here")
-    assert "tie" in chapters.states.sentences.imputation(scored(-0.01), MODEL, "Here")
+    assert "the model ties" in chapters.states.sentences.imputation(scored(-0.01), MODEL, "Here")
     assert "the model is better by 0.100" in chapters.states.sentences.imputation(
         scored(0.1), MODEL, "Here"
     )
@@ -432,12 +432,12 @@ def test_why_in_words() -> None:
     text = why(lasts)
     assert "loses to the straight line in time here: between. A state's departure lasts" in text
     assert "no common movement at all" in text
-    assert "is no reason" in why(not_)
+    assert "no explanation" in why(not_)
     places["staggered"] = scored(-0.1)
     assert "here: staggered and between." in why(lasts)
     assert "does not make up" in why(lasts)
     places |= {"staggered": scored(0.1), "between": scored(-0.01)}
-    assert "nowhere" in why(lasts)
+    assert "Nowhere does the model lose" in why(lasts)
     assert "better still" in why(lasts)
     assert "nothing more" in why(not_)
 
@@ -449,7 +449,9 @@ def test_movement_in_words() -> None:
     text = chapters.states.sentences.movement(against(-0.2), "all")
     assert "lowers the CRPS by 0.200 points (standard error 0.050)" in text
     assert "worth having" in text
-    assert "misleads" in chapters.states.sentences.movement(against(0.2), "all")
+    text = chapters.states.sentences.movement(against(0.2), "all")
+    assert "raises the CRPS by 0.200 points" in text
+    assert "misleads" in text
     assert "little evidence" in chapters.states.sentences.movement(against(0.02), "all")
 
 
@@ -471,6 +473,30 @@ def test_the_path_between_waves_in_words() -> None:
 
 
 # --- figures
+
+
+def test_the_panel_drawn_and_whom_it_names(data: munnell.Thinned) -> None:
+    rows = data.whole.rows
+    output, rate = (
+        pd.Series(rows[name].to_numpy()).groupby(rows["ou"].to_numpy())
+        for name in ("productivity", "survey")
+    )
+    found = analysis.named(data)
+    level = output.mean()
+    assert (level[found.lowest], level[found.highest]) == (level.min(), level.max())
+    others = rate.std().drop([found.lowest, found.highest])
+    assert others[found.moved] == others.max()
+    text = chapters.states.sentences.named(found)
+    assert f"names {found.lowest} and {found.highest}" in text
+    fig = chapters.states.figures.panel(data, [found.lowest, found.highest, found.moved])
+    left, right = fig.axes
+    assert len(left.lines) == len(right.lines) == 45 + 1 + 3
+    lines = {line.get_label(): line.get_ydata() for line in right.lines}
+    of_state = rows["ou"].to_numpy() == found.moved
+    np.testing.assert_array_equal(lines[found.moved], rows["survey"].to_numpy()[of_state])
+    by_year = pd.Series(rows["survey"].to_numpy()).groupby(rows["month"].to_numpy()).mean()
+    np.testing.assert_allclose(lines["mean of all"], by_year)
+    plt.close("all")
 
 
 def test_figures_of_hidden_rates(data: munnell.Thinned) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from scipy.stats import beta
 
@@ -35,6 +36,29 @@ def rates(data: Thinned) -> Rates:
     """The rates of the whole panel, before any was taken away."""
     rate = data.whole.rows["survey"].to_numpy()
     return Rates(rate.size, float(rate.min()), float(rate.max()), float(rate.mean()))
+
+
+@dataclass(frozen=True)
+class Named:
+    """States to follow by name: the ``lowest`` and the ``highest`` output per job on average.
+
+    And of the others the one whose unemployment ``moved`` most.
+    """
+
+    lowest: str
+    highest: str
+    moved: str
+
+
+def named(data: Thinned) -> Named:
+    """Which states to follow by name, from the whole panel."""
+    rows = data.whole.rows
+    of_state = rows["ou"].to_numpy()
+    output, rate = (pd.Series(rows[name].to_numpy()) for name in ("productivity", "survey"))
+    level = output.groupby(of_state).mean()
+    lowest, highest = level.idxmin(), level.idxmax()
+    moved = rate.groupby(of_state).std().drop([lowest, highest]).idxmax()
+    return Named(str(lowest), str(highest), str(moved))
 
 
 @dataclass(frozen=True)

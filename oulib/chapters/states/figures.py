@@ -17,6 +17,37 @@ from oulib.report.style import COLOURS, month_axis, plain
 _MARKS = ("o", "s", "^", "D", "v", "P")
 
 
+def panel(data: Thinned, shown: Sequence[str]) -> Figure:
+    """Both columns of the whole panel over time, all OUs in grey, their mean, and some by name."""
+    rows = data.whole.rows
+    fig, axes = plt.subplots(1, 2, figsize=(7.4, 3.4), sharex=True)
+    for ax, column, label in (
+        (axes[0], "productivity", "output per job, 1,000 dollars"),
+        (axes[1], "survey", "unemployment, %"),
+    ):
+        table = pd.crosstab(
+            rows["month_idx"].to_numpy(),
+            rows["ou"].to_numpy(),
+            values=rows[column].to_numpy(),
+            aggfunc="mean",
+        )
+        others = ax.plot(table.drop(columns=list(shown)), color="0.75", lw=0.7)
+        others[0].set_label("other states")
+        ax.plot(table.mean(axis=1), color="black", lw=2.2, label="mean of all")
+        for ou, role, style in zip(
+            shown, ("model", "other", "third"), ("-", "--", "-."), strict=False
+        ):
+            ax.plot(table[ou], color=COLOURS[role], lw=1.8, ls=style, label=plain(ou))
+        ax.set_ylabel(label)
+        month_axis(ax, [month[:4] for month in data.panel.months])
+    axes[0].set_yscale("log")
+    axes[0].yaxis.set_major_formatter("{x:g}")
+    axes[0].yaxis.set_minor_formatter("{x:g}")
+    handles, labels = axes[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper center", ncol=5)
+    return fig
+
+
 def scales(noise: xr.DataArray, division: Mapping[str, str]) -> Figure:
     """Residual scales of OUs against that of a typical one, in order within divisions.
 

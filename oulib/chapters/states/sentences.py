@@ -15,6 +15,7 @@ from oulib.chapters.states.analysis import (
     BetweenStates,
     Departures,
     Lasting,
+    Named,
     PathBetween,
     Rates,
     Scales,
@@ -42,6 +43,15 @@ def thinning(data: Thinned, rates: Rates) -> str:
     )
 
 
+def named(found: Named) -> str:
+    """Which states the first figure names, and why."""
+    return (
+        f"The figure names {name(found.lowest)} and {name(found.highest)}, where output per job is "
+        f"lowest and highest on average, and of the others the state whose unemployment moved "
+        f"most, {name(found.moved)}."
+    )
+
+
 def between_and_within(found: pd.Series) -> str:
     """Correlations of outcome and score between OUs and within them, ``munnell.correlations``."""
     between, within, less_years = found[["between", "within", "within, less years"]]
@@ -64,11 +74,10 @@ def within_states(found: SlopeOfStates) -> str:
     positive = found.positive
     claim = evidence_of_sign(positive, "that the association is {}", "the association")
     return (
-        f"In a year in which unemployment stands one percentage point above what the state and "
-        f"the year let one expect, output per job differs by "
-        f"{number(found.percent)}% in the average state (90% interval "
-        f"{interval(found.low, found.high)}%). {claim} (probability of a positive one "
-        f"{probability(positive)})."
+        f"In a year in which unemployment stands one percentage point above what is expected of "
+        f"the state and the year, output per job differs by {number(found.percent)}% in the "
+        f"average state (90% interval {interval(found.low, found.high)}%). {claim} (probability "
+        f"of a positive one {probability(positive)})."
     )
 
 
@@ -84,11 +93,11 @@ def between_states(found: BetweenStates) -> str:
         f"that between states is the larger one with probability {probability(larger)}. "
     )
     if max(larger, 1 - larger) > 0.95:
-        return text + "A slope that took both for one would be a mixture that answers neither."
+        return text + "One slope for both would be a mixture and answer neither question."
     return (
         text
-        + "That does not make them one: the interval between states rests on as many "
-        + (f"points as there are states, {found.states}.")
+        + "That does not make them one: the interval between states rests on no more points than "
+        + f"there are states, {found.states}."
     )
 
 
@@ -98,14 +107,14 @@ def departures(found: Departures) -> str:
     text = (
         f"A state's departures from its expected outcome have an autocorrelation of "
         f"{number(phi.mean)} from year to year (90% interval "
-        f"{interval(phi.low, phi.high, 3)}), and they make up {percent(found.share)} of the "
+        f"{interval(phi.low, phi.high, 3)}) and make up {percent(found.share)} of the "
         "residual variance. "
     )
     half_life = float(np.log(0.5) / np.log(phi.mean))
     if half_life > years / 2:
         return text + (
             f"That is so close to 1 that in {years} years a departure hardly comes back: the years "
-            "of a state are far fewer than as many independent observations."
+            "of a state are worth far fewer independent observations."
         )
     if phi.mean > 0.5:
         return text + f"Half of a departure is gone after {number(half_life, 1)} years."
@@ -116,20 +125,20 @@ def reliability(found: ScoreShare) -> str:
     """What share of a rate's variance within a state the model calls score, and who says so."""
     share = found.share
     text = (
-        f"Of the variance of a rate within a state and around the common movement, the score is "
-        f"{percent(share.mean)} (90% interval {percent(share.low)} to {percent(share.high)}), the "
-        "rest error of the rate as published. "
+        f"Within a state and around the common movement, the score makes up "
+        f"{percent(share.mean)} of the variance of a rate (90% interval {percent(share.low)} to "
+        f"{percent(share.high)}); the rest is error of the rate as published. "
     )
     tails = [percent(found.prior_low), percent(found.prior_high)]
     text += f"Its prior says {percent(0.5)} ({tails[0]} to {tails[1]}). "
     if found.sd > PRIOR_SHARE * found.prior_sd:
         return text + (
-            "That is hardly wider: with one figure a year and no sample sizes the data know the "
-            "sum of the two variances and not the parts."
+            "That is hardly wider: with one figure a year and no sample sizes the data show the "
+            "sum of the two variances and not its parts."
         )
     return text + (
-        "That is clearly wider. Rates of one figure a year see the sum of the two variances alone, "
-        "so it is the outcomes that had something to say."
+        "That is clearly wider. Rates of one figure a year show only the sum of the two variances, "
+        "so the outcomes must have had something to say."
     )
 
 
@@ -165,12 +174,12 @@ def imputation(table: pd.DataFrame, model: str, where: str) -> str:
         f"its mean CRPS is {number(own['crps'], 3)} points. "
     )
     if own["coverage_90"] < 0.85:
-        text += "So its intervals are too narrow: something moves these rates that is not in them. "
+        text += "Its intervals are too narrow: something that they leave out moves these rates. "
     for rule in RULES:
         lead, error = table.loc[rule, ["lead", "lead_se"]]
         amount = f"by {number(abs(lead), 3)} (standard error {number(error, 3)})"
         if abs(lead) <= 2 * error or not np.isfinite(error):
-            what = f"the two tie, the difference being within chance: {amount[3:]}"
+            what = f"the model ties, as chance explains the difference of {amount[3:]}"
         else:
             what = f"the model is {'better' if lead > 0 else 'worse'} {amount}"
         best_one = ", the best rule of thumb here," if rule == best else ""
@@ -186,7 +195,7 @@ def imputation(table: pd.DataFrame, model: str, where: str) -> str:
     if other["coverage_50"] > own["coverage_50"] + 0.05:
         text += (
             f"The rule's 50% intervals hold {percent(other['coverage_50'])}: it knows more than it "
-            "promises, and the CRPS charges it for that."
+            "promises, and the CRPS charges for that."
         )
     return text.strip()
 
@@ -198,15 +207,16 @@ def movement(table: pd.DataFrame, other: str) -> str:
     """
     lead, error = -table.loc[other, "lead"], table.loc[other, "lead_se"]
     text = (
-        f"In the years between waves, letting the common movement go on lowers the CRPS by "
-        f"{number(lead, 3)} points (standard error {number(error, 3)}): "
+        f"In the years between waves, letting the common movement go on "
+        f"{'raises' if lead < 0 else 'lowers'} the CRPS by {number(abs(lead), 3)} points (standard "
+        f"error {number(error, 3)}): "
     )
     if lead > 2 * error:
         return text + "a path between known years is worth having, to predict rates."
     if lead < -2 * error:
-        return text + "it raises it, that is; the path between known years misleads."
+        return text + "the path between known years misleads."
     return text + (
-        "there is little evidence that it helps. Few years are hidden, and what one of them does "
+        "there is little evidence that it matters. Few years are hidden, and what one of them does "
         "to all states at once counts once."
     )
 
@@ -222,9 +232,9 @@ def path_between(found: PathBetween) -> str:
         return text + "So its sign is settled."
     if steps and all(step % 2 == 0 for step in steps):
         return text + (
-            "Waves two years apart see its square, so a path that goes on and one that swings to "
-            "and fro fit them equally well, and the forecast of a year between is a mixture of the "
-            "two: the line through the waves is one of them, its mirror image the other."
+            "Waves two years apart show its square, so a path that goes on and one that swings to "
+            "and fro fit them equally well. The forecast of a year between is a mixture of the "
+            "two, the line through the waves and its mirror image."
         )
     return text + "So its sign is open."
 
@@ -235,8 +245,9 @@ def lasting(found: Lasting) -> str:
     text = (
         f"A state's departures at successive kept rates, {number(found.years, 1)} years "
         f"apart on average, have a correlation of {number(one.mean)} "
-        f"(90% interval {interval(one.low, one.high)}); drawn anew each year, as in "
-        f"the model, they would have {interval(other.low, other.high)}. "
+        f"(90% interval {interval(one.low, one.high)}); if they were drawn anew each year, as "
+        f"the model has it, nine in ten correlations would lie in "
+        f"{interval(other.low, other.high)}. "
     )
     return text + surprise(
         found.correlation.as_high,
@@ -261,10 +272,10 @@ def why(tables: Mapping[str, pd.DataFrame], rule: str, found: Lasting, blind: Se
         "A state's departure lasts, as the check above says, and the rule reads it off the "
         "neighbouring rates, while the model draws it anew each year. "
         if lasts
-        else "That departures last is no reason, for the check above does not see it. "
+        else "Lasting departures are no explanation, since the check above does not find any. "
     )
     if not lost:
-        text = f"The model loses to the {_RULE[rule]} nowhere by more than chance allows. "
+        text = f"Nowhere does the model lose to the {_RULE[rule]} by more than chance allows. "
         return text + (
             "Departures last all the same, so a model that knew it would do better still."
             if lasts
@@ -273,8 +284,8 @@ def why(tables: Mapping[str, pd.DataFrame], rule: str, found: Lasting, blind: Se
     text = f"The model loses to the {_RULE[rule]} here: {names(lost)}. {ignored}"
     if set(lost) <= set(blind):
         return text + (
-            "That costs it no defeat where other states show what the hidden year was like. Where "
-            "none is seen the model has no common movement at all, and the rule has at least what "
+            "It gets away with that where other states show what the hidden year was like. Where "
+            "none is seen the model has no common movement at all, and the rule at least has what "
             "lies between two known years."
         )
     return text + "Seeing other states in the hidden year does not make up for it."
