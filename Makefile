@@ -1,6 +1,6 @@
 # `make` alone shows what can be made.  Every target sets up its own environment first.
 .POSIX:
-.PHONY: help env test book lint format lock upgrade clean
+.PHONY: help env test book pdf lint format lock upgrade clean
 export PYTHON PANEL OUT OPTIONS
 OUT = build
 RUN = .venv/bin
@@ -9,6 +9,7 @@ define HELP
 make book     execute the chapters and build the book; ends with the path of its first page
               PANEL=my.csv uses your own panel, OUT=folder writes somewhere else than build/,
               OPTIONS="--draws 500" hands options to `oulib run`
+make pdf      the book that was built as one PDF, OUT.pdf; needs a Chromium
 make test     run the tests
 make env      only set up the environment in .venv (every other target does it by itself)
 make lint     check style, formatting and types
@@ -27,6 +28,8 @@ env: ; @tools/setup.sh
 test: env ; @$(RUN)/python -m pytest -n auto --dist loadfile
 
 book: env ; @$(RUN)/oulib run $${PANEL:+"$$PANEL"} --out "$$OUT" $${OPTIONS:-}
+
+pdf: env ; @$(RUN)/python tools/print_book.py "$$OUT" "$$OUT.pdf"
 
 lint: env
 	@$(RUN)/ruff check

@@ -3,7 +3,9 @@
 import runpy
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat import v4
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = """<html><head><title>x</title></head><body><nav>menu</nav>
@@ -35,3 +37,18 @@ def test_what_two_books_say_differently(books: tuple[Path, Path]):
     assert any("[figure" in line for line in differences(one, two))
     (two / "q.html").write_text("<p>more</p>")
     assert any(line.startswith("q.html: only in") for line in differences(one, two))
+
+
+def test_the_load_before_the_first_figure(tmp_path: Path) -> None:
+    of_chapter = runpy.run_path(str(ROOT / "tools" / "load.py"))["of_chapter"]
+    math = "```{math}\n:label: eq-one\na = b\n```"
+    before = f"(label)=\n# Two words\n\nThree more words, $x + y$ and\n{math}\n$$c$$\n"
+    figure = v4.new_code_cell("draw()", metadata={"mystnb": {"figure": {"caption": "A."}}})
+    after = "Four words after it.\n\n## Check yourself\nNot these."
+    cells = [v4.new_markdown_cell(text) for text in (before, after)]
+    last = v4.new_markdown_cell("Nor these.\n\n## Further reading\nOne book.")
+    page = tmp_path / "a.ipynb"
+    nbformat.write(v4.new_notebook(cells=[cells[0], figure, cells[1], last]), page)
+    found = of_chapter(page)
+    assert (found.first_words, found.first_equations) == (2 + 3 + 2, 2)
+    assert (found.figures, found.words) == (1, 7 + 4 + 2)

@@ -29,11 +29,11 @@ from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_ARGUMENTS = [
+ARGUMENTS = [
     "--no-sandbox",  # it is refused to root, and in most containers
     "--host-resolver-rules=MAP * ~NOTFOUND",  # what is found hangs on nobody's connection
 ]
-_PATIENCE = 60_000
+PATIENCE = 60_000
 """Milliseconds for a page to load, and for its formulas; a loaded machine takes some seconds."""
 
 
@@ -52,18 +52,6 @@ VIEWS = tuple(
     for device, width, height in (("desktop", 1280, 900), ("phone", 375, 800))
     for theme in ("light", "dark")
 )
-
-
-@dataclass(frozen=True)
-class Excluded:
-    """What axe-core says of one place of the theme's, and why it stays so."""
-
-    rule: str
-    selector: str
-    reason: str
-
-
-EXCLUDED: tuple[Excluded, ...] = ()
 
 
 @dataclass(frozen=True, order=True)
@@ -133,14 +121,14 @@ def _pages(folder: Path) -> list[str]:
     return [path.as_posix() for path in inside if not path.parts[0].startswith("_")]
 
 
-_SETTLED = """async () => {
+SETTLED = """async () => {
     if (window.MathJax?.startup?.promise) await window.MathJax.startup.promise;
     await document.fonts.ready;
     // The theme looks for what scrolls a third of a second after the last change.
     await new Promise((resolve) => setTimeout(resolve, 400));
     await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
 }"""
-_UNFOLD = """() => {
+UNFOLD = """() => {
     const folded = document.querySelectorAll("details:not([open])");
     for (const details of folded) details.open = true;
     return folded.length;
@@ -164,8 +152,7 @@ _TOO_WIDE = """() => {
         const edge = e.getBoundingClientRect().right;
         if (edge > right && !contained(e)) [widest, right] = [e, edge];
     }
-    const name = widest ? widest.cloneNode(false).outerHTML.slice(0, 120) : "the page";
-    return `${root.scrollWidth - width} pixels, by ${name}`;
+    return widest ? widest.cloneNode(false).outerHTML.slice(0, 120) : "the page";
 }"""
 _NO_ALT = """() =>
     [...document.querySelectorAll("img, area[href], input[type=image]")]
@@ -257,11 +244,11 @@ class _Looked:
                 report(f"{page}: {', '.join(view.name for view in seen)}")
 
         async with async_playwright() as playwright:
-            chromium = await playwright.chromium.launch(executable_path=executable, args=_ARGUMENTS)
+            chromium = await playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
             to_look_at = [page for page in pages if not self._leads_on(page)]
             for (width, height), seen in shapes.items():
                 context = await chromium.new_context(viewport={"width": width, "height": height})
-                context.set_default_timeout(_PATIENCE)
+                context.set_default_timeout(PATIENCE)
                 await asyncio.gather(*(look(context, page, seen) for page in to_look_at))
                 await context.close()
             await chromium.close()
@@ -303,11 +290,11 @@ class _Looked:
         try:
             await tab.emulate_media(color_scheme=views[0].theme)
             await tab.goto((self.folder / page).as_uri())
-            await tab.evaluate(_SETTLED)
+            await tab.evaluate(SETTLED)
             if wide := await tab.evaluate(_TOO_WIDE):
                 note("scrolls sideways", wide)
-            if await tab.evaluate(_UNFOLD):
-                await tab.evaluate(_SETTLED)
+            if await tab.evaluate(UNFOLD):
+                await tab.evaluate(SETTLED)
                 if wide is None and (wide := await tab.evaluate(_TOO_WIDE)):
                     note("scrolls sideways", f"{wide}, unfolded")
             for kind, look in (("no alternative text", _NO_ALT), ("mathematics", _MATHS)):
@@ -322,7 +309,7 @@ class _Looked:
             for view in views:
                 seen = (view,)
                 await tab.emulate_media(color_scheme=view.theme)
-                await tab.evaluate(_SETTLED)
+                await tab.evaluate(SETTLED)
                 theme = await tab.evaluate("document.documentElement.dataset.theme")
                 if theme not in (None, view.theme):
                     note("theme", f"{theme} where {view.theme} is asked for")

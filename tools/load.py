@@ -3,8 +3,8 @@
     python tools/load.py
 
 A row for each chapter: words and numbered or displayed equations before its first figure, figures,
-words in all, and minutes at 220 words a minute.  Words are those of the prose, without code, tables
-of results, exercises' solutions or what is said of a fit.
+words in all, and minutes at 220 words a minute.  Words are those of the prose: without code, what
+is said of a fit, questions and exercises.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from oulib.files import source_root
 WORDS_A_MINUTE = 220
 _EQUATION = re.compile(r"^(`{3,})\{math\}.*?^\1\s*$", re.MULTILINE | re.DOTALL)
 _EXERCISES = re.compile(r"^## (?:Exercises|Check yourself)", re.MULTILINE)
+_AFTER = re.compile(r"^## (?:References|Further reading)", re.MULTILINE)
 _DISPLAYED = re.compile(r"\$\$.*?\$\$", re.DOTALL)
 _MARKUP = re.compile(r"^(\([\w-]+\)=|`{3,}.*|:::.*|:[\w-]+:.*|#+ |\|[-| ]+\|)", re.MULTILINE)
 
@@ -50,10 +51,13 @@ def of_text(prose: str) -> tuple[int, int]:
 
 def of_chapter(path: Path) -> Load:
     """The counts of a notebook."""
-    first, whole, figures = [0, 0], [0, 0], 0
+    first, whole, figures, over = [0, 0], [0, 0], 0, False
     for cell in nbformat.read(path, 4).cells:
         if cell.cell_type == "markdown":
-            found = of_text(_EXERCISES.split(cell.source)[0])
+            text = [] if over else [_EXERCISES.split(cell.source)[0]]
+            over = over or len(_EXERCISES.split(cell.source)) > 1
+            text += _AFTER.split(cell.source)[1:]
+            found = of_text("".join(text))
             whole = [a + b for a, b in zip(whole, found, strict=True)]
             if not figures:
                 first = list(whole)

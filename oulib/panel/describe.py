@@ -94,14 +94,28 @@ def tails(panel: Panel, y: np.ndarray | None = None) -> Tails:
     return Tails(int((np.abs(left) > 3 * scale).sum()), left.size, share * left.size, share)
 
 
-def month_autocorrelation(panel: Panel, y: np.ndarray | None = None) -> float:
-    """Lag-one autocorrelation of the mean outcome by month (months without rows are skipped).
+def month_means(panel: Panel, y: np.ndarray | None = None) -> np.ndarray:
+    """Mean outcome of every month of the calendar, NaN where a month has no row.
 
     ``y`` replaces the panel's own outcome, by a replicate for example.
     """
     values = panel.rows["y"].to_numpy() if y is None else y
     mean = pd.Series(values).groupby(panel.rows["month_idx"].to_numpy()).mean()
-    return float(mean.reindex(range(len(panel.months))).autocorr(1))
+    return mean.reindex(range(len(panel.months))).to_numpy()
+
+
+def month_autocorrelation(panel: Panel, y: np.ndarray | None = None) -> float:
+    """Lag-one autocorrelation of :func:`month_means`; pairs with a month without rows are skipped.
+
+    ``y`` replaces the panel's own outcome, by a replicate for example.
+    """
+    return float(pd.Series(month_means(panel, y)).autocorr(1))
+
+
+def ou_means(panel: Panel, y: np.ndarray | None = None) -> np.ndarray:
+    """Mean outcome of every OU, in the order of ``panel.ous``; ``y`` replaces the panel's own."""
+    ou = panel.rows["ou_idx"].to_numpy()
+    return np.bincount(ou, weights=panel.rows["y"].to_numpy() if y is None else y) / np.bincount(ou)
 
 
 def site_share(panel: Panel, y: np.ndarray | None = None) -> float:
@@ -111,9 +125,7 @@ def site_share(panel: Panel, y: np.ndarray | None = None) -> float:
     site has two OUs or there is only one site.  ``y`` replaces the panel's own outcome, by a
     replicate for example.
     """
-    ou = panel.rows["ou_idx"].to_numpy()
-    values = panel.rows["y"].to_numpy() if y is None else y
-    mean = np.bincount(ou, weights=values) / np.bincount(ou)
+    mean = ou_means(panel, y)
     groups = [mean[panel.site_idx == s] for s in range(len(panel.sites))]
     g, k = len(mean), len(groups)
     if k < 2 or g <= k:

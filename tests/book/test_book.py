@@ -6,6 +6,7 @@ import ast
 import builtins
 import inspect
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,9 @@ ROOT = source_root()
 CHAPTERS = [page for page in pages(ROOT) if page.suffix == ".ipynb"]
 NUMBERED = [page for page in CHAPTERS if page.stem not in ("index", "00-summary")]
 """Those that teach; the first page and the summary are about the panel in hand and nothing else."""
+DONE = {"09-correlations", "10-covariates", "13-priors"}
+"""Chapters that have their load, their questions and their exercises in the book's form."""
+FINISHED = [page for page in NUMBERED if page.stem in DONE]
 
 
 def equations() -> dict[str, str]:
@@ -54,6 +58,58 @@ def test_a_chapter_keeps_the_contract(path: Path) -> None:
     for part in ("The question", "What you need", "What would change my mind", "Exercises"):
         assert re.search(rf"^## .*{part}", prose, re.MULTILINE), f"{path.name} lacks {part!r}"
     assert "chapter.versions()" in code[-1].source
+
+
+def _prose(path: Path) -> str:
+    cells = nbformat.read(path, 4).cells
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+@pytest.mark.parametrize("path", FINISHED, ids=lambda p: p.stem)
+def test_a_reader_can_check_what_was_learnt(path: Path) -> None:
+    prose = _prose(path)
+    needs = re.findall(r"^## What you need.*?(?=^## )", prose, re.MULTILINE | re.DOTALL)
+    promise = "After this chapter you will be able to"
+    assert len(needs) == 1
+    assert prose.count(promise) == needs[0].count(promise) == 1
+    assert len(re.findall(r"^- ", needs[0].split(promise)[1], re.MULTILINE)) == 3
+
+    quiz, exercises = re.split(r"^## Exercises$", prose, flags=re.MULTILINE)
+    titles = re.findall(
+        r"^`{4,}\{admonition\} Exercise (\d) \(([a-z ]+)\): ", exercises, re.MULTILINE
+    )
+    kinds = ["quick", "quick", "to run", "to run", "open"]
+    assert titles == [(str(n), kind) for n, kind in enumerate(kinds, start=1)]
+    assert len(re.findall(r"^:class: note exercise$", prose, re.MULTILINE)) == 5
+    cells = nbformat.read(path, 4).cells
+    solutions = [cell for cell in cells if "solution" in cell.metadata.get("tags", [])]
+    assert [cell.id for cell in solutions] == ["cell-solution-3", "cell-solution-4"]
+    for cell in solutions:
+        assert "hide-cell" in cell.metadata["tags"]
+        assert cell.source.splitlines().count("# solution") == 1
+
+    assert prose.count("## Check yourself") == 1
+    questions = re.split(
+        r"^`{4,}\{admonition\} Question (\d): .*\n:class: tip quiz$",
+        quiz.split("## Check yourself")[1],
+        flags=re.MULTILINE,
+    )
+    assert questions[1::2] == ["1", "2", "3"]
+    for question in questions[2::2]:
+        answers = re.findall(
+            r"^`{3,}\{dropdown\} \(([a-d])\) .*\n(Yes|No)\.\s", question, re.MULTILINE
+        )
+        assert [letter for letter, _ in answers] == list("abcd")[: len(answers)]
+        assert question.count("{dropdown}") == len(answers) >= 3
+        assert [said for _, said in answers].count("Yes") == 1
+
+
+@pytest.mark.parametrize("path", FINISHED, ids=lambda p: p.stem)
+def test_a_figure_comes_before_the_reader_is_tired(path: Path) -> None:
+    load = runpy.run_path(str(ROOT / "tools" / "load.py"))["of_chapter"](path)
+    assert load.first_words <= 500
+    assert load.first_equations <= 3
+    assert load.figures > 0
 
 
 _DRAWS = {name for name, thing in vars(report.figures).items() if inspect.isfunction(thing)}

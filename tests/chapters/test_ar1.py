@@ -15,6 +15,7 @@ from oulib.chapters.ar1.analysis import (
     sides,
     spread,
 )
+from oulib.panel.describe import month_autocorrelation, month_means
 from oulib.posterior import latent
 from oulib.posterior.estimate import against_replicates, update
 
@@ -186,6 +187,21 @@ def test_autocorrelation_is_judged_against_replicates() -> None:
     assert "ordinary" in say("m", 0.1)
     assert "more alike than they are" in say("m", -0.7)
     assert "too few" in say("m", float("nan"))
+
+
+def test_months_are_drawn_beside_their_neighbours() -> None:
+    panel = simulate("upgraded", n_ou=4, n_site=2, n_month=9, wave_every=3, seed=1)
+    means = month_means(panel)
+    month, y = panel.rows["month_idx"].to_numpy(), panel.rows["y"].to_numpy()
+    np.testing.assert_allclose(means, [y[month == t].mean() for t in range(9)])
+    assert month_autocorrelation(panel) == pytest.approx(np.corrcoef(means[1:], means[:-1])[0, 1])
+    means = np.where(np.arange(9) == 4, np.nan, means)  # a month without any row
+    left, right = chapters.ar1.figures.neighbours(means, panel.months).axes
+    np.testing.assert_array_equal(left.lines[-1].get_ydata(), means)
+    before, after = right.lines[-1].get_data()
+    np.testing.assert_array_equal((before[5:], after[5:]), (means[5:-1], means[6:]))
+    assert chapters.ar1.figures.neighbours(means[:1], panel.months[:1]).axes
+    plt.close("all")
 
 
 def test_the_figure_has_a_panel_for_each_model() -> None:

@@ -1,55 +1,19 @@
-"""Forms of the baseline side by side: facts from tables made by hand, and their sentences."""
+"""Slopes alone and pooled, against regressions and normals whose answers are known."""
 
 from __future__ import annotations
 
-import html
 from dataclasses import replace
+from types import SimpleNamespace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from scipy import stats
 
-from oulib.chapters.baseline import analysis, sentences
+from oulib.chapters.baseline import analysis, figures, sentences
 from oulib.panel import Panel
-from oulib.posterior.checks import Check, Verdict
-
-
-def test_a_form_is_as_fast_as_its_slowest_parameter() -> None:
-    speeds = pd.DataFrame(
-        {"form": ["b", "b", "a", "a"], "ess_per_second": [30.4, 20.0, 7.0, 500.0]}
-    )
-    found = analysis.slowest(speeds)
-    assert found == {"b": 20.0, "a": 7.0}
-    failed = Check(name="r_hat", value=1.7, threshold=1.01, passed=False)
-    text = sentences.forms(found, {"a": Verdict("a", ()), "b": Verdict("b", (failed,))})
-    assert text == (
-        "The a form passes the gate, with 7 effective draws a second for its slowest "
-        "hyperparameter. The b form fails the gate (R-hat), with 20 effective draws a second for "
-        "its slowest hyperparameter."
-    )
-
-
-def test_means_are_apart_in_sds_and_in_errors() -> None:
-    labels = ["a", "b_1", "c"]
-    one = pd.DataFrame({"mean": [0.0, 1.0, 2.0], "sd": 0.5, "mcse_mean": [0.03, 0.3, 0.0]})
-    other = pd.DataFrame({"mean": [0.1, 1.5, 9.0], "sd": 0.5, "mcse_mean": [0.04, 0.4, 0.0]})
-    found = analysis.means_apart(one.set_axis(labels), other.set_axis(labels))
-    assert found.parameters == 2  # c has no error to count in
-    assert (found.where, found.worst) == ("a", pytest.approx(2.0))
-    assert (found.sds, found.errors) == pytest.approx((1.0, 1.5))
-    text = html.unescape(sentences.agreement(found))
-    assert text == (
-        "Over 2 parameters the two posteriors' means differ by 1.00 posterior standard deviations "
-        "at most, and by 1.5 Monte Carlo standard errors in the median (a differs most, by 2.0)."
-    )
-
-
-def test_sds_beside_the_closed_form() -> None:
-    found = analysis.ratio(np.linspace(1.0, 2.0, 101), np.ones(101))
-    assert (found.median, found.low, found.high) == pytest.approx((1.5, 1.05, 1.95))
-    text = sentences.collapse("recovered", found)
-    assert "has a median of 1.50 and lies from 1.05 to 1.95 for 90% of the rows" in text
 
 
 @pytest.mark.parametrize("surveys", [0, 1, 3])
@@ -109,13 +73,24 @@ def test_a_unit_alone_is_a_regression_with_a_level_and_a_slope_for_each(panel: P
     np.testing.assert_allclose(found.slope, table["slope"], rtol=1e-9)
     np.testing.assert_allclose(found.se, table["se"], rtol=1e-9)
     assert found.typical == pytest.approx(table["se"].median())
-    assert "11 of 12 units have a slope" in sentences.alone(found, 12)
+    assert list(found.surveys) == [int((frame["ou"] == name).sum()) for name in found.names]
+    scatter = analysis.scatter(found)
+    half = stats.norm.ppf(0.95) * table["se"]
+    assert scatter.half == pytest.approx(half.median())
+    assert scatter.holds_zero == int((table["slope"].abs() < half).sum())
+    assert (scatter.low, scatter.high) == (found.slope[0], found.slope[-1])
+    text = sentences.alone(scatter, 12)
+    assert "11 of 12 units have a slope" in text
+    assert f"{scatter.holds_zero} of 11 hold zero" in text
+    assert "All units have" in sentences.alone(scatter, 11)
 
 
 @pytest.mark.parametrize("tau", [0.0, 0.2, 3.0])
 def test_pooled_slopes_are_a_normal_vector_given_another(tau: float) -> None:
     """The joint covariance of slopes and estimates, written out, with a mean that may be any."""
-    found = analysis.Alone(("a", "b", "c"), np.array([-0.2, 0.3, 1.1]), np.array([0.1, 0.3, 0.6]))
+    found = analysis.Alone(
+        ("a", "b", "c"), np.array([-0.2, 0.3, 1.1]), np.array([0.1, 0.3, 0.6]), np.array([9, 5, 3])
+    )
     prior = 1e4 * np.ones((3, 3)) + tau**2 * np.eye(3)
     gain = prior @ np.linalg.inv(prior + np.diag(found.se**2))
     left = prior - gain @ prior
@@ -132,4 +107,47 @@ def test_nothing_is_pooled_where_nobody_has_a_slope(panel: Panel) -> None:
     found = analysis.alone(replace(panel, rows=panel.rows.assign(observed=seen)))
     assert found.names == ()
     assert found.typical == 0
-    assert "no slopes of single units" in sentences.alone(found, 12)
+    assert "no slopes of single units" in sentences.alone(analysis.scatter(found), 12)
+
+
+def test_the_model_draws_slopes_from_where_they_are_alone(panel: Panel) -> None:
+    """Few surveys first; a unit without a slope of its own has the model's alone."""
+    found = analysis.alone(panel)
+    found = replace(
+        found,
+        **{name: getattr(found, name)[1:] for name in ("names", "slope", "se", "surveys")},
+    )
+    beta = np.arange(24.0).reshape(1, 2, 12)
+    posterior = xr.Dataset(
+        {
+            "beta": (("chain", "draw", "ou"), beta),
+            "mu_beta": (("chain", "draw"), np.array([[0.2, 0.4]])),
+        }
+    )
+    drawn = analysis.drawn(found, SimpleNamespace(panel=panel, posterior=posterior))
+    assert drawn.mean == pytest.approx(0.3)
+    assert sorted(drawn.names) == sorted(map(str, panel.ous))
+    assert np.all(np.diff(drawn.surveys) >= 0)
+    for name, surveys, own, model in zip(
+        drawn.names, drawn.surveys, drawn.own, drawn.model, strict=True
+    ):
+        place = list(map(str, panel.ous)).index(name)
+        assert model == place + 6
+        rows = panel.rows["ou_idx"].to_numpy() == place
+        assert surveys == panel.rows["observed"].to_numpy()[rows].sum()
+        if name in found.names:
+            assert own == found.slope[found.names.index(name)]
+        else:
+            assert np.isnan(own)
+    assert drawn.without == 1
+    assert drawn.ranges[0] == (found.slope.min(), found.slope.max())
+    text = sentences.drawn(drawn)
+    assert "around a population mean of 0.30" in text
+    assert "1 unit has too few surveys" in text
+    ends = figures.arrows(drawn).axes[0]
+    assert len(ends.texts) == 11
+    assert len(figures.arrows(drawn, most=5).axes[0].lines[2].get_xdata()) == 5
+    labels = [int(label.get_text()) for label in figures.alone(found).axes[0].get_xticklabels()]
+    assert labels == sorted(labels)
+    assert set(labels) <= set(found.surveys)
+    plt.close("all")

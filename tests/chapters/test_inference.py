@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from scipy import stats
 
 from oulib import BASELINE, Panel, chapters, report, simulate
 from oulib.chapters.inference import analysis as inference
+from oulib.chapters.inference import forms
 from oulib.chapters.inference.analysis import Approximation
 from oulib.posterior import ranks
 from oulib.posterior.checks import Check, Verdict
@@ -274,6 +276,41 @@ def test_signs_in_words() -> None:
     bad = chapters.inference.sentences.signs(verdict(r_hat=1.4, divergences=12.0), "Bad")
     assert "failed are R-hat 1.40 (limit 1.01) and divergences 12 (limit 0)" in bad
     assert "Unalarmed are bulk ESS" in bad
+
+
+def test_a_form_is_as_fast_as_its_slowest_parameter() -> None:
+    speeds = pd.DataFrame(
+        {"form": ["b", "b", "a", "a"], "ess_per_second": [30.4, 20.0, 7.0, 500.0]}
+    )
+    found = forms.slowest(speeds)
+    assert found == {"b": 20.0, "a": 7.0}
+    failed = Check(name="r_hat", value=1.7, threshold=1.01, passed=False)
+    text = chapters.inference.sentences.forms(
+        found, {"a": Verdict("a", ()), "b": Verdict("b", (failed,))}
+    )
+    assert text == (
+        "The a form was sampled properly; its slowest hyperparameter gets 7 effective draws a "
+        "second. The b form fails the gate (R-hat); its slowest hyperparameter gets 20 effective "
+        "draws a second."
+    )
+    slow = chapters.inference.sentences.forms({"a": 0.042}, {"a": Verdict("a", ())})
+    assert "gets 0.04 effective draws" in slow
+
+
+def test_means_are_apart_in_sds_and_in_errors() -> None:
+    labels = ["a", "b_1", "c"]
+    one = pd.DataFrame({"mean": [0.0, 1.0, 2.0], "sd": 0.5, "mcse_mean": [0.03, 0.3, 0.0]})
+    other = pd.DataFrame({"mean": [0.1, 1.5, 9.0], "sd": 0.5, "mcse_mean": [0.04, 0.4, 0.0]})
+    found = forms.means_apart(one.set_axis(labels), other.set_axis(labels))
+    assert found.parameters == 2  # c has no error to count in
+    assert (found.where, found.worst) == ("a", pytest.approx(2.0))
+    assert (found.sds, found.errors) == pytest.approx((1.0, 1.5))
+    text = html.unescape(chapters.inference.sentences.agreement(found))
+    assert text == (
+        "The posterior means of 2 parameters differ between the two forms by at most 1.00 "
+        "posterior standard deviations. The median difference is 1.5 Monte Carlo standard errors, "
+        "the largest 2.0, in a."
+    )
 
 
 def funnel(low: float, where: np.ndarray | None = None) -> xr.Dataset:

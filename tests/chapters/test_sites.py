@@ -21,7 +21,7 @@ from oulib.chapters.sites.analysis import (
     shrinkage,
     site_means,
 )
-from oulib.panel.describe import site_share
+from oulib.panel.describe import ou_means, site_share
 from oulib.posterior.estimate import Above, UnderTwo, above, against_replicates, under_two
 from oulib.posterior.predict import new_ous
 
@@ -99,7 +99,7 @@ def test_newcomers_by_site(panel: Panel) -> None:
     assert table.loc[panel.sites[0], "alpha_sd"] == pytest.approx(0.5, rel=0.05)
     assert (table["beta_q5"] < table["beta_mean"]).all()
     text = chapters.sites.sentences.newcomer(newcomer(table))
-    assert "takes 5" in text  # 1 - 0.5 / 1.1 is 55%
+    assert "removes 5" in text  # 1 - 0.5 / 1.1 is 55%
     wide = table.copy()
     wide.loc[list(panel.sites), ["alpha_sd", "beta_sd"]] = 2.0
     assert "wider" in chapters.sites.sentences.newcomer(newcomer(wide))
@@ -143,6 +143,24 @@ def test_figures_are_drawn(panel: Panel) -> None:
     assert len(chapters.sites.figures.between_sites(share, share, share[0, 0]).axes) == 2
     values = {"one level": np.zeros(50), "two levels": np.linspace(0, 1, 50)}
     assert chapters.sites.figures.site_shares(0.4, values).axes[0].lines
+    plt.close("all")
+
+
+def test_units_are_drawn_at_their_sites(panel: Panel) -> None:
+    means = ou_means(panel)
+    ou, y = panel.rows["ou_idx"].to_numpy(), panel.rows["y"].to_numpy()
+    np.testing.assert_allclose(means, [y[ou == g].mean() for g in range(8)])
+    sites = np.array(panel.sites)[panel.site_idx]
+    ax = chapters.sites.figures.means_by_site(means, sites).axes[0]
+    of_site = {site: means[sites == site] for site in panel.sites}
+    order = sorted(of_site, key=lambda site: of_site[site].mean())
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == order
+    _, *dots = ax.lines  # the first is the mean of all
+    for site, drawn in zip(order, dots, strict=True):
+        np.testing.assert_array_equal(drawn.get_ydata(), of_site[site])
+    fig = chapters.sites.figures.means_by_site(means, [f"$s_{g}$" for g in range(8)], most=5)
+    fig.canvas.draw()
+    assert len(fig.axes[0].get_xticklabels()) == 5
     plt.close("all")
 
 

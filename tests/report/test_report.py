@@ -95,7 +95,7 @@ def rates(first: float, last: float) -> pd.DataFrame:
 
 def test_response_in_words() -> None:
     assert "do not overlap" in chapters.panel.sentences.response(rates(0.5, 0.8))
-    assert "does not show that nonresponse is harmless" in chapters.panel.sentences.response(
+    assert "does not make nonresponse harmless" in chapters.panel.sentences.response(
         rates(0.7, 0.72)
     )
     assert "no nonresponse" in chapters.panel.sentences.response(rates(1.0, 1.0))

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from oulib.report.style import month_bands, plain
+from oulib.report.style import COLOURS, month_bands, plain
+
+
+def neighbours(means: np.ndarray, months: Sequence[str]) -> Figure:
+    """Mean outcomes of months over time, and each against that of the month before.
+
+    ``means``, (month), is NaN where a month of the calendar has no row.
+    """
+    fig, (left, right) = plt.subplots(1, 2, figsize=(7.2, 2.9), width_ratios=(1.8, 1))
+    for ax in (left, right):
+        ax.axhline(np.nanmean(means), color="0.8", lw=1)
+    left.plot(means, ".-", ms=5, lw=1, color=COLOURS["model"])
+    step = max(len(months) // 5, 1)
+    at = range(0, len(months), step)
+    left.set_xticks(at, [months[i] for i in at], rotation=30)
+    left.set_ylabel("mean outcome $y'$ (sd)")
+    left.set_title("month by month")
+    right.axvline(np.nanmean(means), color="0.8", lw=1)
+    right.plot(means[:-1], means[1:], "o", ms=4, alpha=0.7, color=COLOURS["model"])
+    right.set_xlabel("the month before (sd)")
+    right.set_title("a month and its neighbour")
+    return fig
 
 
 def common_movement(

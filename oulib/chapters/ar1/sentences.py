@@ -44,14 +44,14 @@ def scale_of_months(found: Spread) -> str:
     months, low, high = found.months, found.sd.low, found.sd.high
     text = (
         f"Over the {months} months of this panel $\\lambda_t$ has a standard deviation of "
-        f"{number(found.sd.median)} ({interval(low, high)}), where independent months were "
-        f"expected to have one of 1 (for {months} months {interval(found.least, found.most)})"
+        f"{number(found.sd.median)} (90% interval {interval(low, high)}); independent months of "
+        f"the baseline would have {interval(found.least, found.most)} over as many months. "
     )
     if high < found.least:
-        return text + ": months differ less than the baseline takes for granted."
+        return text + "Months differ less than the baseline takes for granted."
     if low > found.most:
-        return text + ": months differ more than the baseline takes for granted."
-    return text + ", which is compatible with it."
+        return text + "Months differ more than the baseline takes for granted."
+    return text + "The two are compatible."
 
 
 def size_of_movement(found: Movement) -> str:
@@ -60,13 +60,13 @@ def size_of_movement(found: Movement) -> str:
     least, most = found.spread.least, found.spread.most
     text = (
         rf"$\gamma_x$ has a posterior median of {number(size.median)} "
-        f"({interval(size.low, size.high)}). "
+        f"(90% interval {interval(size.low, size.high)}). "
         f"Over this panel's months the score's common movement has a standard deviation of "
-        f"{number(moves.median)} ({interval(moves.low, moves.high)}), where independent months "
-        f"times {number(found.fixed, 1)} were expected to have {interval(least, most)}. "
+        f"{number(moves.median)} ({interval(moves.low, moves.high)}); independent months times "
+        f"{number(found.fixed, 1)} would have {interval(least, most)}. "
     )
     if mostly_prior(found.size.distance):
-        return text + "The data add little: what is said about it is mostly the prior."
+        return text + "The data add little: what is said about its size is mostly the prior."
     if moves.high < least:
         return text + "The score has less of a common movement than was assumed."
     if moves.low > most:
@@ -87,7 +87,7 @@ def one_sign(found: Sides, r_hat: float) -> str:
         )
     if found.settled == found.chains:
         return text + (
-            "By chance all chains took the same sign this time; the mirror image is there all the "
+            "By chance all chains took the same sign this time; the mirror image exists all the "
             "same, and other starting points would find it."
         )
     return text + (
@@ -103,9 +103,9 @@ def between_waves(iid: Gaps, ar1: Gaps) -> str:
     text = (
         f"In the {count(iid.months, 'month')} without any survey the common movement has a mean "
         f"posterior standard deviation of {number(iid.sd, 3)} with independent months and of "
-        f"{number(ar1.sd, 3)} with AR(1). The first assumed how large the movement is and the "
-        "second learns it, so the shares of it that are known compare better: "
-        f"{percent(iid.known)} and {percent(ar1.known)} of its variance in those months. "
+        f"{number(ar1.sd, 3)} with AR(1). The first model assumes the size of the movement and the "
+        "second learns it, so the share of its variance that is known compares better: "
+        f"{percent(iid.known)} and {percent(ar1.known)}. "
     )
     if np.isfinite(iid.error):
         text += (
@@ -128,7 +128,7 @@ def autocorrelation_check(model: str, found: Replicated) -> str:
         f"drawn anew from {name(model)} have {interval(found.low, found.high)} (90%). "
     )
     if found.as_high < 0.01:
-        return text + "The model does not expect months to be so much alike."
+        return text + "The model does not expect months to be this much alike."
     if found.as_low < 0.01:
         return text + "The model expects months to be more alike than they are."
     return text + "Months like these are ordinary under the model."

@@ -1,61 +1,15 @@
-"""How forms of the baseline differ: how fast they are, and how far their posteriors are apart."""
+"""Slopes of units alone and in the model, what pooling does, and a slope's two signs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from oulib.model.survey import given_survey
 from oulib.panel import Panel
-from oulib.posterior.estimate import SAMPLES, Estimate, estimate
+from oulib.posterior.estimate import SAMPLES
 from oulib.sampling.fit import Fit
-
-
-def slowest(table: pd.DataFrame) -> dict[str, float]:
-    """Effective draws a second of the slowest hyperparameter, by form.
-
-    ``table`` has a row a hyperparameter and form, with ``form`` and ``ess_per_second``.
-    """
-    found = table.groupby("form", sort=False)["ess_per_second"].min()
-    return {str(form): float(speed) for form, speed in found.items()}
-
-
-@dataclass(frozen=True)
-class MeansApart:
-    """How far the posterior means of ``parameters`` parameters are apart in two fits.
-
-    ``sds`` is the largest difference in posterior sds of the first; in Monte Carlo standard errors
-    the median is ``errors``, and the largest ``worst``, of the parameter ``where``.
-    """
-
-    parameters: int
-    sds: float
-    errors: float
-    where: str
-    worst: float
-
-
-def means_apart(one: pd.DataFrame, other: pd.DataFrame) -> MeansApart:
-    """How far means are apart, from two tables of ``checks.summarise``."""
-    both = one.join(other, how="inner", suffixes=("_a", "_b"))
-    error = np.hypot(both["mcse_mean_a"], both["mcse_mean_b"])
-    gap = ((both["mean_a"] - both["mean_b"]).abs() / error).where(error > 0).dropna()
-    sds = ((both["mean_a"] - both["mean_b"]).abs() / both["sd_a"]).loc[gap.index]
-    return MeansApart(
-        parameters=len(gap),
-        sds=float(sds.max()),
-        errors=float(gap.median()),
-        where=str(gap.idxmax()),
-        worst=float(gap.max()),
-    )
-
-
-def ratio(sampled: np.ndarray, closed: np.ndarray) -> Estimate:
-    """Sampled sds of x* over those of the closed form, over the rows: median, and nine in ten."""
-    return estimate(sampled / closed)
-
 
 # --- a slope's two signs
 
@@ -167,17 +121,22 @@ def _valley(density: np.ndarray) -> float:
 
 # --- what pooling does
 
+HALF_90 = 1.6448536269514722
+"""Sds of a normal on either side of its mean that hold 90% of it."""
+
 
 @dataclass(frozen=True)
 class Alone:
     """Slopes of units that were estimated one by one, in their order; arrays are (unit).
 
-    ``slope`` is in sds of the outcome for one of the score, ``se`` its standard error.
+    ``slope`` is in sds of the outcome for one of the score, ``se`` its standard error, ``surveys``
+    the months that it comes from.
     """
 
     names: tuple[str, ...]
     slope: np.ndarray
     se: np.ndarray
+    surveys: np.ndarray
 
     @property
     def typical(self) -> float:
@@ -188,8 +147,8 @@ class Alone:
 def alone(panel: Panel) -> Alone:
     """Each unit's slope by least squares over its months with a survey, each month less its mean.
 
-    A unit needs three surveys that differ.  The residual variance is one for all units, as in the
-    baseline: three surveys say hardly anything of a variance.
+    Equation (2.1) (``eq-alone``).  A unit needs three surveys that differ.  The residual variance
+    is one for all units, as in the baseline: three surveys say hardly anything of a variance.
     """
     rows = panel.rows
     y, x = (rows[name].to_numpy() for name in ("y", "x"))
@@ -199,13 +158,14 @@ def alone(panel: Panel) -> Alone:
     total = np.bincount(month[seen], weights=y[seen], minlength=size)
     level = total / np.maximum(np.bincount(month[seen], minlength=size), 1)
     both = seen & rows["observed"].to_numpy()
-    names, slopes, squares, left, spare = [], [], [], 0.0, 0
+    names, slopes, squares, surveys, left, spare = [], [], [], [], 0.0, 0
     for place, label in enumerate(panel.ous):
         own = both & (ou == place)
         if own.sum() < 3 or np.ptp(x[own]) == 0:
             continue
         score, outcome = x[own] - x[own].mean(), (y - level[month])[own]
         names.append(str(label))
+        surveys.append(int(own.sum()))
         squares.append(score @ score)
         slopes.append(score @ outcome / squares[-1])
         left += float(np.sum((outcome - outcome.mean() - slopes[-1] * score) ** 2))
@@ -216,6 +176,80 @@ def alone(panel: Panel) -> Alone:
         names=tuple(names[at] for at in order),
         slope=np.array(slopes, dtype=float)[order],
         se=noise / np.sqrt(np.array(squares, dtype=float)[order]),
+        surveys=np.array(surveys, dtype=int)[order],
+    )
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """How slopes of ``units`` units scatter that were estimated one by one.
+
+    ``holds_zero`` of their 90% intervals hold zero; ``half`` is half the width of such an interval
+    in the median; the estimates run from ``low`` to ``high``.
+    """
+
+    units: int
+    holds_zero: int
+    half: float
+    low: float
+    high: float
+
+
+def scatter(found: Alone) -> Scatter:
+    """How the slopes scatter; NaN where there are none."""
+    half = HALF_90 * found.se
+    some = found.slope.size > 0
+    return Scatter(
+        units=found.slope.size,
+        holds_zero=int((np.abs(found.slope) < half).sum()),
+        half=float(np.median(half)) if some else np.nan,
+        low=float(found.slope.min()) if some else np.nan,
+        high=float(found.slope.max()) if some else np.nan,
+    )
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Slopes of units by their own regressions and by the model, (unit), few surveys first.
+
+    ``own`` is NaN for a unit that has no slope of its own; ``mean`` is that of the population.
+    """
+
+    names: tuple[str, ...]
+    surveys: np.ndarray
+    own: np.ndarray
+    model: np.ndarray
+    mean: float
+
+    @property
+    def without(self) -> int:
+        """How many units have no slope of their own."""
+        return int(np.isnan(self.own).sum())
+
+    @property
+    def ranges(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """From where to where slopes of single regressions run, and the model's of those units."""
+        known = ~np.isnan(self.own)
+        own, model = self.own[known], self.model[known]
+        return (float(own.min()), float(own.max())), (float(model.min()), float(model.max()))
+
+
+def drawn(found: Alone, fit: Fit) -> Drawn:
+    """Where the model draws the slopes to, from posterior means."""
+    panel = fit.panel
+    model = fit.posterior["beta"].mean(SAMPLES).to_numpy()
+    by_name = dict(zip(found.names, found.slope, strict=True))
+    own = np.array([by_name.get(str(label), np.nan) for label in panel.ous])
+    seen = panel.rows["observed"].to_numpy()
+    ou = panel.rows["ou_idx"].to_numpy()[seen]
+    surveys = np.bincount(ou, minlength=len(panel.ous))
+    order = np.lexsort((np.where(np.isnan(own), model, own), surveys))
+    return Drawn(
+        names=tuple(str(panel.ous[at]) for at in order),
+        surveys=surveys[order],
+        own=own[order],
+        model=model[order],
+        mean=float(fit.posterior["mu_beta"].mean(SAMPLES)),
     )
 
 

@@ -1,71 +1,101 @@
-"""Figures of the chapter on the baseline: its forms, signs of slopes, what pooling does."""
+"""Figures of the chapter on the baseline: slopes alone and pooled, and a slope's two signs."""
 
 from __future__ import annotations
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from oulib.chapters.baseline import analysis
-from oulib.chapters.baseline.analysis import Alone, SignDensities
+from oulib.chapters.baseline.analysis import Alone, Drawn, SignDensities
 from oulib.report.moving import Moving, moving
 from oulib.report.style import COLOURS
 from oulib.report.text import count, number, percent
 
-_90 = 1.6448536269514722  # sds of a normal on either side that hold 90% of it
 
+def alone(found: Alone, *, most: int = 60) -> Figure:
+    """Slopes of units by their own regressions with 90% intervals, few surveys first.
 
-def collapse(
-    n: np.ndarray,
-    sd: np.ndarray,
-    curve_n: np.ndarray,
-    survey_only: np.ndarray,
-    closed_form: np.ndarray,
-    unobserved_sd: float,
-) -> Figure:
-    """Posterior sd of x* against respondents: sampled rows and two closed-form curves."""
-    fig, ax = plt.subplots(figsize=(6.4, 3.6))
-    ax.plot(n, sd, ".", color=COLOURS["model"], ms=5, alpha=0.6, label="rows, x* sampled")
-    ax.plot(
-        curve_n, closed_form, color=COLOURS["other"], lw=2, label="closed form, survey and outcome"
-    )
-    ax.plot(
-        curve_n,
-        survey_only,
-        color=COLOURS["third"],
-        lw=1.6,
-        ls="--",
-        label=r"measurement error alone, $\sigma_{\mathrm{meas}}/\sqrt{n}$",
-    )
-    ax.axhline(unobserved_sd, color=COLOURS["muted"], ls=":", label="months without a survey")
-    ax.set_xscale("log")
-    ax.set_ylim(0, max(1.25 * unobserved_sd, 1.1 * float(np.max(sd))))
-    ax.set_xlabel("respondents $n$")
-    ax.set_ylabel("posterior sd of $x^*$")
-    ax.xaxis.set_major_formatter(mpl.ticker.ScalarFormatter())
-    ax.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
-    ax.legend()
-    return fig
-
-
-def forms(table: pd.DataFrame) -> Figure:
-    """R-hat and effective draws per second of several forms of a model, a dot a parameter.
-
-    ``table`` has the columns ``form``, ``r_hat`` and ``ess_per_second``.
+    Beyond ``most`` units they are evenly thinned along the order.  Long intervals run out of the
+    picture.
     """
-    fig, (left, right) = plt.subplots(1, 2, figsize=(7.2, 2.8), sharey=True)
-    for ax, column, label in (
-        (left, "r_hat", "R-hat"),
-        (right, "ess_per_second", "effective draws per second"),
-    ):
-        sns.stripplot(data=table, x=column, y="form", hue="form", ax=ax, size=4.5, legend=False)
-        ax.set(xlabel=label, ylabel="")
-    left.axvline(1.01, color=COLOURS["truth"], lw=1, ls="--")
-    right.set_xscale("log")
+    order = np.lexsort((found.slope, found.surveys))
+    order = _thinned(order, most)
+    slope, half = found.slope[order], analysis.HALF_90 * found.se[order]
+    at = np.arange(order.size)
+    fig, ax = plt.subplots(figsize=(7.2, 3.3))
+    ax.axhline(0, color="0.8", lw=1)
+    one = analysis.pooled(found, 0.0).mean
+    ax.axhline(one, color=COLOURS["model"], lw=1.4, ls=":", label="one slope for all")
+    ax.vlines(at, slope - half, slope + half, color=COLOURS["muted"], lw=1.3)
+    ax.plot(at, slope, "s", ms=3.5, color=COLOURS["muted"], label="each unit's own regression, 90%")
+    room = 1.5 * analysis.HALF_90 * found.typical
+    ax.set(ylabel="slope", ylim=(min(slope.min(), 0) - room, max(slope.max(), 0) + room))
+    _surveys_axis(ax, found.surveys[order])
+    fig.legend(loc="outside upper center", ncol=2)
     return fig
+
+
+def arrows(found: Drawn, *, most: int = 60) -> Figure:
+    """From each unit's own slope to the model's, few surveys first; a dot where there is no own.
+
+    Beyond ``most`` units they are evenly thinned along the order.
+    """
+    kept = _thinned(np.arange(len(found.names)), most)
+    own, model = found.own[kept], found.model[kept]
+    at = np.arange(kept.size)
+    fig, ax = plt.subplots(figsize=(7.2, 3.3))
+    ax.axhline(0, color="0.8", lw=1)
+    ax.axhline(found.mean, color=COLOURS["model"], lw=1.4, ls=":", label="population mean")
+    ax.plot(at, own, "s", ms=3.5, color=COLOURS["muted"], label="each unit's own regression")
+    ax.plot(at, model, "o", ms=3.5, color=COLOURS["model"], label="the model")
+    for place in np.flatnonzero(np.isfinite(own)):
+        ax.annotate(
+            "",
+            (at[place], model[place]),
+            (at[place], own[place]),
+            arrowprops={
+                "arrowstyle": "->",
+                "color": COLOURS["model"],
+                "lw": 1.0,
+                "alpha": 0.7,
+                "shrinkA": 0,
+                "shrinkB": 0,
+            },
+        )
+    ax.set_ylabel("slope")
+    ax.margins(y=0.08)
+    _surveys_axis(ax, found.surveys[kept])
+    fig.legend(loc="outside upper center", ncol=3)
+    return fig
+
+
+def _thinned(order: np.ndarray, most: int) -> np.ndarray:
+    """Evenly ``most`` of an order, or all of it."""
+    return order[
+        np.unique(np.linspace(0, order.size - 1, min(order.size, most)).round().astype(int))
+    ]
+
+
+def _surveys_axis(ax: plt.Axes, surveys: np.ndarray) -> None:
+    """Say below groups of units, sorted by their surveys, how many surveys they have."""
+    ends = np.append(np.flatnonzero(np.diff(surveys)) + 1, surveys.size)
+    starts = np.append(0, ends[:-1])
+    middles = (starts + ends - 1) / 2
+    apart = max(surveys.size / 24, 1.0)  # so far apart, labels of two digits do not touch
+    last = -np.inf
+    ticks, labels = [], []
+    for middle, start in zip(middles, starts, strict=True):
+        if middle - last >= apart:
+            ticks.append(middle)
+            labels.append(str(surveys[start]))
+            last = middle
+    for start in starts[1:]:
+        ax.axvline(start - 0.5, color="0.92", lw=0.8, zorder=0)
+    ax.set_xticks(ticks, labels)
+    ax.tick_params(axis="x", length=0)
+    ax.set_xlim(-0.8, surveys.size - 0.2)
+    ax.set_xlabel(f"surveys of a unit ({surveys.size} units, those with few first)")
 
 
 def two_signs(found: SignDensities) -> Moving:
@@ -120,10 +150,10 @@ def pooling(found: Alone, tau: float, *, most: int = 60) -> Moving:
         (found.slope, found.se, -0.15, "s", "muted", "each unit alone, 90%"),
         (now.slope, now.sd, 0.15, "o", "model", "pooled, 90%"),
     ):
-        low, high = (slope[kept] + side * _90 * sd[kept] for side in (-1, 1))
+        low, high = (slope[kept] + side * analysis.HALF_90 * sd[kept] for side in (-1, 1))
         ax.vlines(at + shift, low, high, color=COLOURS[role], lw=1.2, alpha=0.7)
         ax.plot(at + shift, slope[kept], marker, ms=3.5, color=COLOURS[role], label=label)
-    room = _90 * found.typical
+    room = analysis.HALF_90 * found.typical
     ends = np.append(found.slope, 0.0)
     ax.set(
         xticks=[],

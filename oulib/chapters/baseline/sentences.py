@@ -1,65 +1,39 @@
-"""Sentences of the chapter on the baseline: its forms, and how far chains may be believed."""
+"""Sentences of the chapter on the baseline: slopes of units, alone and in the model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from oulib.chapters.baseline.analysis import Alone, MeansApart
-from oulib.posterior.checks import Verdict
-from oulib.posterior.estimate import Estimate
-from oulib.report.sentences import CHECK_NAMES
-from oulib.report.text import count, interval, name, number
-
-
-def forms(slowest: Mapping[str, float], verdicts: Mapping[str, Verdict]) -> str:
-    """Which forms of a model passed the gate, and the smallest effective draws per second."""
-    sentences = []
-    for form, verdict in verdicts.items():
-        outcome = "passes the gate"
-        if not verdict.sampled:
-            failed = [CHECK_NAMES.get(c.name, c.name) for c in verdict.failed]
-            outcome = f"fails the gate ({', '.join(failed)})"
-        sentences.append(
-            f"The {form} form {outcome}, with {number(slowest[form], 0)} effective draws a "
-            "second for its slowest hyperparameter."
-        )
-    return " ".join(sentences)
-
-
-def agreement(found: MeansApart) -> str:
-    """The largest difference of posterior means between two fits, in Monte Carlo errors."""
-    return (
-        f"Over {found.parameters} parameters the two posteriors' means differ by "
-        f"{number(found.sds, 2)} posterior standard deviations at most, and by "
-        f"{number(found.errors, 1)} Monte Carlo standard errors in the median "
-        f"({name(found.where)} differs most, by {number(found.worst, 1)})."
-    )
-
-
-def collapse(form: str, ratio: Estimate) -> str:
-    """How well sampled posterior sds of x* follow the closed form, as a ratio over the rows."""
-    return (
-        f"For the {form} scores the ratio of the sampled standard deviation to the closed form "
-        f"has a median of {number(ratio.median)} and lies from "
-        f"{interval(ratio.low, ratio.high)} for 90% of the rows; what exceeds one is "
-        "the uncertainty of the parameters."
-    )
-
+from oulib.chapters.baseline.analysis import Drawn, Scatter
+from oulib.report.text import count, interval, number
 
 ENOUGH = 3
 """Of fewer units' slopes it makes no sense to show a population."""
 
 
-def alone(found: Alone, units: int) -> str:
-    """How many of ``units`` units have a slope of their own, and which figure pools them."""
-    own = len(found.names)
-    if own < ENOUGH:
+def alone(found: Scatter, units: int) -> str:
+    """How many of ``units`` units have a slope of their own, and how much these say."""
+    if found.units < ENOUGH:
         return (
-            f"Only {own} of {count(units, 'unit')} had three surveys that differ, so that there "
-            "are no slopes of single units to pool here."
+            f"Only {found.units} of {count(units, 'unit')} had three surveys that differ, so there "
+            "are no slopes of single units to compare."
         )
-    which = "All units have" if own == units else f"{own} of {count(units, 'unit')} have"
+    which = "All units have" if found.units == units else f"{found.units} of {units:,} units have"
     return (
-        f"{which} a slope of their own, with a standard error of {number(found.typical)} in the "
-        "median. {numref}`fig-pooling` pools them as little or as much as one likes."
+        f"{which} a slope of their own. These slopes run from {interval(found.low, found.high)}; "
+        f"their 90% intervals reach {number(found.half)} to either side in the median, and "
+        f"{found.holds_zero} of {found.units} hold zero."
     )
+
+
+def drawn(found: Drawn) -> str:
+    """What the model made of the slopes of single regressions."""
+    own, model = found.ranges
+    text = (
+        f"Alone, the slopes run from {interval(*own)}; in the model those of the same units run "
+        f"from {interval(*model)}, around a population mean of {number(found.mean)}."
+    )
+    if found.without:
+        text += (
+            f" {count(found.without, 'unit has', 'units have')} too few surveys for a regression, "
+            "and a slope in the model all the same."
+        )
+    return text

@@ -1,4 +1,4 @@
-"""Figures about draws: ranks, divergences in a funnel, Monte Carlo error, variational fits."""
+"""Figures about draws: ranks, funnels, forms of a model, Monte Carlo error, variational fits."""
 
 from __future__ import annotations
 
@@ -60,6 +60,23 @@ def ranks(
         ax.set_xlabel("rank among all draws")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncol=min(len(labels), 6))
+    return fig
+
+
+def forms(table: pd.DataFrame) -> Figure:
+    """R-hat and effective draws per second of several forms of a model, a dot a parameter.
+
+    ``table`` has the columns ``form``, ``r_hat`` and ``ess_per_second``.
+    """
+    fig, (left, right) = plt.subplots(1, 2, figsize=(7.2, 2.8), sharey=True)
+    for ax, column, label in (
+        (left, "r_hat", "R-hat"),
+        (right, "ess_per_second", "effective draws per second"),
+    ):
+        sns.stripplot(data=table, x=column, y="form", hue="form", ax=ax, size=4.5, legend=False)
+        ax.set(xlabel=label, ylabel="")
+    left.axvline(1.01, color=COLOURS["truth"], lw=1, ls="--")
+    right.set_xscale("log")
     return fig
 
 

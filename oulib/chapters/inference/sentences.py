@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from oulib.chapters.inference.analysis import Divergences, Held, Precision, Sds
+from oulib.chapters.inference.forms import MeansApart
 from oulib.posterior.checks import Verdict
 from oulib.report.sentences import CHECK_NAMES
 from oulib.report.text import count, name, number, percent, told_apart
@@ -78,6 +79,33 @@ def divergences(found: Divergences) -> str:
     if found.visited > 0.13:
         return text + ": too many, for the run was stuck there."
     return text + ", about its share."
+
+
+def forms(slowest: Mapping[str, float], verdicts: Mapping[str, Verdict]) -> str:
+    """Which forms of a model passed the gate, and the smallest effective draws per second."""
+    sentences = []
+    for form, verdict in verdicts.items():
+        outcome = "was sampled properly"
+        if not verdict.sampled:
+            failed = [CHECK_NAMES.get(c.name, c.name) for c in verdict.failed]
+            outcome = f"fails the gate ({', '.join(failed)})"
+        speed = slowest[form]
+        shown = number(speed, 0) if speed >= 10 else f"{speed:.1g}"
+        sentences.append(
+            f"The {form} form {outcome}; its slowest hyperparameter gets {shown} effective draws a "
+            "second."
+        )
+    return " ".join(sentences)
+
+
+def agreement(found: MeansApart) -> str:
+    """The largest difference of posterior means between two fits, in Monte Carlo errors."""
+    return (
+        f"The posterior means of {count(found.parameters, 'parameter')} differ between the two "
+        f"forms by at most {number(found.sds)} posterior standard deviations. The median "
+        f"difference is {number(found.errors, 1)} Monte Carlo standard errors, the largest "
+        f"{number(found.worst, 1)}, in {name(found.where)}."
+    )
 
 
 def falling(errors: pd.DataFrame, powers: Mapping[str, float]) -> str:

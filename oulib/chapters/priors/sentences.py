@@ -53,15 +53,15 @@ def expected_data(model: str, found: ExpectedData, s_y: float) -> str:
     """
     sd, own, wide = found.drawn["sd"], found.own["sd"], found.wide
     text = (
-        f"Panels drawn from the prior of {name(model)} have an outcome with a standard deviation "
-        f"of {number(sd.median, 1)} in the median and {interval(sd.low, sd.high, 1)} nine times in "
-        f"ten, where the panel has {number(own, 1)}. "
+        f"In panels drawn from the prior of {name(model)} the outcome has a median standard "
+        f"deviation of {number(sd.median, 1)} ({interval(sd.low, sd.high, 1)} nine times in ten); "
+        f"the panel's is {number(own, 1)}. "
     )
     if wide > 0.05:
         text += (
-            f"{percent(wide)} of them vary at least {number(WIDE, 0)} times as much as it does, "
-            "which no panel on this scale can: the prior is wider than it need be, and leaves the "
-            "data to decide. "
+            f"{percent(wide)} of them vary at least {number(WIDE, 0)} times as much, which no "
+            "panel on this scale can: the prior is wider than it need be, and leaves the data to "
+            "decide. "
         )
     elif sd.low > own:
         text += "Hardly any varies as little as the panel does. "
@@ -72,18 +72,18 @@ def expected_data(model: str, found: ExpectedData, s_y: float) -> str:
         )
     largest = found.drawn["largest"].high
     factor = s_y * largest
-    times = f"{np.exp(factor):,.0f}" if factor < 20 else f"10^{factor / np.log(10):.0f}^"
+    times = f"{np.exp(factor):,.0f}" if factor < 20 else f"$10^{{{factor / np.log(10):.0f}}}$"
     text += (
-        f"In one of twenty the most extreme outcome is more than {number(largest, 0)} standard "
-        f"deviations out, a factor of {times} in productivity; in the panel it is "
-        f"{number(found.own['largest'], 1)}. "
+        f"In one of twenty, the most extreme outcome is more than {number(largest, 0)} standard "
+        f"deviations out, a factor of {times} in productivity; the panel's is "
+        f"{number(found.own['largest'], 1)} out. "
     )
     inside = []
     for key, what in (("between", "units"), ("months", "months")):
         drawn, value = found.drawn[key], found.own[key]
         verdict = "inside" if drawn.low <= value <= drawn.high else "outside"
         inside.append(
-            f"the share of the variance that lies between {what} is {percent(drawn.low)} to "
+            f"the share of the variance between {what} is {percent(drawn.low)} to "
             f"{percent(drawn.high)}, and the panel's {percent(value)} lies {verdict}"
         )
     return text + "Nine times in ten " + "; ".join(inside) + "."
@@ -93,17 +93,16 @@ def expected_effect(model: str, found: ExpectedEffect, move: float) -> str:
     """What the prior says of a typical move of the score; ``move`` in raw points."""
     low, high, beyond = found.effect.low, found.effect.high, found.beyond
     text = (
-        f"Before any data the model {name(model)} has a typical move of a unit's score "
-        f"({number(move)} points) go with a change of productivity of {interval(low, high, 0)}% "
-        "(90%), either sign as likely as the other. "
+        f"A typical move of a unit's score ({number(move)} points) goes, in the prior of "
+        f"{name(model)}, with a change of productivity of {interval(low, high, 0)}% (90%), with "
+        "either sign as likely. "
     )
     if beyond > 0.01:
         return text + (
-            f"For {percent(beyond)} of the units it doubles or halves productivity, which nobody "
-            "who "
+            f"In {percent(beyond)} of units it doubles or halves productivity, which nobody who "
             "has seen an organisation would expect."
         )
-    return text + "That it doubles or halves productivity is all but excluded."
+    return text + "A doubling or halving of productivity is all but excluded."
 
 
 def overview(table: pd.DataFrame, ratio: float) -> str:
@@ -114,14 +113,14 @@ def overview(table: pd.DataFrame, ratio: float) -> str:
     led = table.index[table["distance"] < PRIOR_MOVE]
     best = table["ratio"].idxmin()
     text = (
-        f"Of {count(len(table), 'hyperparameter')} the posterior standard deviation is "
-        f"{percent(ratio)} of the prior's in the median, and least for "
+        f"Over {count(len(table), 'hyperparameter')}, the posterior standard deviation is "
+        f"{percent(ratio)} of the prior's in the median; the smallest share is that of "
         f"{name(best)}, {percent(float(table.loc[best, 'ratio']))}. "
     )
     if len(led) == 0:
         return text + "None is mostly the prior."
     return text + (
-        f"Mostly the prior {'is' if len(led) == 1 else 'are'} {names(led, 8)}: the posterior lies "
+        f"{names(led, 8)} {'is' if len(led) == 1 else 'are'} mostly the prior: the posterior lies "
         "nearly where the prior does."
     )
 
@@ -132,7 +131,7 @@ def sensitivity(table: pd.DataFrame, threshold: float) -> str:
     if moved.empty:
         return (
             f"No hyperparameter has a prior sensitivity of {number(threshold)} or more: a prior "
-            "somewhat stronger or weaker would have led to the same conclusions."
+            "somewhat stronger or weaker would have led to nearly the same posteriors."
         )
     text = (
         f"For {names(moved.index, 8)} the sensitivity to the prior is {number(threshold)} or more, "
@@ -154,8 +153,8 @@ def sensitivity(table: pd.DataFrame, threshold: float) -> str:
         )
     if len(together):
         text += (
-            f"For {names(together, 8)} both pull the mean the same way; whether they agree on "
-            "more than the direction is not seen from that. "
+            f"For {names(together, 8)} both pull the mean the same way, which does not show that "
+            "they agree on more than the direction. "
         )
     most = moved.index[0]
     size = float(table.loc[most, "prior_shift"])
@@ -177,7 +176,8 @@ def slope(table: pd.DataFrame, threshold: float) -> str:
         )
     return text + (
         f"not below {number(threshold)}: twice as strong, they would move its mean by "
-        f"{number(size)} posterior standard deviations. How much that matters is tried below."
+        f"{number(size)} posterior standard deviations. The refits below show how much that "
+        "matters."
     )
 
 
@@ -191,9 +191,10 @@ def influence(table: pd.DataFrame, threshold: float) -> str:
         f"({number(float(table.iloc[1]['prior']), 3)}). "
     )
     if row["prior"] < threshold:
-        return text + f"Each is below {number(threshold)}."
+        return text + f"All are below {number(threshold)}."
     above = len(table[table["prior"] >= threshold])
-    return text + f"{count(above, 'prior')} of {len(table)} reach {number(threshold)}."
+    verb = "reaches" if above == 1 else "reach"
+    return text + f"Of {count(len(table), 'prior')} {above} {verb} {number(threshold)}."
 
 
 def refits(table: pd.DataFrame) -> str:
@@ -214,23 +215,21 @@ def refits(table: pd.DataFrame) -> str:
     if low == high:
         text += f"probability of a positive slope is {low} under each. "
     else:
-        text += f"probability of a positive slope is {low} under one and {high} under another. "
+        text += f"probability of a positive slope ranges from {low} to {high}. "
     changed = [label for label, words in zip(table.index, said, strict=True) if words != said[0]]
     if not changed:
         text += f"The conclusion stays the same under all of them: {_lower(said[0])}."
     else:
-        text += (
-            f"As specified: {_lower(said[0])}. The wording would be another with {names(changed)}"
-        )
+        text += f"As specified, {_lower(said[0])}. The wording would change with {names(changed)}"
         text += (
             ", though the posterior has moved little: the probability is near one of the grades."
             if moved < 0.25
             else ": the conclusion depends on the prior."
         )
     miss = float((others["moved"] - others["foreseen"]).abs().max())
-    verdict = "they agree" if miss < 0.1 else "they do not agree well, and the refits are right"
+    verdict = "the two agree" if miss < 0.1 else "they do not agree well, and the refits are right"
     return (
-        f"{text} The draws of the one fit, reweighted, foresaw the moves of the mean to within "
+        f"{text} Reweighting the draws of the one fit foresaw the moves of the mean to within "
         f"{number(miss)} posterior standard deviations: {verdict}."
     )
 
@@ -258,7 +257,8 @@ def narrowed(prior: ExpectedData, posterior: ExpectedData) -> str:
     )
     if not odd:
         return text + "The panel's own values lie inside all of them."
-    return text + f"Outside its range lies the panel's {' and its '.join(odd)}."
+    where = "lies outside its range" if len(odd) == 1 else "lie outside their ranges"
+    return text + f"The panel's {' and its '.join(odd)} {where}."
 
 
 def _lower(text: str) -> str:

@@ -12,9 +12,40 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from oulib.chapters.sites.analysis import NEW_SITE, NO_SITES
-from oulib.report.style import COLOURS, plain
+from oulib.report.style import COLOURS, plain, plain_all
 
 LABELS = {"alpha": r"intercept $\alpha_g$", "beta": r"slope $\beta_g$"}
+
+
+def means_by_site(means: np.ndarray, sites: Sequence[str], *, most: int = 24) -> Figure:
+    """Mean outcomes of OUs, a dot each, by site; sites are in the order of their own means.
+
+    ``means`` and ``sites`` are of OUs, in one order.  Beyond ``most`` sites, evenly thinned along
+    their order.
+    """
+    of_site = pd.Series(means).groupby(np.asarray(sites, dtype=object)).mean().sort_values()
+    if len(of_site) > most:
+        of_site = of_site.iloc[
+            np.unique(np.linspace(0, len(of_site) - 1, most).round().astype(int))
+        ]
+    fig, ax = plt.subplots(figsize=(7.2, 3.2))
+    ax.axhline(np.mean(means), color=COLOURS["muted"], lw=1, ls=":", label="mean of all units")
+    for at, (site, mean) in enumerate(of_site.items()):
+        here = np.asarray(sites, dtype=object) == site
+        ax.hlines(
+            mean, at - 0.35, at + 0.35, color=COLOURS["third"], lw=2,
+            label="mean of a site" if at == 0 else None,
+        )  # fmt: skip
+        ax.plot(
+            np.full(here.sum(), at), means[here], "o", ms=4.5, alpha=0.7, color=COLOURS["model"],
+            label="a unit" if at == 0 else None,
+        )  # fmt: skip
+    ax.set_xticks(
+        range(len(of_site)), plain_all(list(of_site.index)), rotation=30, ha="right", fontsize=8
+    )
+    ax.set_ylabel("mean outcome $y'$ (sd)")
+    fig.legend(loc="outside upper center", ncol=3)
+    return fig
 
 
 def two_levels(table: pd.DataFrame, *, most: int = 72) -> Figure:

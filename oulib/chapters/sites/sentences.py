@@ -21,8 +21,8 @@ def where_to(table: pd.DataFrame) -> str:
     for name, row in table.iterrows():
         nearer = row["to_site_two"] < row["to_site_one"]
         text = (
-            f"The units' {NOUNS[name]} lie {number(row['to_site_one'], 3)} from their site's mean "
-            f"with one level and {number(row['to_site_two'], 3)} with two, on average, and "
+            f"On average the units' {NOUNS[name]} lie {number(row['to_site_one'], 3)} from their "
+            f"site's mean with one level and {number(row['to_site_two'], 3)} with two, and "
             f"{number(row['to_mean_one'], 3)} and {number(row['to_mean_two'], 3)} from the "
             f"population's mean: the second level draws them "
             f"{'closer to' if nearer else 'no closer to'} their site. "
@@ -53,15 +53,15 @@ def between(name: str, found: Above) -> str:
     p, p_0 = found.after, found.before
     noun = NOUNS[name]
     text = (
-        f"Of the variance of the units' {noun} about {percent(after.median)} lies between "
-        f"sites (posterior median; 90% interval {percent(after.low)} to {percent(after.high)}). "
+        f"About {percent(after.median)} of the variance of the units' {noun} lies between sites "
+        f"(posterior median; 90% interval {percent(after.low)} to {percent(after.high)}). "
         f"Before the data that interval was {percent(before.low)} to {percent(before.high)}"
     )
     narrower = (after.high - after.low) / (before.high - before.low)
     text += (
         ": what is said here is mostly the prior. "
         if mostly_prior(found.scalar.distance)
-        else f", {percent(narrower)} of whose width is left. "
+        else f"; it is now {percent(narrower)} as wide. "
     )
     if p < 0.05:
         claim = evidence(1 - p, f"that sites hardly differ in their {noun}")
@@ -81,11 +81,11 @@ def newcomer(found: Mapping[str, Newcomer]) -> str:
         known, without = found[name].known, found[name].one_level
         change = known / without - 1
         if change < -0.05:
-            gain = f"knowing the site takes {percent(-change)} of the uncertainty away"
+            gain = f"knowing the site removes {percent(-change)} of the uncertainty"
         elif change > 0.05:
             gain = (
-                f"it is {percent(change)} wider, for the model with two levels also admits how "
-                "little is known of the sites"
+                f"it is {percent(change)} wider in a known site, because the model with two levels "
+                "also admits how little is known of the sites"
             )
         else:
             gain = "knowing the site says next to nothing"
@@ -106,16 +106,16 @@ def site_check(observed: float, replicated: Mapping[str, Replicated]) -> str:
     """
     if not np.isfinite(observed):
         return "The panel has too few units a site for this check."
-    text = f"Between sites lies {percent(observed)} of the variance of the units' mean outcomes. "
+    text = f"{percent(observed)} of the variance of the units' mean outcomes lies between sites. "
     for model, found in replicated.items():
         p = found.as_high
         text += (
-            f"In panels of other units made by the model with {model} it is {percent(found.low)} "
-            f"to {percent(found.high)} nine times in ten; "
+            f"In panels of other units made by the model with {model} the share is "
+            f"{percent(found.low)} to {percent(found.high)} nine times in ten; "
         )
         if p < 0.05:
             text += (
-                f"sites as different as these come up with probability {probability(p)}: they "
+                f"sites as different as these arise with probability {probability(p)}: they "
                 "surprise it. "
             )
         elif found.as_low < 0.05:
