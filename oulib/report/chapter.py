@@ -39,7 +39,7 @@ from oulib.posterior.checks import (
 from oulib.posterior.compare import compare, steps
 from oulib.posterior.estimate import recovery
 from oulib.report import interpret
-from oulib.report.style import SHARPER
+from oulib.report.style import sharp_png
 from oulib.sampling.fit import Fit, Sampling, fit
 from oulib.sampling.looks import AUTO
 
@@ -305,11 +305,8 @@ def _traces(result: Fit, verdict: Verdict) -> None:
 
 def picture(fig: Figure, *, caption: str, alt: str) -> None:
     """A figure whose caption and alternative text depend on the fit; ``caption`` is Markdown."""
-    buffer = BytesIO()
-    fig.savefig(buffer, format="png", dpi=SHARPER * fig.dpi)
-    width = round(fig.get_figwidth() * fig.dpi)
-    plt.close(fig)
-    data = b64encode(buffer.getvalue()).decode()
+    drawn, width = sharp_png(fig)
+    data = b64encode(drawn).decode()
     display(
         HTML(
             f'<figure><img alt="{escape(alt)}" width="{width}" '
