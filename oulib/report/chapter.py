@@ -296,9 +296,9 @@ def _traces(result: Fit, verdict: Verdict) -> None:
     names_ = report.names(labels)
     picture(
         fig,
-        caption=f"Traces and ranks of {names_}, of which the chains of "
-        f"{report.name(verdict.model)} tell least the same: each line is a chain. In the grey band "
-        "nine in ten of the bars would lie if all chains told the same.",
+        caption=f"Traces and ranks of {names_}, about which the chains of "
+        f"{report.name(verdict.model)} agree least: each line is a chain. If all chains agreed, "
+        "nine in ten of the bars would lie in the grey band.",
         alt=f"Line plots of the draws of {', '.join(labels)} by chain, and histograms of ranks.",
     )
 
