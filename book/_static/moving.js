@@ -704,7 +704,8 @@
         plot.dot(k, now[what], `dot ${kind}`, 6);
       }
       const best = same.reduce((a, b) => (b.average < a.average ? b : a), same[0]);
-      const count = (value, one) => `${number(value, 0)} ${value === 1 ? one : `${one}s`}`;
+      const count = (value, one) =>
+        `${number(value, Number.isInteger(value) ? 0 : 1)} ${value === 1 ? one : `${one}s`}`;
       const known =
         `The average slope is known with a standard deviation of ${number(now.average, 3)}, ` +
         `a unit’s own with ${number(now.unit, 3)}`;
