@@ -20,8 +20,8 @@ from oulib.files import source_root
 
 ROOT = source_root()
 CHAPTERS = [page for page in pages(ROOT) if page.suffix == ".ipynb"]
-NUMBERED = [page for page in CHAPTERS if page.stem not in ("index", "00-summary")]
-"""Those that teach; the first page and the summary are about the panel in hand and nothing else."""
+NUMBERED = [page for page in CHAPTERS if page.stem not in ("index", "00-summary", "chains")]
+"""The numbered ones, with the parts of a chapter: not the first page, the summary, the chains."""
 
 
 def equations() -> dict[str, str]:
