@@ -140,6 +140,12 @@ def test_law_of_total_variance_is_what_is_drawn(fitted: Fit) -> None:
     np.testing.assert_allclose(table["drawn"], table["total"], rtol=0.05)
     assert (table["within"] <= table["total"]).all()
     np.testing.assert_array_equal(table["n"], respondents(fitted.panel))
+    # A survey alone tells less than with everything else, and more the more people answered.
+    seen = table[table["n"] > 0].sort_values("n")
+    assert (seen["survey"] > seen["plug_in"]).all()
+    alone = float(fitted.posterior["sigma_meas"].mean()) / np.sqrt(seen["n"])
+    np.testing.assert_allclose(seen["survey"], alone)
+    assert table.loc[table["n"] == 0, "survey"].isna().all()
     # At single draws the precisions give what the model's own conditional gives.
     p, given = fitted.posterior.isel(chain=0, draw=7), conditional(fitted)
     ou = fitted.panel.rows["ou_idx"].to_numpy()
@@ -152,7 +158,12 @@ def test_law_of_total_variance_is_what_is_drawn(fitted: Fit) -> None:
     assert "without one" not in chapters.missing.sentences.collapse(
         missing.closed(table[table["n"] > 0])
     )
-    assert len(chapters.missing.figures.collapse(table).axes) == 2
+    fig = chapters.missing.figures.collapse(table)
+    assert len(fig.axes) == 2
+    labels = [line.get_label() for line in fig.axes[0].lines]
+    assert labels[0] == "drawn"
+    assert labels[-1] == "no survey"
+    assert sum("survey alone" in label for label in labels) == 1
     plt.close("all")
 
 
@@ -229,13 +240,13 @@ def test_bridges_hold_in_the_prior(spaced: Panel) -> None:
     assert (table["bridge"].iloc[[3, 7, 11]] == 0).all()
     assert (table["bridge"] <= table["stationary"] + 1e-12).all()
     text = chapters.missing.sentences.bridges(missing.bridged(table))
-    assert "next to nothing beyond" in text
+    assert "add next to nothing" in text
     assert "on top of the bridge" in chapters.missing.sentences.bridges(
         missing.bridged(table.assign(sd=1.0))
     )
     assert "had a say" in chapters.missing.sentences.bridges(missing.bridged(table.assign(sd=0.01)))
     told = table.assign(rest=0.5 * table["rest"])
-    assert "outcomes told 75%" in chapters.missing.sentences.bridges(missing.bridged(told))
+    assert "outcomes explained 75%" in chapters.missing.sentences.bridges(missing.bridged(told))
     assert "it is more" in chapters.missing.sentences.bridges(
         missing.bridged(table.assign(rest=2 * table["rest"]))
     )

@@ -387,7 +387,7 @@ def test_signs_and_seconds_in_words() -> None:
         return chapters.next_survey.sentences.signs(plan, planning.told(plan))
 
     assert "None of these designs" in signs(made_plan(formula_probability=0.6))
-    assert "good hints" in signs(made_plan(formula_probability=0.9))
+    assert "hint at the sign" in signs(made_plan(formula_probability=0.9))
     assert "would tell the sign" in signs(made_plan(formula_probability=0.99))
     assert "compiled once" in chapters.next_survey.sentences.reused(planning.spent(made_plan()))
     twice = replace(made_plan(), seconds=np.array([[20.0, 1.0], [19.0, 1.0]]))

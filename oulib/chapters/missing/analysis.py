@@ -24,7 +24,7 @@ KINDS = ("survey seen", "planned, unanswered", "no survey")
 WITH, WITHOUT, OU_MEAN, LAST, LINE = (
     "model, with the outcome",
     "model, without it",
-    "OU mean",
+    "unit mean",
     "last value",
     "straight line",
 )
@@ -136,7 +136,8 @@ def closed_forms(fit: Fit, *, seed: int = 0) -> pd.DataFrame:
 
     Columns ``n``; ``drawn``, the sd of :func:`oulib.posterior.latent.recover_latent`'s draws;
     ``total``, exact by the law of total variance (``eq-total-variance``); ``within``, the root of
-    its first term; and ``plug_in``, :func:`known_sd` at the posterior means of the parameters.
+    its first term; ``plug_in``, :func:`known_sd` at the posterior means of the parameters; and
+    ``survey``, the noise of the row's survey alone at the same, NaN without one.
     """
     given = conditional(fit)
     within = (given["sd"] ** 2).mean(SAMPLES)
@@ -152,6 +153,7 @@ def closed_forms(fit: Fit, *, seed: int = 0) -> pd.DataFrame:
             "total": np.sqrt((within + given["mean"].var(SAMPLES)).to_numpy()),
             "within": np.sqrt(within.to_numpy()),
             "plug_in": known_sd(sigma_x, sigma_meas, n, float(mean["sigma_y"]), beta),
+            "survey": np.where(n > 0, sigma_meas / np.sqrt(np.maximum(n, 1)), np.nan),
         }
     ).rename_axis("row")
 
@@ -388,7 +390,7 @@ def predict_surveys(
 def rules_of_thumb(hidden: Panel, rows: np.ndarray) -> pd.DataFrame:
     """Normal forecasts of the scores of ``rows`` from the surveys that are left, a row each.
 
-    Columns ``OU mean`` (of the OU's other surveys), ``last value`` (its latest earlier survey) and
+    Columns ``unit mean`` (of its other surveys), ``last value`` (its latest earlier survey) and
     ``straight line`` (in time between its neighbouring surveys, the nearest beyond the first and
     the last); the mean of all surveys where the OU has none.  Under ``... sd`` stands the root mean
     square error of the same rule among the surveys that are left, each left out in turn.

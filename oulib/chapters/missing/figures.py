@@ -28,6 +28,7 @@ def collapse(table: pd.DataFrame) -> Figure:
     for column, colour, style, label in (
         ("total", "other", "-", "exact"),
         ("plug_in", "third", "--", "posterior means put in"),
+        ("survey", "accent", "-.", r"survey alone, $\sigma_{\mathrm{meas}}/\sqrt{n}$"),
     ):
         line = seen.groupby("n")[column].mean()
         left.plot(line.index, line, style, color=COLOURS[colour], lw=1.8, label=label)

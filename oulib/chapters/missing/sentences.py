@@ -44,12 +44,12 @@ def inventory(found: Inventory) -> str:
     if size.get(KINDS[0], 0) == found.rows:
         return text + "There is no missing score on this panel."
     text += (
-        f"A row without one is {number(found.wave, 1)} steps of the calendar from "
-        f"the nearest month in which any unit had a survey, on average, and at most "
+        f"On average a row without one is {number(found.wave, 1)} steps of the calendar from the "
+        f"nearest month in which any unit had a survey, and never more than "
         f"{number(found.farthest, 0)}"
     )
     if found.own is not None:
-        text += f"; from the nearest survey of its own unit {number(found.own, 1)}"
+        text += f"; from its own unit's nearest survey it is {number(found.own, 1)}"
     text += ". "
     if found.never:
         text += (
@@ -63,9 +63,9 @@ def collapse(found: Mapping[bool, Closed]) -> str:
     sentences = [
         f"In months {'with a survey' if seen else 'without one'} the drawn standard deviation is "
         f"{number(one.drawn, 3)} on average. "
-        f"Its ratio to the exact one lies in {_range(one.exact)} for 90% of the rows; "
-        f"to the one with the posterior means put in, in {_range(one.plug_in)}. "
-        f"{percent(one.parameters)} of the variance is uncertainty of the parameters."
+        f"In nine rows of ten its ratio to the exact one ranges from {_range(one.exact)}, and that "
+        f"to the one with posterior means put in from {_range(one.plug_in)}. "
+        f"Uncertainty of the parameters makes up {percent(one.parameters)} of the variance."
         for seen, one in found.items()
     ]
     return "\n\n".join(sentences)
@@ -78,21 +78,21 @@ def bridges(found: Bridged | None) -> str:
     told = found.told
     text = (
         f"In the {count(found.months, 'month')} between waves, two waves known without error would "
-        f"tell {percent(max(found.known, 0.0))} of the variance of the common movement (equation "
-        f"for the bridge, averaged over the posterior). What they leave has a standard deviation "
-        f"of {number(found.bridge, 3)} in closed form and of {number(found.rest, 3)} in the "
+        f"explain {percent(max(found.known, 0.0))} of the variance of the common movement (by the "
+        f"bridge, averaged over the posterior). What they leave has a standard deviation of "
+        f"{number(found.bridge, 3)} in closed form and of {number(found.rest, 3)} in the "
         "posterior: "
     )
     if told > 0.1:
-        text += f"the months' own outcomes told {percent(told)} of it. "
+        text += f"the months' own outcomes explained {percent(told)} of it. "
     elif told < -0.1:
         text += "it is more, because outcomes pull months away from what their neighbours expect. "
     else:
-        text += "the months' own outcomes tell next to nothing beyond it. "
+        text += "the months' own outcomes add next to nothing. "
     text += f"The movement itself has a posterior standard deviation of {number(found.sd, 3)} there"
     if found.sd > found.bridge:
-        return text + ": the waves are not known without error, which comes on top of the bridge."
-    return text + ", less than the bridge leaves: the outcomes and the months' zero sum had a say."
+        return text + ": the error of the waves themselves comes on top of the bridge."
+    return text + ", less than the bridge leaves: outcomes and the months' zero sum had a say."
 
 
 def by_distance(table: pd.DataFrame, floor: float, found: Unseen) -> str:
@@ -111,7 +111,7 @@ def by_distance(table: pd.DataFrame, floor: float, found: Unseen) -> str:
         text += f" and of {number(far['common'], 3)} at distance {number(far.name, 0)}"
         grown = far["common"] / near["common"] - 1
         if grown > 0.1:
-            text += f": distance adds {percent(grown)} to what is not known of it"
+            text += f": distance adds {percent(grown)} to what is unknown of it"
         else:
             text += ": there is little evidence that distance matters"
     text += ". "
@@ -140,16 +140,16 @@ def sources(found: pd.Series) -> str:
     population, alone, both = (number(np.sqrt(found[k])) for k in ("population", "alone", "both"))
     text = (
         f"A score of which nothing is known has a standard deviation of {population}; the unit's "
-        f"surveys and the months bring it to {alone}, the row's own outcome to {both}. "
+        f"surveys and the months bring that down to {alone}, and the row's own outcome to {both}. "
     )
     share = found["share"]
     if not np.isfinite(share) or share < 0:
         return text + "Taken together, next to nothing is known of unseen scores."
-    text += f"Of the variance that is explained at all, {percent(min(share, 1.0))} is the outcome's"
+    text += f"The outcome accounts for {percent(min(share, 1.0))} of the variance that is explained"
     if share > 0.5:
         return text + ": most of what is known of such a score is its own outcome, read backwards."
     if share > 0.1:
-        return text + ", read backwards; the rest is the unit and the month."
+        return text + ", read backwards; unit and month account for the rest."
     return text + ": hardly anything of what is known of unseen scores comes from the outcome."
 
 
@@ -165,10 +165,10 @@ def feedback(found: Fed | None, *, exact: bool) -> str:
     )
     if exact:
         return text + (
-            f"From the closed form these shares differ by {number(found.most, 4)} at most."
+            f"These shares differ from the closed form by {number(found.most, 4)} at most."
         )
     return text + (
-        f"The formula that counts a heavy-tailed outcome by its Fisher information is off by "
+        f"The formula, with the Fisher information of a heavy-tailed outcome, is off by "
         f"{number(found.off, 3)} on average."
     )
 
@@ -186,7 +186,7 @@ def coverage(table: pd.DataFrame, total: float, panel: str) -> str:
     for part, word in ((low, "less"), (high, "more")):
         if len(part):
             groups = [f"{kind} at distance {_distance(d)}" for kind, d in part.index]
-            text += f"Covered {word} often than independent rows would be: {_and(groups)}. "
+            text += f"Rows covered {word} often than independent ones would be: {_and(groups)}. "
     return text.strip()
 
 
@@ -220,8 +220,8 @@ def outcome_helps(found: Gain) -> str:
         return "There are too few hidden surveys to say whether the outcome helps to find them."
     mean, se = found.mean, found.error
     text = (
-        f"Looking at the row's outcome lowers the CRPS by {number(mean, 3)} (standard error "
-        f"{number(se, 3)}): "
+        f"Looking at the row's outcome {'raises' if mean < 0 else 'lowers'} the CRPS by "
+        f"{number(abs(mean), 3)} (standard error {number(se, 3)}): "
     )
     if mean > 2 * se:
         return text + "scores that nobody saw are found better with it than without."
@@ -236,8 +236,8 @@ def straight(found: DrawByDraw | None) -> str:
         return "There are too few surveys to see whether the line is straight."
     one, other, p = found.observed, found.replicated, found.as_high
     text = (
-        f"The curvature of the residuals is {number(one.mean, 3)} on average, and "
-        f"{interval(other.low, other.high, 3)} in 90% of the replicates; a replicate curves more "
+        f"The curvature of the residuals is {number(one.mean, 3)} on average; in nine replicates "
+        f"of ten it ranges from {interval(other.low, other.high, 3)}, and a replicate curves more "
         f"upwards with probability {probability(p)}. "
     )
     return text + surprise(
@@ -252,14 +252,14 @@ def levels(found: DrawByDraw) -> str:
     """Whether OUs with high scores have high intercepts, from the correlation of the two."""
     one, other = found.observed, found.replicated
     text = (
-        f"Over the units, intercepts and mean scores have a correlation of {number(one.mean)} "
-        f"(90% interval {interval(one.low, one.high)}); as many unrelated units have "
-        f"{interval(other.low, other.high)} in nine cases of ten. "
+        f"Across units, intercepts and mean scores have a correlation of {number(one.mean)} "
+        f"(90% interval {interval(one.low, one.high)}); among as many units in which the two are "
+        f"unrelated it ranges from {interval(other.low, other.high)} in nine cases of ten. "
     )
     return text + surprise(
         found.as_high,
-        "Units with higher scores do better than their slopes say.",
-        "Units with higher scores do worse than their slopes say.",
+        "Units with higher scores do better than slopes alone explain.",
+        "Units with higher scores do worse than slopes alone explain.",
         "There is little evidence that the two are related.",
     )
 

@@ -24,7 +24,7 @@ _LINES = ("model", "other", "third", "accent", "muted")
 def designs(curves: xr.DataArray, table: pd.DataFrame, floor: float) -> Figure:
     """The sd of mu_beta over waves, a line a number of respondents, and what refits found.
 
-    ``curves`` is that of ``planning.curves``, ``table`` that of ``planning.plan``; ``floor`` is
+    ``curves`` is that of ``analysis.curves``, ``table`` that of ``analysis.plan``; ``floor`` is
     the sd that surveys cannot go below.
     """
     fig, ax = plt.subplots(figsize=(7.2, 3.6))

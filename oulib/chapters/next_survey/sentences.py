@@ -38,15 +38,15 @@ def designs(plan: Plan) -> str:
     if len(table) > 1:
         text += f", and one with {_design(best)} leaves {number(best['sd'], 3)}"
     ratio = table["formula_sd"] / table["sd"]
-    text += f". The closed form's is {interval(ratio.min(), ratio.max())} times that of the refits"
+    text += f". The closed form gives {interval(ratio.min(), ratio.max())} times as much"
     if (abs(ratio - 1) <= CLOSE).all():
         text += ": close enough to plan with."
     elif (ratio < 1 - CLOSE).any() and (ratio > 1 + CLOSE).any():
-        text += ": it errs on both sides, so that the refits are to be believed."
+        text += ": it errs on both sides, so believe the refits."
     elif (ratio < 1 - CLOSE).any():
-        text += ": it promises too much under some design, so that the refits are to be believed."
+        text += ": it promises too much under some design, so believe the refits."
     else:
-        text += ": it is too cautious under some design, so that the refits are to be believed."
+        text += ": it is too cautious under some design, so believe the refits."
     return text
 
 
@@ -83,19 +83,19 @@ def signs(plan: Plan, told: Told) -> str:
             f"{probability(last['formula_probability'])}"
         )
     text += (
-        f". Of all refits {percent(told.right)} have the sign right, and the mean probability that "
-        f"they give it is {probability(told.probability)}."
+        f". Of all refits {percent(told.right)} have the sign right, and on average they give it "
+        f"the probability {probability(told.probability)}."
     )
     top = table["formula_probability"].max()
     if top < 0.8:
         text += (
-            " None of these designs would settle the sign of a slope of this size: whether a "
-            "slope so small matters is the question to ask first."
+            " None of these designs would settle the sign of a slope of this size: ask first "
+            "whether a slope so small matters."
         )
     elif top > 0.95:
         text += " A design among these would tell the sign of such a slope."
     else:
-        text += " The best of these designs would give good hints of the sign, and no certainty."
+        text += " The best of these designs would hint at the sign, without certainty."
     return text
 
 
@@ -104,7 +104,7 @@ def halving(found: Halving) -> str:
     design = found.design
     text = (
         f"With {count(design.waves, 'wave')} and {_respondents(design.respondents)} the closed "
-        f"form has a standard deviation of {number(found.sd, 3)}. "
+        f"form gives a standard deviation of {number(found.sd, 3)}. "
     )
     if found.waves is None:
         text += (
@@ -132,7 +132,7 @@ def halving(found: Halving) -> str:
             "which only more units average out."
         )
     elif found.waves is None and found.respondents is None:
-        text += f"Only both together can; at the utmost {percent(found.everything)} would be left."
+        text += f"Only both together can, down to {percent(found.everything)} at the utmost."
     return text.strip()
 
 
@@ -143,10 +143,10 @@ def budget(given: Economy, found: Precision) -> str:
         "{numref}`fig-budget` begins with the panel's own design: "
         f"{count(given.waves, 'wave')} of {_respondents(given.respondents)} in "
         f"{count(given.units, 'unit')}, {number(asked, 0)} questionnaires in all. It leaves the "
-        f"average slope known with a standard deviation of {number(found.average, 3)} and that of "
-        f"a unit with {number(found.unit, 3)}. The floor of the former, put under it by units "
-        f"being different, is {number(found.floor, 3)}, and the reliability of a survey within its "
-        f"unit {number(found.reliability)}."
+        f"average slope with a standard deviation of {number(found.average, 3)} and a unit's own "
+        f"with {number(found.unit, 3)}. The floor under the former, because units differ, is "
+        f"{number(found.floor, 3)}; the reliability of a survey within its unit is "
+        f"{number(found.reliability)}."
     )
 
 
@@ -162,7 +162,7 @@ def reused(found: Spent) -> str:
     text += f"The model was compiled {times}, in {number(found.compiling, 1)} seconds"
     if found.compiled == found.refits:
         return text + " each."
-    return text + f"; setting it up took {number(found.most, 1)} at most otherwise."
+    return text + f"; otherwise setting it up took {number(found.most, 1)} seconds at most."
 
 
 # --- forecasts
@@ -175,7 +175,7 @@ def calibrated(label: str, coverage: pd.DataFrame, what: str) -> str:
     """
     total = int(coverage["values"].iloc[0])
     if total < FEW:
-        return f"{name(label)}: {count(total, 'forecast')} of {what} are too few to judge by."
+        return f"{name(label)}: too few to judge by ({count(total, 'forecast')} of {what})."
     parts, off = [], []
     for prob, row in coverage.iterrows():
         parts.append(
@@ -245,16 +245,14 @@ def new_ou_width(label: str, found: NewOuWidths) -> str:
         for place, width in found.new.items()
     ]
     text = (
-        f"{name(label)}: in {found.month} the 90% interval of log productivity of a unit with a "
-        f"history is {number(found.own)} standard deviations wide in the median; that of a new "
-        "unit "
-        f"is {_and(parts)}."
+        f"{name(label)}: in {found.month} the median unit with a history has a 90% interval of "
+        f"log productivity {number(found.own)} standard deviations wide; that of a new unit is "
+        f"{_and(parts)}."
     )
     if min(found.new.values()) / found.own < 1.1:
         text += (
-            " A history is worth next to nothing here, so far as the next month goes: the units "
-            "are "
-            "alike, or their past does not last."
+            " For the next month a history is worth next to nothing here: the units are alike, or "
+            "their past does not last."
         )
     if len(parts) > 1:
         if found.known < 0.95 * found.unknown:
@@ -267,8 +265,7 @@ def new_ou_width(label: str, found: NewOuWidths) -> str:
 def no_sites(label: str) -> str:
     """That a model without a site level has one kind of new OU."""
     return (
-        f"{name(label)} has no site level: a new unit of a known site is the same to it as one of "
-        "an "
+        f"{name(label)} has no site level: to it a new unit of a known site is like one of an "
         "unknown site."
     )
 

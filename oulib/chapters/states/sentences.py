@@ -246,7 +246,7 @@ def lasting(found: Lasting) -> str:
         f"A state's departures at successive kept rates, {number(found.years, 1)} years "
         f"apart on average, have a correlation of {number(one.mean)} "
         f"(90% interval {interval(one.low, one.high)}); if they were drawn anew each year, as "
-        f"the model has it, nine in ten correlations would lie in "
+        f"the model has it, nine in ten correlations would range from "
         f"{interval(other.low, other.high)}. "
     )
     return text + surprise(
