@@ -33,8 +33,8 @@ ARGUMENTS = [
     "--no-sandbox",  # it is refused to root, and in most containers
     "--host-resolver-rules=MAP * ~NOTFOUND",  # what is found hangs on nobody's connection
 ]
-PATIENCE = 60_000
-"""Milliseconds for a page to load, and for its formulas; a loaded machine takes some seconds."""
+PATIENCE = 180_000
+"""Milliseconds for a page to load, and for its formulas; on a busy machine it takes minutes."""
 
 
 @dataclass(frozen=True)
