@@ -71,6 +71,7 @@ def test_small_steps_reach_the_neck_and_the_pages_do_not() -> None:
     exact = analysis.by_deviates()
     assert exact.in_neck == pytest.approx(0.1, abs=0.02)
     assert exact.diverged == 0
+    assert "of the draws lie in the lowest tenth" in sentences.neck(exact)
     assert "No transition diverged" in sentences.neck(exact)
     assert sentences.neck(page).endswith(f"{page.diverged} transitions diverged.")
 

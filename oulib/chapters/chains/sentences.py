@@ -22,9 +22,9 @@ def diagnosis(found: Diagnosis) -> str:
 
 def neck(found: Funnel) -> str:
     """How much of the funnel's neck was visited, and whether anything warned."""
+    lie = f"{percent(found.in_neck)} of the draws lie" if found.in_neck else "No draw lies"
     text = (
-        f"Of the draws {percent(found.in_neck)} lie in the lowest tenth of the scale's "
-        "distribution, where a tenth should lie. "
+        f"{lie} in the lowest tenth of the scale's distribution, where a tenth of them should lie. "
     )
     if not found.diverged:
         return text + "No transition diverged."
