@@ -56,7 +56,7 @@
     return found.map((at) => [at, number(at, digits)]);
   }
 
-  let plots = 0;
+  let [plots, ranges] = [0, 0]; // so many there are, for names that are given once in a page
 
   /** Axes of a drawing so many pixels wide, and marks in the units of the data. */
   class Plot {
@@ -117,7 +117,8 @@
     area(points, kind) {
       const low = points.map(([x, a]) => [x, a]);
       const high = points.map(([x, , b]) => [x, b]).reverse();
-      this.marks.append(svg("path", { d: `${this._path([...low, ...high])}Z`, class: `area ${kind}` }));
+      const d = `${this._path([...low, ...high])}Z`;
+      this.marks.append(svg("path", { d, class: `area ${kind}` }));
     }
 
     bar(x, low, high, kind, shift = 0) {
@@ -133,7 +134,8 @@
 
     cross(x, y, kind, size = 4) {
       const [a, b] = [this.px(x), this.py(y)];
-      const d = `M${a - size},${b - size}l${2 * size},${2 * size}m0,${-2 * size}l${-2 * size},${2 * size}`;
+      const wide = 2 * size;
+      const d = `M${a - size},${b - size}l${wide},${wide}m0,${-wide}l${-wide},${wide}`;
       this.marks.append(svg("path", { d, class: `cross ${kind}` }));
     }
 
@@ -158,7 +160,7 @@
 
   /** Controls, drawing, key and readout of one figure. */
   class Page {
-    constructor(root) {
+    constructor() {
       this.controls = html("div", { class: "moving-controls" });
       this.stage = html("div", { class: "moving-stage" });
       this.below = html("div");
@@ -166,14 +168,13 @@
       this.readout = html("p", { class: "moving-readout", role: "status" });
       this.live = html("div", { class: "moving-live" });
       this.live.append(this.controls, this.stage, this.below, this.keys, this.readout);
-      this.name = root.dataset.moving;
       this.redraw = () => {};
     }
 
     /** A range; `says(value)` is its value in words, `mark` a place on it with a label, and
        `then(value)` follows each change. */
     range({ label, min, max, step, value, says, mark, then = () => {} }) {
-      const id = `moving-${this.name}-${this.controls.children.length}`;
+      const id = `moving-range-${++ranges}`;
       const input = html("input", { type: "range", id, min, max, step, value });
       const shown = html("span", { class: "moving-value", "aria-hidden": "true" });
       const tell = () => {
@@ -224,9 +225,10 @@
        One of them is in the order of the keys, and arrows go from there to the others. */
     toggles({ title, names, labels, is, press }) {
       const row = html("div", { class: "moving-toggles", role: "group", "aria-label": title });
-      const all = names.map((name, place) =>
-        html("button", { type: "button", "aria-label": name, tabindex: place ? -1 : 0 }, labels[place]),
-      );
+      const all = names.map((name, place) => {
+        const about = { type: "button", "aria-label": name, tabindex: place ? -1 : 0 };
+        return html("button", about, labels[place]);
+      });
       row.append(...all);
       this.below.append(html("p", { class: "moving-title", "aria-hidden": "true" }, title), row);
       const to = (place) => {
@@ -250,10 +252,11 @@
       });
       return (plot) => {
         all.forEach((one, place) => one.setAttribute("aria-pressed", is(place)));
-        const room = [plot.right - plot.left, plot.right + 12, plot.right + 12, plot.right + 12];
+        const room = [plot.right - plot.left, ...Array(5).fill(plot.right + 12)]; // by rows
         const rows = 1 + room.findIndex((one, at) => one >= 26 * Math.ceil(all.length / (at + 1)));
         const wide = rows === 1; // the buttons stand under their places
-        row.style.gridTemplateColumns = `repeat(${Math.ceil(all.length / (rows || 6))}, minmax(0, 1fr))`;
+        const columns = Math.ceil(all.length / (rows || 6));
+        row.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
         row.style.marginLeft = wide ? `${plot.left}px` : 0;
         row.style.marginRight = wide ? "12px" : 0;
       };
@@ -271,7 +274,7 @@
 
   function start(root) {
     const data = JSON.parse(root.querySelector('script[type="application/json"]').textContent);
-    const page = new Page(root);
+    const page = new Page();
     const draw = figures[root.dataset.moving](data, page);
     let last = 0;
     page.redraw = () => {
@@ -383,8 +386,11 @@
         plot,
         alt:
           `Slopes of ${slope.length} units with 90% intervals, each unit alone and pooled by ` +
-          `${percent(at / 100)}: alone they reach from ${ends(alone)}, pooled from ${ends(together)}.`,
-        says: `${sd} The pooled slopes reach from ${ends(together)}, around ${number(now.mean)}. ${how}`,
+          `${percent(at / 100)}: alone they reach from ${ends(alone)}, pooled from ` +
+          `${ends(together)}.`,
+        says:
+          `${sd} The pooled slopes reach from ${ends(together)}, around ${number(now.mean)}. ` +
+          how,
       };
     };
   };
@@ -445,7 +451,8 @@
 
      Given the unit's mean the months are independent, so it is found first, and then each month:
      equations eq-latent, eq-measurement and eq-outcome of the book. */
-  formulas.band = ({ mu_x, sigma_mu_x, sigma_x, sigma_meas, sigma_y }, beta, n, survey, residual) => {
+  formulas.band = (scales, beta, n, survey, residual) => {
+    const { mu_x, sigma_mu_x, sigma_x, sigma_meas, sigma_y } = scales;
     const own = 1 / sigma_x ** 2;
     const told = n.map((k) => k / sigma_meas ** 2 + beta ** 2 / sigma_y ** 2);
     const pull = n.map(
@@ -471,7 +478,7 @@
     const every = (k) => score.map((_, t) => k > 0 && t % k === Math.floor((k - 1) / 2));
     let seen = every(data.spacing);
     page.range({
-      label: "Surveys",
+      label: "Set waves",
       min: 0,
       max: spacings.length - 1,
       step: 1,
@@ -561,10 +568,11 @@
           (months.length ? `, in months ${months.map((t) => t + 1).join(", ")}` : "") +
           `. Its standard deviation is ${parts.join(" and ")}.`,
         says:
-          `With ${held} the score is known with a standard deviation of ${parts.join(", and of ")}; ` +
-          `before any data it was ${number(before)}. ` +
+          `With ${held} the score is known with a standard deviation of ` +
+          `${parts.join(", and of ")}; before any data it was ${number(before)}. ` +
           (others.length
-            ? `Where there is no survey, the outcome takes away ${percent(share)} of what the month’s own deviation leaves open.`
+            ? `Where there is no survey, the outcome takes away ${percent(share)} of what the ` +
+              "month’s own deviation leaves open."
             : "Every month has a survey."),
       };
     };
@@ -685,10 +693,10 @@
         xticks: [...labelled, given.months].map((at) => [at, `${at}`]),
       });
       const same = all
-        .map((waves_) => [waves_, budget / (waves_ * g) - each])
+        .map((at) => [at, budget / (at * g) - each])
         .filter(([, size]) => size >= 1)
-        .map(([waves_, size]) => ({ waves: waves_, size, ...formulas.plan(given, waves_, size, g) }));
-      const here = all.map((waves_) => [waves_, formulas.plan(given, waves_, n, g)]);
+        .map(([at, size]) => ({ waves: at, size, ...formulas.plan(given, at, size, g) }));
+      const here = all.map((at) => [at, formulas.plan(given, at, n, g)]);
       plot.across(now.floor, "dotted");
       for (const [what, kind] of [["unit", "is-other"], ["average", "is-model"]]) {
         plot.line(here.map(([at, one]) => [at, one[what]]), kind);
@@ -696,7 +704,8 @@
         plot.dot(k, now[what], `dot ${kind}`, 6);
       }
       const best = same.reduce((a, b) => (b.average < a.average ? b : a), same[0]);
-      const count = (value, one) => `${number(value, 0)} ${value === 1 ? one : `${one}s`}`;
+      const count = (value, one) =>
+        `${number(value, Number.isInteger(value) ? 0 : 1)} ${value === 1 ? one : `${one}s`}`;
       const known =
         `The average slope is known with a standard deviation of ${number(now.average, 3)}, ` +
         `a unit’s own with ${number(now.unit, 3)}`;
@@ -708,10 +717,10 @@
           `Standard deviations of slopes over waves, falling from left to right, for ${design}. ` +
           `${known}; the floor of the average is ${number(now.floor, 3)}.`,
         says:
-          `${design[0].toUpperCase()}${design.slice(1)} are ${count(k * g * n, "questionnaire")}${paid}. ` +
+          `${design} are ${count(k * g * n, "questionnaire")}${paid}. ` +
           `${known}. With the same budget the average is known best with ` +
-          `${count(best.waves, "wave")} of ${number(best.size, best.size < 10 ? 1 : 0)} respondents: ` +
-          `${number(best.average, 3)}.`,
+          `${count(best.waves, "wave")} of ${number(best.size, best.size < 10 ? 1 : 0)} ` +
+          `respondents: ${number(best.average, 3)}.`,
       };
     };
   };
@@ -773,8 +782,9 @@
       return {
         plot,
         alt:
-          `Scores and outcomes of planned months, the silent scores moved by ` +
-          `${number(shifts[at])} standard deviations and the answered ones where they were. ${slope}.`,
+          "Scores and outcomes of planned months, the silent scores moved by " +
+          `${number(shifts[at])} standard deviations and the answered ones where they were. ` +
+          `${slope}.`,
         says:
           `Scores are on average ${where.join(" and ")}. ${slope}, and positive with probability ` +
           `${positive}. Surveys and outcomes are as probable as without a shift.`,

@@ -104,7 +104,11 @@ def _output(output: NotebookNode, about: Any, files: dict[PurePosixPath, bytes])
             f"<figcaption>{caption}</figcaption></figure>"
         )
     if "text/html" in data:
-        return f'<div class="scroll">{data["text/html"]}</div>'
+        # A wide table is scrolled on a narrow screen: with the keyboard, too.
+        reach = (
+            ' tabindex="0" role="group" aria-label="Table"' if "<table" in data["text/html"] else ""
+        )
+        return f'<div class="scroll"{reach}>{data["text/html"]}</div>'
     return _markdown(data["text/markdown"]) if "text/markdown" in data else ""
 
 

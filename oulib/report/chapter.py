@@ -39,7 +39,7 @@ from oulib.posterior.checks import (
 from oulib.posterior.compare import compare, steps
 from oulib.posterior.estimate import recovery
 from oulib.report import interpret
-from oulib.report.style import SHARPER
+from oulib.report.style import sharp_png
 from oulib.sampling.fit import Fit, Sampling, fit
 from oulib.sampling.looks import AUTO
 
@@ -296,20 +296,17 @@ def _traces(result: Fit, verdict: Verdict) -> None:
     names_ = report.names(labels)
     picture(
         fig,
-        caption=f"Traces and ranks of {names_}, of which the chains of "
-        f"{report.name(verdict.model)} tell least the same: each line is a chain. In the grey band "
-        "nine in ten of the bars would lie if all chains told the same.",
+        caption=f"Traces and ranks of {names_}, about which the chains of "
+        f"{report.name(verdict.model)} agree least: each line is a chain. If all chains agreed, "
+        "nine in ten of the bars would lie in the grey band.",
         alt=f"Line plots of the draws of {', '.join(labels)} by chain, and histograms of ranks.",
     )
 
 
 def picture(fig: Figure, *, caption: str, alt: str) -> None:
     """A figure whose caption and alternative text depend on the fit; ``caption`` is Markdown."""
-    buffer = BytesIO()
-    fig.savefig(buffer, format="png", dpi=SHARPER * fig.dpi)
-    width = round(fig.get_figwidth() * fig.dpi)
-    plt.close(fig)
-    data = b64encode(buffer.getvalue()).decode()
+    drawn, width = sharp_png(fig)
+    data = b64encode(drawn).decode()
     display(
         HTML(
             f'<figure><img alt="{escape(alt)}" width="{width}" '

@@ -11,12 +11,12 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
-from io import BytesIO
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+
+from oulib.report.style import sharp_png
 
 _DIGITS = 6  # significant ones: more than a screen can show
 
@@ -26,13 +26,14 @@ class Moving:
     """A figure that moves, as a notebook displays it.
 
     ``kind`` names its function in the script, ``data`` is the JSON that this gets, ``alt`` says
-    what the ``still`` picture (PNG) shows.
+    what the ``still`` picture (PNG) shows, ``width`` pixels wide on the page.
     """
 
     kind: str
     data: str = field(repr=False)
     alt: str
     still: bytes = field(repr=False)
+    width: int
 
     def _repr_html_(self) -> str:
         """The still picture and the data; text in either is text and never markup."""
@@ -40,6 +41,7 @@ class Moving:
         return (
             f'<div class="moving" data-moving="{escape(self.kind)}">'
             f'<img class="moving-still" alt="{escape(self.alt)}" '
+            f'width="{self.width}" '
             f'src="data:image/png;base64,{picture}"/>'
             f'<script type="application/json">{self.data}</script></div>'
         )
@@ -54,10 +56,8 @@ def moving(kind: str, data: Mapping[str, Any], still: Figure, *, alt: str) -> Mo
         still: what is shown where nothing moves.
         alt: what ``still`` shows, in words.
     """
-    buffer = BytesIO()
-    still.savefig(buffer, format="png")
-    plt.close(still)
-    return Moving(kind=kind, data=_json(data), alt=alt, still=buffer.getvalue())
+    picture, width = sharp_png(still)
+    return Moving(kind=kind, data=_json(data), alt=alt, still=picture, width=width)
 
 
 def _json(data: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -11,6 +12,7 @@ import seaborn as sns
 import xarray as xr
 from IPython import get_ipython
 from IPython.core.pylabtools import select_figure_formats
+from matplotlib.figure import Figure
 
 from oulib.panel import Panel
 from oulib.posterior.estimate import SAMPLES
@@ -51,6 +53,14 @@ def use_style() -> None:
 
 SHARPER = 2
 """So many dots of a figure's file stand for one of the page, for screens that show them all."""
+
+
+def sharp_png(fig: Figure) -> tuple[bytes, int]:
+    """``fig`` as a PNG with more dots, and the width in which a page shall show it; closes it."""
+    buffer = BytesIO()
+    fig.savefig(buffer, format="png", dpi=SHARPER * fig.dpi)
+    plt.close(fig)
+    return buffer.getvalue(), round(fig.get_figwidth() * fig.dpi)
 
 
 def _draw_sharply() -> None:

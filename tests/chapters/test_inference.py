@@ -274,8 +274,8 @@ def test_signs_in_words() -> None:
     assert "no check failed" in good
     assert "2,000" in good
     bad = chapters.inference.sentences.signs(verdict(r_hat=1.4, divergences=12.0), "Bad")
-    assert "failed are R-hat 1.40 (limit 1.01) and divergences 12 (limit 0)" in bad
-    assert "Unalarmed are bulk ESS" in bad
+    assert "it fails on R-hat 1.40 (limit 1.01) and divergences 12 (limit 0)" in bad
+    assert "and passes on bulk ESS" in bad
 
 
 def test_a_form_is_as_fast_as_its_slowest_parameter() -> None:

@@ -106,3 +106,26 @@ def test_a_figure_of_kinds() -> None:
     assert [text.get_text() for text in left.get_yticklabels()] == ["as it should be", "noise2"]
     assert [bar.get_width() for bar in right.patches] == [1.0, 0.5]
     plt.close(figure)
+
+
+def test_the_default_panels_seed_is_told() -> None:
+    found = operating.seeds([FIT, AMBER, replace(FIT, sampled=False, failed=("r_hat",))])
+    assert (found.panels, found.sampled, found.licensed) == (3, 2, 1)
+    assert next(iter(found.failed.items())) == ("noise", 1)
+    assert (found.ous, found.covered, found.stated, found.wrong) == (20, 13, 8, 3)
+    text = chapters.licence.sentences.seeds(found)
+    assert "settle on 2 of those 3 panels. On 1 of them the baseline describes the data" in text
+    assert "unequal noise of units (on 1 panel)" in text
+    assert "hold 65% of the true slopes, and 3 of the 8 signs" in text
+    assert "promise nothing" in text
+    none = chapters.licence.sentences.seeds(operating.seeds([replace(AMBER, covered=9)] * 2))
+    assert "settle on all of those 2 panels. On none of them" in none
+    assert "promise nothing" not in none
+    every = chapters.licence.sentences.seeds(operating.seeds([FIT]))
+    assert every.endswith("On all of them the baseline describes the data, too.")
+
+
+def test_the_table_of_seeds_is_of_panels_like_the_default_one() -> None:
+    fits = operating.published(operating.SEEDS)
+    assert [one.seed for one in fits] == list(range(1, 21))
+    assert {(one.kind, one.model, one.ous) for one in fits} == {("default", "baseline", 40)}

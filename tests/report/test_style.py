@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 from oulib.report import fonts
-from oulib.report.style import plain, plain_all, shortened, use_style
+from oulib.report.style import plain, plain_all, sharp_png, shortened, use_style
 
 
 def test_short_names_are_left_alone():
@@ -62,3 +62,11 @@ def test_the_style_does_not_build_on_the_users_own(monkeypatch: pytest.MonkeyPat
         use_style()
         assert mpl.rcParams["text.usetex"] is False
         assert mpl.rcParams["font.size"] == 10
+
+
+def test_a_picture_has_twice_the_dots_of_its_width():
+    fig = plt.figure(figsize=(2, 1), dpi=100)
+    drawn, width = sharp_png(fig)
+    assert width == 200
+    assert plt.imread(BytesIO(drawn)).shape[:2] == (200, 400)
+    assert not plt.fignum_exists(fig.number)

@@ -43,16 +43,16 @@ def signs(verdict: Verdict, what: str) -> str:
         if check.name.startswith("ess"):
             value = number(check.value, 0)
         (well if check.passed else failed).append(f"{label} {value} (limit {threshold})")
-    text = f"{what}: failed are {_listed(failed)}."
-    return text + (f" Unalarmed are {_listed(well)}." if well else "")
+    text = f"{what}: it fails on {_listed(failed)}"
+    return text + (f", and passes on {_listed(well)}." if well else ".")
 
 
 def ranks(outside: Mapping[str, float]) -> str:
     """How many bars of the rank plots lie outside the band, shares by what was plotted."""
     parts = [f"{percent(share)} for {what}" for what, share in outside.items()]
     return (
-        "Of independent draws a tenth of the bars would lie outside the band, give or take; "
-        f"here it is {_listed(parts)}."
+        "With independent draws about a tenth of the bars would lie outside the band; here it is "
+        f"{_listed(parts)}."
     )
 
 
@@ -77,7 +77,7 @@ def divergences(found: Divergences) -> str:
     if found.visited < 0.07:
         return text + ": part of the posterior is missing from it."
     if found.visited > 0.13:
-        return text + ": too many, for the run was stuck there."
+        return text + ": too many, because the run was stuck there."
     return text + ", about its share."
 
 
@@ -145,7 +145,7 @@ def precision(found: Precision) -> str:
         f"{percent(found.most)} at most (for {name(found.where)}): "
     )
     if found.most < 0.05:
-        return text + "two digits of every mean mean something."
+        return text + "two digits of every mean can be trusted."
     return text + "the first digit of some means is still moving; more draws would settle it."
 
 
@@ -220,12 +220,12 @@ def floor(errors: pd.DataFrame, approximate: pd.DataFrame) -> str:
     """That more draws of an approximation do not help, from two ``monte_carlo_error`` tables."""
     last, stuck = float(errors["mean"].iloc[-1]), float(approximate["mean"].iloc[-1])
     text = (
-        f"At {errors.index[-1]:,} draws the means by NUTS are {number(last, 3)} posterior standard "
-        f"deviations from the reference, typically, and the approximation's {number(stuck, 3)} at "
-        f"{approximate.index[-1]:,}"
+        f"At {errors.index[-1]:,} draws the means by NUTS are typically {number(last, 3)} "
+        "posterior standard deviations from the reference, and the approximation's "
+        f"{number(stuck, 3)} at {approximate.index[-1]:,}"
     )
     if stuck > 3 * last:
-        return text + ". The rest is no Monte Carlo error, and no number of draws will remove it."
+        return text + ". That is not Monte Carlo error, and no number of draws will remove it."
     return text + ": here the approximation's own error hardly shows beside that of its draws."
 
 

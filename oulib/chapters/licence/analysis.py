@@ -6,6 +6,7 @@ The table is made by ``benchmarks/licence.py`` and comes with the book; it takes
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -165,3 +166,38 @@ def typical_error(table: pd.DataFrame) -> float:
     From :func:`summary`.
     """
     return float(table["error"].mean())
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """How a model fared on panels that differ in their seed alone.
+
+    Of ``panels``, ``sampled`` were sampled reliably and ``licensed`` may be read; ``failed`` counts
+    the panels by check, the most frequent first.  Of ``ous`` slopes in the sampled ones
+    ``covered`` lie inside their 90% intervals, and of ``stated`` signs ``wrong`` are wrong.
+    """
+
+    panels: int
+    sampled: int
+    licensed: int
+    failed: dict[str, int]
+    ous: int
+    covered: int
+    stated: int
+    wrong: int
+
+
+def seeds(fits: Sequence[Made]) -> Seeds:
+    """The fits of one model, counted."""
+    settled = [one for one in fits if one.sampled]
+    failed = Counter(check for one in fits for check in one.failed)
+    return Seeds(
+        panels=len(fits),
+        sampled=len(settled),
+        licensed=sum(one.licensed for one in fits),
+        failed=dict(failed.most_common()),
+        ous=sum(one.ous for one in settled),
+        covered=sum(one.covered for one in settled),
+        stated=sum(one.stated for one in settled),
+        wrong=sum(one.wrong for one in settled),
+    )

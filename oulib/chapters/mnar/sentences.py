@@ -37,9 +37,9 @@ def depends(found: Dependence) -> str:
         f"observed surveys' mean, and {probability(found.above)} where it is one above."
     )
     if found.truth is not None:
-        text += f" The coefficient's truth is {number(found.truth)}."
+        text += f" Its true value is {number(found.truth)}."
     if mostly_prior(found.distance):
-        text += " The posterior lies nearly where the prior does: this is mostly the prior."
+        text += " The posterior hardly differs from the prior: this is mostly the prior."
     return text
 
 
@@ -92,10 +92,10 @@ def moved(table: pd.DataFrame, what: str) -> str:
         f"{number(float(shift[worst]))} posterior standard deviations"
     )
     if abs(shift[worst]) < 0.25:
-        return text + ": none is bent much by ignoring it."
+        return text + ": ignoring it bends none of them much."
     if abs(shift[worst]) < 1:
         return text + ": less than its own uncertainty."
-    return text + ": what is said of it hangs on whether nonresponse is modelled."
+    return text + ": conclusions about it depend on whether nonresponse is modelled."
 
 
 def errors(table: pd.DataFrame) -> str:
@@ -131,7 +131,7 @@ def twins(found: Twins) -> str:
     """What the two stories say of the unanswered scores."""
     low, high = found.gap.low, found.gap.high
     text = (
-        f"If it is the score that keeps a row silent, the unanswered scores average "
+        f"If the score itself keeps a row silent, the unanswered scores average "
         f"{number(found.mnar)}; if only what was observed does, {number(found.mar)}. The "
         f"difference is {number(found.gap.mean)} (90% interval {interval(low, high)})"
     )
@@ -143,7 +143,9 @@ def twins(found: Twins) -> str:
             "observation can decide between the two."
         )
     else:
-        text += ", and no observation can decide between the two: it is the price of an assumption."
+        text += (
+            ", and no observation can decide between the two: that is the price of an assumption."
+        )
     if found.truth is not None:
         first = abs(found.mnar - found.truth) < abs(found.mar - found.truth)
         text += (
@@ -172,7 +174,7 @@ def response_rate(found: ResponseRate) -> str:
     return (
         f"The response rate is {percent(found.rate)}, averaged over the waves; in the replicates "
         f"it is {percent(found.low)} to {percent(found.high)} nine times in ten, "
-        f"{'as it should be' if fits else 'which the data do not agree with'}. "
+        f"{'as it should be' if fits else 'which does not agree with the data'}. "
         f"{found.inside} of {count(found.waves, 'wave')} "
         f"{'lies' if found.inside == 1 else 'lie'} inside the 90% band of "
         f"{'its' if found.waves == 1 else 'their'} replicates."
@@ -197,8 +199,8 @@ def outcome_coverage(found: Coverage) -> str:
     """Coverage of the outcomes' 90% predictive intervals, drawn without the rows' own surveys."""
     text = (
         f"The 90% predictive intervals of outcomes, made without the rows' own surveys, hold "
-        f"{percent(found.share)} of them, and of replicates {percent(found.low)} to "
-        f"{percent(found.high)}: "
+        f"{percent(found.share)} of them, and {percent(found.low)} to {percent(found.high)} of "
+        "replicated ones: "
     )
     if found.share > found.high:
         return text + "more than that, as it may be for rows that the fit has seen."

@@ -32,7 +32,7 @@ TRUE, LATENT = "true scores", "latent model"
 COMPLETE, CALIBRATED, OU_MEAN, LAST = (
     "surveys as they are",
     "surveys, calibrated",
-    "OU mean, all months",
+    "unit mean, all months",
     "last survey, carried forward",
 )
 """Estimators of a slope from scores, in the order of :func:`estimates`."""

@@ -34,11 +34,11 @@ def means_by_site(means: np.ndarray, sites: Sequence[str], *, most: int = 24) ->
         here = np.asarray(sites, dtype=object) == site
         ax.hlines(
             mean, at - 0.35, at + 0.35, color=COLOURS["third"], lw=2,
-            label="mean of a site" if at == 0 else None,
+            label="mean of a site" if at == 0 else "_",
         )  # fmt: skip
         ax.plot(
             np.full(here.sum(), at), means[here], "o", ms=4.5, alpha=0.7, color=COLOURS["model"],
-            label="a unit" if at == 0 else None,
+            label="a unit" if at == 0 else "_",
         )  # fmt: skip
     ax.set_xticks(
         range(len(of_site)), plain_all(list(of_site.index)), rotation=30, ha="right", fontsize=8

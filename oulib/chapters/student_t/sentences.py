@@ -30,7 +30,7 @@ def signs_by_chain(label: str, found: SignsByChain, r_hat: float, divergences: i
     else:
         text += "There was not one divergence. "
     if r_hat <= 1.01:
-        return text + "On this run the chains agree, and nothing is wrong with this parameter."
+        return text + "On this run the chains agree about this parameter."
     if above and below:
         return text + (
             "The posterior has two modes, one of each sign, and no chain has seen both: only "

@@ -81,7 +81,7 @@ def data(o: Overview) -> str:
     text = (
         f"{count(o.ous, 'unit')} in {count(o.sites, 'site')} over {count(o.months, 'month')}, "
         f"{count(o.rows, 'row')}; {percent(o.surveys / o.rows)} of the rows carry a survey score "
-        f"({waves} a unit, of {o.respondents[1]:,} respondents in the median)."
+        f"({waves} a unit, with a median of {o.respondents[1]:,} respondents)."
     )
     if o.ous_without_survey:
         text += f" {count(o.ous_without_survey, 'unit')} never had one."
