@@ -402,7 +402,7 @@ def test_imputation_in_words() -> None:
     wide = scored(-0.01)
     wide.loc[missing.LINE, "coverage_50"] = 0.75
     assert "50% intervals hold 75%" in chapters.states.sentences.imputation(wide, MODEL, "Here")
-    assert "the model ties" in chapters.states.sentences.imputation(scored(-0.01), MODEL, "Here")
+    assert "the two tie" in chapters.states.sentences.imputation(scored(-0.01), MODEL, "Here")
     assert "the model is better by 0.100" in chapters.states.sentences.imputation(
         scored(0.1), MODEL, "Here"
     )

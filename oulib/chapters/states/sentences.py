@@ -179,7 +179,7 @@ def imputation(table: pd.DataFrame, model: str, where: str) -> str:
         lead, error = table.loc[rule, ["lead", "lead_se"]]
         amount = f"by {number(abs(lead), 3)} (standard error {number(error, 3)})"
         if abs(lead) <= 2 * error or not np.isfinite(error):
-            what = f"the model ties, as chance explains the difference of {amount[3:]}"
+            what = f"the two tie: the difference of {amount[3:]} is within chance"
         else:
             what = f"the model is {'better' if lead > 0 else 'worse'} {amount}"
         best_one = ", the best rule of thumb here," if rule == best else ""
