@@ -423,7 +423,7 @@ def test_trust_in_words() -> None:
 
 
 def test_ranks_and_replicates_in_words() -> None:
-    assert "12% for careless" in chapters.inference.sentences.ranks({"careless": 0.12})
+    assert "12% (careless)" in chapters.inference.sentences.ranks({"careless": 0.12})
     assert "no difference" in chapters.inference.sentences.replicates(
         {"NUTS": 0.9, "mean-field": 0.89}
     )

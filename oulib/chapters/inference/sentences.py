@@ -49,7 +49,7 @@ def signs(verdict: Verdict, what: str) -> str:
 
 def ranks(outside: Mapping[str, float]) -> str:
     """How many bars of the rank plots lie outside the band, shares by what was plotted."""
-    parts = [f"{percent(share)} for {what}" for what, share in outside.items()]
+    parts = [f"{percent(share)} ({what})" for what, share in outside.items()]
     return (
         "With independent draws about a tenth of the bars would lie outside the band; here it is "
         f"{_listed(parts)}."
