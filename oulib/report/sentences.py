@@ -328,10 +328,9 @@ def gain(step: Difference) -> str:
     """What one model brought over another in log density, or that they tie."""
     amount = f"{number(abs(step.elpd), 1)} (standard error {number(step.se, 1)})"
     if not step.clear:
-        return (
-            f"{name(step.upper)} and {name(step.lower)} tie: a difference of {amount} may be "
-            "chance."
-        )
+        small = abs(step.elpd) > 2 * step.se
+        why = "is too small for its error to be trusted" if small else "may be chance"
+        return f"{name(step.upper)} and {name(step.lower)} tie: a difference of {amount} {why}."
     verb = "better" if step.elpd > 0 else "worse"
     if step.doubtful:
         return (

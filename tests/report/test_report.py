@@ -170,6 +170,9 @@ def test_a_posterior_away_from_its_prior_is_not_the_prior() -> None:
 def test_a_sum_that_is_not_to_be_trusted_says_so() -> None:
     step = Difference("one", "other", 30.0, 5.0, 100)
     assert "other predicts better" in report.gain(step)
+    small = report.gain(replace(step, elpd=1.6, se=0.7))
+    assert "tie: a difference of 1.6 (standard error 0.7) is too small for its error" in small
+    assert "may be chance" in report.gain(replace(step, elpd=1.6, se=1.0))
     shaky = report.gain(replace(step, doubtful=2))
     assert "for 2 rows the Pareto k is too high, so the sum cannot be relied on" in shaky
     assert "predicts better" not in shaky
