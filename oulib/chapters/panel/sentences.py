@@ -105,9 +105,10 @@ def response(table: pd.DataFrame) -> str:
         f"the highest {percent(last['rate'])}. "
     )
     if first["q95"] < last["q5"] or last["q95"] < first["q5"]:
+        how = "well" if first["rate"] < last["rate"] else "badly"
         return text + (
-            "The intervals do not overlap: units answer more readily when they do well or when "
-            "they do badly, so the missing scores may differ from those that are seen."
+            f"The intervals do not overlap: units answer more readily when they do {how}, so the "
+            "missing scores may differ from those that are seen."
         )
     return text + (
         "The intervals overlap. That does not make nonresponse harmless: it may still "
