@@ -15,6 +15,7 @@ from oulib.book import pipeline, schedule
 from oulib.book.notebook import ChapterFailed, GluedVerdict
 from oulib.book.schedule import Progress, Running
 from oulib.cli import configured, main, options_of
+from oulib.files import source_root
 from oulib.model.spec import MODELS
 from oulib.panel import truth
 from oulib.panel.simulate import simulate
@@ -401,7 +402,14 @@ def test_a_chapter_that_there_is_not(panel, tmp_path, capsys):
     said = capsys.readouterr().err
     assert "poetry" in said
     assert "2 baseline" in said
+    assert "index" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_pages_without_a_number_are_chosen_by_their_names():
+    assert pipeline.chosen(source_root(), ["index", "Chains", "2"]) == {
+        *("notebooks/index", "notebooks/chains", "notebooks/02-baseline")
+    }
 
 
 def test_chapters_can_stand_in_a_configuration_file(tmp_path):

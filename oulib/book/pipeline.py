@@ -374,17 +374,17 @@ class Listed:
 
 
 def chapters(source: Path | None = None) -> list[Listed]:
-    """The book's chapters, in its order."""
+    """The book's chapters, in its order: its notebooks that have a number."""
     found = []
-    for path in pages(source or source_root()):
-        if path.suffix != ".ipynb":
+    for path in _notebooks(source or source_root()):
+        number, _, name = path.stem.partition("-")
+        if not number.isdecimal():
             continue
         prose = "\n\n".join(c.source for c in _read(path).cells if c.cell_type == "markdown")
         title = re.search(r"^# (.*)$", prose, re.MULTILINE)
         asked = re.search(r"^## The question\n+((?:.+\n?)+)", prose, re.MULTILINE)
         after = re.search(r"^# .*\n+((?:.+\n?)+)", prose, re.MULTILINE)
         text = asked or after
-        number, _, name = path.stem.partition("-")
         found.append(
             Listed(
                 int(number),
@@ -396,13 +396,21 @@ def chapters(source: Path | None = None) -> list[Listed]:
     return found
 
 
+def _notebooks(source: Path) -> list[Path]:
+    return [path for path in pages(source) if path.suffix == ".ipynb"]
+
+
 def chosen(source: Path, wanted: Sequence[str]) -> set[str]:
     """The names, as of plans, of the chapters with these numbers or names.
+
+    Pages without a number, such as the first one, are known by their names.
 
     Raises:
         UserError: there is no such chapter.
     """
     listed = chapters(source)
+    numbered = {f"{c.number:02}-{c.name}" for c in listed}
+    others = [path.stem for path in _notebooks(source) if path.stem not in numbered]
     found, unknown = set(), []
     for one in wanted:
         word = one.strip().casefold()
@@ -411,10 +419,11 @@ def chosen(source: Path, wanted: Sequence[str]) -> set[str]:
             for c in listed
             if word in (str(c.number), f"{c.number:02}", c.name, f"{c.number:02}-{c.name}")
         ]
+        match += [f"notebooks/{name}" for name in others if word == name.casefold()]
         found.update(match)
         unknown += [] if match else [one]
     if unknown:
-        known = ", ".join(f"{c.number} {c.name}" for c in listed)
+        known = ", ".join([*(f"{c.number} {c.name}" for c in listed), *others])
         raise UserError(f"--chapters {', '.join(unknown)}: the chapters are {known}.")
     return found
 

@@ -176,7 +176,8 @@ def test_chapters_use_what_python_finds_under_the_names_they_write(package, path
     assert uses.unclear == ()
     found = 0
     own = re.findall(
-        r"from oulib\.chapters\.(\w+) import [(\w,\s]*\bfigures,\s+(?:forecast,\s+)?sentences", code
+        r"from oulib\.chapters\.(\w+) import [(\w,\s]*\bfigures,\s+(?:(?:forecast|forms),\s+)?sentences",
+        code,
     )
     places = {"report": "oulib.report"} | {
         name: f"oulib.chapters.{chapter}.{name}"

@@ -107,7 +107,10 @@ def test_data_reach_the_page_as_data() -> None:
 
 def alone(names: tuple[str, ...] = ("Ada", "Bo", "Cy", "Di")) -> baseline.analysis.Alone:
     return baseline.analysis.Alone(
-        names, np.array([-0.4, 0.1, 0.35, 0.9]), np.array([0.3, 0.1, 0.2, 0.6])
+        names,
+        np.array([-0.4, 0.1, 0.35, 0.9]),
+        np.array([0.3, 0.1, 0.2, 0.6]),
+        np.array([6, 24, 12, 3]),
     )
 
 
