@@ -175,10 +175,8 @@ def test_chapters_use_what_python_finds_under_the_names_they_write(package, path
     uses = package.used_by(*cells(path))
     assert uses.unclear == ()
     found = 0
-    own = re.findall(
-        r"from oulib\.chapters\.(\w+) import [(\w,\s]*\bfigures,\s+(?:(?:forecast|forms),\s+)?sentences",
-        code,
-    )
+    names = r"[(\w,\s]*\bfigures,\s+(?:(?:forecast|forms),\s+)?sentences"
+    own = re.findall(rf"from oulib\.chapters\.(\w+) import {names}", code)
     places = {"report": "oulib.report"} | {
         name: f"oulib.chapters.{chapter}.{name}"
         for chapter in own

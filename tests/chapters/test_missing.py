@@ -217,7 +217,7 @@ def test_what_is_known_of_rows(fitted: Fit) -> None:
     )
     for share, text in ((0.7, "most of what"), (0.3, "the rest"), (0.02, "hardly anything")):
         assert text in chapters.missing.sentences.sources(pd.Series({**found, "share": share}))
-    assert "differ by" in chapters.missing.sentences.feedback(missing.fed(own), exact=True)
+    assert "differ from" in chapters.missing.sentences.feedback(missing.fed(own), exact=True)
     assert "Fisher" in chapters.missing.sentences.feedback(missing.fed(own), exact=False)
     assert "No unit" in chapters.missing.sentences.feedback(missing.fed(own.iloc[:0]), exact=True)
 
