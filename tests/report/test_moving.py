@@ -96,8 +96,9 @@ def computed(page: Any, formula: str, *values: Any) -> Any:
 
 def test_data_reach_the_page_as_data() -> None:
     data = {"name": HOSTILE, "line": np.array([0.1234567891, np.nan]), "n": np.int64(3), "no": None}
+    before = plt.get_fignums()  # of other tests
     figure = moving("pooling", data, plt.figure(), alt='A "line" & a dot.')
-    assert not plt.get_fignums()
+    assert plt.get_fignums() == before
     html = figure._repr_html_()
     assert html.count("<script") == html.count("</script") == html.count("<img") == 1
     assert 'alt="A &quot;line&quot; &amp; a dot."' in html
