@@ -317,7 +317,7 @@ def test_red_amber_and_green_are_told_apart() -> None:
         verdict(sampler=a, model=b) for a, b in ((False, False), (True, False), (True, True))
     )
     (text,) = report.failures(lesson)
-    assert "unequal noise of OUs" in text
+    assert "unequal noise of units" in text
     assert "noise='by_ou'" in text
     assert "lesson" in report.lesson(lesson)
     first = chapter.first_failure
