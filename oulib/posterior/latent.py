@@ -16,7 +16,6 @@ from oulib.model.draws.density import (
     row_density,
     thinned,
 )
-from oulib.model.survey import given_survey
 from oulib.posterior.estimate import SAMPLES, Estimate, estimate
 from oulib.sampling.fit import Fit
 
@@ -215,33 +214,6 @@ def pull(fit: Fit, rows: np.ndarray, *, draws: int = 400, seed: int = 0) -> np.n
     survey_alone = conditional(fit, outcome=False, rows=rows, draws=draws)["mean"]
     moved = recover_latent(fit, rows=rows, draws=draws, seed=seed) - survey_alone
     return moved.mean(SAMPLES).to_numpy()
-
-
-def collapse_curve(fit: Fit, n: np.ndarray) -> xr.Dataset:
-    """How the posterior sd of x* should fall with the number of respondents ``n``.
-
-    Root mean variances over draws and OUs of three closed forms, dim ``n``: ``measurement``
-    (sigma_meas / sqrt(n), the limit), ``survey`` (with the hierarchy) and ``both`` (with a normal
-    outcome, too); n = 0 is a month without a survey.
-    """
-    at = xr.DataArray(np.asarray(n, dtype=float), dims="n", coords={"n": n})
-    p = fit.posterior
-    _, var = given_survey(0.0, p["sigma_x"], p["sigma_meas"], at, 0.0)
-    both = var * p["sigma_y"] ** 2 / (p["sigma_y"] ** 2 + p["beta"] ** 2 * var)
-    noise = p["sigma_meas"] ** 2 / at.where(at > 0)
-    return xr.Dataset(
-        {
-            "measurement": np.sqrt(noise.mean(SAMPLES)),
-            "survey": np.sqrt(var.mean(SAMPLES)),
-            "both": np.sqrt(both.mean((*SAMPLES, "ou"))),
-        }
-    )
-
-
-def closed_form_sd(fit: Fit, rows: np.ndarray) -> np.ndarray:
-    """Root mean conditional variance of x* over the posterior draws, for the given rows."""
-    var = (conditional(fit, rows=rows)["sd"] ** 2).mean(SAMPLES)
-    return np.sqrt(var.to_numpy())
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from oulib.model.survey import given_survey
-from oulib.panel import Panel
+from oulib.panel import Panel, describe
 from oulib.posterior.estimate import SAMPLES
 from oulib.sampling.fit import Fit
 
@@ -153,11 +153,8 @@ def alone(panel: Panel) -> Alone:
     rows = panel.rows
     y, x = (rows[name].to_numpy() for name in ("y", "x"))
     month, ou = (rows[name].to_numpy() for name in ("month_idx", "ou_idx"))
-    seen = np.isfinite(y)
-    size = len(panel.months)
-    total = np.bincount(month[seen], weights=y[seen], minlength=size)
-    level = total / np.maximum(np.bincount(month[seen], minlength=size), 1)
-    both = seen & rows["observed"].to_numpy()
+    level = describe.month_means(panel)
+    both = np.isfinite(y) & rows["observed"].to_numpy()
     names, slopes, squares, surveys, left, spare = [], [], [], [], 0.0, 0
     for place, label in enumerate(panel.ous):
         own = both & (ou == place)
