@@ -25,17 +25,21 @@ def unshrunk(table: pd.DataFrame) -> Figure:
     fig, ax = plt.subplots(figsize=(7.4, 3.0))
     ax.axhline(0, color="0.8", lw=1)
     ax.vlines(at, table["q5"], table["q95"], color=COLOURS["model"], lw=1.3, alpha=0.8)
-    for which, face, label in (
-        (~got, "white", "interval holds zero"),
-        (got, COLOURS["model"], "interval excludes zero"),
-    ):
-        mean = table["mean"].to_numpy()[which]
-        ax.plot(at[which], mean, "o", ms=4, mfc=face, color=COLOURS["model"], label=label)
+    _means(ax, at, table["mean"].to_numpy(), got, size=4)
     ax.plot(at, table["true"], "x", ms=5, color=COLOURS["truth"], label="truth")
     ax.set_xticks(at, [plain(label) for label in table.index], rotation=90, fontsize=7)
     ax.set_ylabel("coefficient")
     fig.legend(loc="outside upper center", ncol=3)
     return fig
+
+
+def _means(ax: plt.Axes, x: np.ndarray, y: np.ndarray, found: np.ndarray, size: float) -> None:
+    """Dots at (x, y), filled where the interval excludes zero."""
+    for which, face, label in (
+        (~found, "white", "interval holds zero"),
+        (found, COLOURS["model"], "interval excludes zero"),
+    ):
+        ax.plot(x[which], y[which], "o", ms=size, mfc=face, color=COLOURS["model"], label=label)
 
 
 def coefficients(tables: Mapping[str, pd.DataFrame], *, most: int = 60) -> Figure:
@@ -56,12 +60,7 @@ def coefficients(tables: Mapping[str, pd.DataFrame], *, most: int = 60) -> Figur
         got = rows["found"].to_numpy()
         ax.axvline(0, color="0.8", lw=1)
         ax.hlines(at, rows["q5"], rows["q95"], color=COLOURS["model"], lw=1.3, alpha=0.8)
-        for which, face, label in (
-            (~got, "white", "interval holds zero"),
-            (got, COLOURS["model"], "interval excludes zero"),
-        ):
-            mean = rows["mean"].to_numpy()[which]
-            ax.plot(mean, at[which], "o", ms=3.5, mfc=face, color=COLOURS["model"], label=label)
+        _means(ax, rows["mean"].to_numpy(), at, got, size=3.5)
         if "true" in rows:
             ax.plot(rows["true"], at, "x", ms=4.5, color=COLOURS["truth"], label="truth")
         ax.set_title(TITLES.get(prior, plain(prior)))
