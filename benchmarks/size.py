@@ -24,6 +24,7 @@ from oulib.panel import Panel
 from oulib.posterior.checks import hyperparameters, sampled
 from oulib.sampling.compiled import compiled_model
 from oulib.sampling.fit import Sampling
+from oulib.sampling.memory import keep_freed_memory
 
 MONTHS = 50
 LOGP = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, *[ctypes.c_void_p] * 4)
@@ -92,6 +93,7 @@ def main() -> None:
     parser.add_argument("--chains", type=int, default=4)
     parser.add_argument("--signs", choices=("one", "both"), default="one")
     given = parser.parse_args()
+    keep_freed_memory()
     if given.draws is None:
         gradients(given.models, given.ous)
         return

@@ -30,6 +30,7 @@ from oulib.sampling import cache
 from oulib.sampling.compiled import compiled_model
 from oulib.sampling.diagnostics import Thresholds
 from oulib.sampling.looks import AUTO, LENGTHS, Look, Outcome, look
+from oulib.sampling.memory import keep_freed_memory
 
 Sampler = Literal["nutpie", "pymc", "numpyro"]
 _HERE = Path(__file__).parent
@@ -206,6 +207,7 @@ def fit_key(panel: Panel, spec: ModelSpec, sampling: Sampling) -> str:
 def _sample(
     panel: Panel, spec: ModelSpec, sampling: Sampling, cores: int | None, progress: bool
 ) -> xr.DataTree:
+    keep_freed_memory()
     model, clock = build_model(panel, spec), _Clock()
     able = sampling.sampler == "nutpie" and signs(model) is not None
     if sampling.signs == "both" and not able:
