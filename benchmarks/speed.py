@@ -35,14 +35,17 @@ except ImportError:  # a checkout before there were rooms
     from oulib.source import default_panel
 
 name, draws, tune, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-panel, found, real = truth.load(default_panel()), {}, nutpie.sample
+panel, found, real = truth.load(default_panel()), {"compile": 0.0, "sample": 0.0}, nutpie.sample
 start = time.process_time()
 
-def sample(compiled, **options):
-    found["compile"] = time.process_time() - start
+def sample(compiled, **options):  # more than once where chains are drawn again
+    global start
     before = time.process_time()
+    found["compile"] += before - start
     tree = real(compiled, **{**options, "blocking": True, "progress_callback": None})
-    found["sample"] = time.process_time() - before
+    start = time.process_time()
+    found["last"] = start - before
+    found["sample"] += found["last"]
 
     class Done:
         wait = staticmethod(lambda timeout=None: tree)
@@ -58,7 +61,7 @@ ess = float(hyperparameters(fit)["ess_bulk"].min())
 steps = float(stats["n_steps"].mean()) * sampling.chains * (draws + tune)
 found |= {
     "ess_per_second": ess / found["sample"],
-    "ns_a_row": 1e9 * found["sample"] / steps / panel.rows.sizes["row"],
+    "ns_a_row": 1e9 * found["last"] / steps / panel.rows.sizes["row"],
     "ess": ess,
     "passed": getattr(check(fit), "sampled", check(fit).passed),  # of a checkout before: passed
 }
