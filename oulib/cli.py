@@ -1,4 +1,4 @@
-"""The command line: ``oulib check | simulate | fit | report | chapters | teach | run``.
+"""The command line: ``oulib check | simulate | fit | report | chapters | teach | unpack | run``.
 
 It reads options, calls the library and says what happened; it computes nothing.  What a command
 needs is imported inside it, so that help and refusals come at once.
@@ -324,10 +324,26 @@ _SEVERAL: dict[str, Any] = {"columns": dict, "covariates": list}
 
 
 def _teach(args: argparse.Namespace) -> int:
-    from oulib.book import classroom
+    from oulib.book import classroom, pipeline, schedule
 
-    for file in classroom.write(args.out):
+    shown = _Status() if sys.stderr.isatty() else _Lines()
+
+    def run(out: Path) -> pipeline.Book:
+        jobs = schedule.default_jobs()
+        return pipeline.run(None, out, jobs=jobs, report=shown.say, progress=shown.show)
+
+    with _ended_by_sigterm(), shown:
+        files = classroom.write(args.out, run if args.fits else None)
+    for file in files:
         print(file)
+    return OK
+
+
+def _unpack(args: argparse.Namespace) -> int:
+    from oulib.sampling import cache, packed
+
+    many = packed.unpack(args.file)
+    print(f"{many} results are in {cache.cache_dir()}; chapters that need them open at once.")
     return OK
 
 
@@ -650,6 +666,16 @@ def _parser() -> argparse.ArgumentParser:
         "teach", _teach, "Write notebooks with gaps and panels to be marked, and the answers apart."
     )
     teach.add_argument("--out", type=Path, required=True, metavar="DIR")
+    teach.add_argument(
+        "--fits",
+        action="store_true",
+        help="run the book on its own panel first, and add its fits for students",
+    )
+
+    unpack = command(
+        "unpack", _unpack, "Take over fits that were handed out, so that chapters need not compute."
+    )
+    unpack.add_argument("file", type=Path, metavar="FILE", help="fits.zip of `oulib teach --fits`")
 
     def conclusions(sub: Any) -> None:
         sub.add_argument(

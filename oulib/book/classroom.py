@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,13 +20,17 @@ import nbformat
 from nbformat import NotebookNode
 
 from oulib.book.notebook import read_clean
-from oulib.book.pipeline import pages
+from oulib.book.pipeline import Book, BuildError, pages
 from oulib.files import check_folder, folder_aside, make_folder, source_root, write_atomically
 from oulib.panel import Panel, truth
 from oulib.panel.simulate import simulate
+from oulib.sampling import packed
 
 STUDENTS, ANSWERS = "students", "answers"
 """The folders that :func:`write` leaves: what is handed out, and what is not."""
+
+FITS = "fits.zip"
+"""What students may put into their cache, so that chapters open at once; see ``packed``."""
 
 GAP = "# Your turn."
 """What stands in a student's notebook where the solution was."""
@@ -144,26 +149,42 @@ def _without_answers(lines: Sequence[str]) -> Iterator[str]:
             closing = None
 
 
-def write(out: Path) -> list[Path]:
+def write(out: Path, fits: Callable[[Path], Book] | None = None) -> list[Path]:
     """Write what a class needs into ``out``; returns the files.
 
-    ``out/students`` has the chapters with gaps, the default panel and the panels to be marked;
-    ``out/answers`` the chapters as they are, the truths of those panels, and what is in each.
+    ``out/students`` has the chapters with gaps and the panels to be marked; ``out/answers`` the
+    chapters as they are, the truths of those panels, and what is in each.  With ``fits``, which
+    runs the book of the default panel in a folder, students get what it used of the cache, too
+    (:data:`FITS`).
 
     Raises:
         UserError: ``out`` holds something else, or cannot be written.
+        BuildError: a chapter failed, so that its fits are not whole.
     """
     out = Path(out).absolute()
     check_folder(out, lambda names: names <= {STUDENTS, ANSWERS})
     make_folder(out)
     source = source_root()
+    used = None if fits is None else _used(fits, out)
     for name, fill in ((STUDENTS, _for_students), (ANSWERS, _for_the_teacher)):
         with folder_aside(out / name) as aside:
             fill(source, aside)
             if (out / name).exists():
                 shutil.rmtree(out / name)
             shutil.copytree(aside, out / name)
+    if used is not None:
+        packed.pack(used, out / STUDENTS / FITS)
     return sorted(file for file in out.rglob("*") if file.is_file())
+
+
+def _used(run: Callable[[Path], Book], out: Path) -> list[Path]:
+    """The results that the book of the default panel takes from the cache."""
+    start = time.time()
+    with folder_aside(out / STUDENTS) as aside:
+        book = run(aside / "book")
+    if book.failures:
+        raise BuildError("\n".join(map(str, book.failures)))
+    return packed.used_since(start)
 
 
 def _chapters(source: Path) -> Iterator[tuple[str, NotebookNode]]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -79,7 +79,10 @@ def _stored(path: Path) -> xr.DataTree | None:
         return None
     try:
         with xr.open_datatree(path, engine="netcdf4") as tree:
-            return tree.load()
+            tree.load()
+        with suppress(OSError):  # somebody else's folder
+            path.touch()  # so that what a run used can be told from the rest
+        return tree
     except Exception:  # whatever a damaged file makes the reader stumble over
         return None
 
