@@ -6,7 +6,7 @@ Opens every page of the folder from its file in headless Chromium, at the width 
 a phone, in the light and in the dark, and lists all that is wrong at once: errors of scripts,
 requests to outside, links to nowhere, pages that scroll sideways, pictures without alternative
 text, formulas that were not typeset, and whatever axe-core has against a page.  Cells that can be
-unfolded are looked at unfolded, too.
+unfolded are looked at unfolded, too, and chapters as slides.
 
 Exits with 0 if nothing is wrong, 1 if something is, 2 if there is no page to look at or the options
 are mistaken, and 3 if there is nothing to look with: no Chromium, or a package is missing.
@@ -177,6 +177,26 @@ _MATHS = r"""() => {
     }
     return found;
 }"""
+# Shows a chapter as slides and goes through them; what is wider than its slide.
+_SLIDES = """async () => {
+    const opener = document.querySelector(".slides-open");
+    if (!opener) return null;
+    const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+    opener.click();
+    for (let left = 100; left && !document.querySelector(".slide-now"); left--) await frame();
+    const slides = [...document.querySelectorAll(".slide")], found = [];
+    for (const slide of slides) {
+        await frame();
+        if (!slide.matches(".slide-now")) found.push("it is not reached by the keyboard");
+        const body = slide.querySelector(".slide-body");
+        if (body.scrollWidth > body.clientWidth + 1) found.push(body.ariaLabel);
+        if (!body.textContent.trim() && !body.querySelector("img, svg")) found.push("it is empty");
+        body.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight", bubbles: true}));
+    }
+    for (const slide of slides) slide.classList.add("slide-now");
+    window.dispatchEvent(new Event("resize"));
+    return slides.length ? found : ["there are none"];
+}"""
 # Without preloading, for which axe asks for style sheets in a way that is refused to a page opened
 # from a file; only rules that are off by default want it.
 _AXE = """async () => {
@@ -184,6 +204,7 @@ _AXE = """async () => {
     return found.violations.flatMap((v) =>
         v.nodes.map((n) => [`${v.id} (${v.impact})`, n.target.flat().join(" "), v.help]));
 }"""
+_PHONE = 600  # pixels, up to which nobody shows slides
 _REFRESH = re.compile(
     r"""<meta[^>]+http-equiv=["']?refresh\b[^>]+?url=([^"'>\s]+)""", re.IGNORECASE
 )
@@ -315,6 +336,16 @@ class _Looked:
                     note("theme", f"{theme} where {view.theme} is asked for")
                 for rule, where, what in await tab.evaluate(_AXE):
                     note(f"axe {rule}", f"{where}: {what}")
+            seen = views
+            if views[0].width > _PHONE and (wide := await tab.evaluate(_SLIDES)) is not None:
+                for what in wide:
+                    note("slide", what)
+                for view in views:
+                    seen = (view,)
+                    await tab.emulate_media(color_scheme=view.theme)
+                    await tab.evaluate(SETTLED)
+                    for rule, where, what in await tab.evaluate(_AXE):
+                        note(f"axe {rule}", f"slides: {where}: {what}")
         except Error as error:  # goes on with the other pages
             note("page error", f"not looked at to the end: {error.message.splitlines()[0]}")
         finally:

@@ -42,6 +42,7 @@
     title?.setAttribute("aria-label", "Title page");
     // Whatever makes a box narrower or shows it also changes the size of the text around it.
     new ResizeObserver(reach).observe(document.querySelector("main"));
+    window.addEventListener("resize", reach); // as slides say, too, when one is turned
     window.addEventListener("load", () => window.MathJax?.startup?.promise?.then(reach));
   };
 

@@ -134,8 +134,9 @@
         aside.setAttribute("aria-label", "Speaker's notes");
         made.append(aside);
       }
-      made.tabIndex = -1;
-      made.setAttribute("aria-label", `Slide ${index + 1} of ${slides.length}`);
+      body.tabIndex = 0; // what is too high for the screen is reached by arrows
+      body.setAttribute("role", "region");
+      body.setAttribute("aria-label", `Slide ${index + 1} of ${slides.length}`);
       return made;
     });
 
@@ -161,10 +162,11 @@
       now = Math.min(Math.max(to, 0), made.length - 1);
       made.forEach((slide, index) => slide.classList.toggle("slide-now", index === now));
       number.textContent = `${now + 1} of ${made.length}`;
-      made[now].querySelector(".slide-body").scrollTop = 0;
-      made[now].focus({ preventScroll: true });
+      const body = made[now].querySelector(".slide-body");
+      body.scrollTop = 0;
+      body.focus({ preventScroll: true });
       history.replaceState(null, "", `#slide-${now + 1}`);
-      window.dispatchEvent(new Event("resize")); // figures that move take the room that there is
+      window.dispatchEvent(new Event("resize")); // what moves or scrolls takes the room that there is
     };
     const notes = button("Speaker's notes (N)", "Notes", () => {
       notes.setAttribute("aria-pressed", String(room.classList.toggle("slides-with-notes")));

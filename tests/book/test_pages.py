@@ -7,11 +7,13 @@ hand: nothing is executed.
 import base64
 import runpy
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pandas as pd
+import pypdf
 import pytest
 from nbformat import v4
 
@@ -45,6 +47,12 @@ Mathematics, $\\beta_g$, in the text.
 EQUATION = """\
 (chapter-toy)=
 # A toy
+
+What the toy is for.
+And nothing else.
+
+It has an equation.
+The outcome is a sum:
 
 ```{math}
 :label: eq-wide
@@ -111,6 +119,74 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_sound_book_passes(sound: Path):
     assert CHECK["problems"](sound, tabs=2) == []
+
+
+SLIDES = """() => [...document.querySelectorAll(".slide")].map((slide) => ({
+    title: slide.querySelector("h1, h2").textContent.trim(),
+    points: [...slide.querySelectorAll(".slide-points > li")].map((li) => li.textContent.trim()),
+    shows: [...slide.querySelectorAll(".slide-exhibit :is(.MathJax, img, table, .admonition, pre)")]
+        .map((shown) => shown.localName),
+    notes: slide.querySelector(".slide-notes")?.textContent.trim() ?? "",
+}))"""
+
+OUTLINE = (
+    """() => [...document.querySelectorAll("article *")].map((e) => `${e.localName}#${e.id}`)"""
+)
+
+
+@pytest.fixture
+def chapter_page(sound: Path) -> Iterator[Any]:
+    """The chapter of the small book, open at the width of a desktop."""
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(
+            executable_path=CHECK["browser"](), args=CHECK["ARGUMENTS"]
+        )
+        page = running.new_page(viewport={"width": 1280, "height": 800})
+        failed: list[str] = []
+        page.on("pageerror", lambda error: failed.append(str(error)))
+        page.goto((sound / "notebooks" / "01-toy.html").as_uri())
+        page.evaluate(CHECK["SETTLED"])
+        yield page
+        running.close()
+        assert not failed
+
+
+def test_slides_are_the_chapter(chapter_page: Any):
+    before = chapter_page.evaluate(OUTLINE)
+    chapter_page.click("button.slides-open")
+    chapter_page.wait_for_selector(".slide-now")
+    slides = chapter_page.evaluate(SLIDES)
+    assert [slide["title"] for slide in slides] == [
+        *["1. A toy"] * 2,
+        *["1.1. What a cell shows"] * 5,
+    ]
+    first, equation, *cells = slides
+    assert first["points"] == ["What the toy is for.", "It has an equation."]  # first sentences
+    assert first["notes"].startswith("What the toy is for.\nAnd nothing else.")
+    assert equation["points"] == ["The outcome is a sum:"]  # the one that leads to it
+    assert equation["shows"] == ["mjx-container"]
+    assert [slide["shows"][0] for slide in cells] == ["table", "div", "table", "pre", "img"]
+    chapter_page.keyboard.press("Escape")
+    assert chapter_page.evaluate(OUTLINE) == before  # everything is back in its place
+    assert chapter_page.locator(".slides").count() == 0
+    assert chapter_page.evaluate("document.activeElement.className").endswith("slides-open")
+
+
+def test_a_slide_has_an_address_and_a_page_on_paper(chapter_page: Any, tmp_path: Path):
+    chapter_page.evaluate("location.hash = '#slide-3'")
+    chapter_page.wait_for_selector(".slide-now table")
+    assert chapter_page.locator(".slides-number").text_content() == "3 of 7"
+    chapter_page.keyboard.press("n")
+    assert chapter_page.locator(".slides-with-notes").count() == 1
+    for key, number in (("End", 7), ("ArrowRight", 7), ("ArrowLeft", 6), ("Home", 1)):
+        chapter_page.keyboard.press(key)
+        assert chapter_page.url.endswith(f"#slide-{number}")
+    paper = tmp_path / "slides.pdf"
+    chapter_page.pdf(path=paper, prefer_css_page_size=True)
+    pages = pypdf.PdfReader(paper).pages
+    assert len(pages) == 7
+    assert {round(float(page.mediabox.width) / 72, 1) for page in pages} == {13.3}
 
 
 def by_page(found: list) -> Found:
