@@ -1,0 +1,203 @@
+"""Simulation-based calibration: panels that a model makes itself, and where their truth ends up.
+
+Parameters are drawn from the model's prior and a panel from the model at them; in a fit to that
+panel, each parameter's truth has a rank among the posterior's draws.  If the sampler draws what the
+model says, and the model is coded as it generates, ranks are uniform (Talts et al., 2018).  What
+depends on the data, too, such as the likelihood, is ranked as well: it finds what parameters alone
+do not, a posterior that is the prior among them (Modrák et al., 2023).
+
+What is generated here shares no code with the log density: rows come from
+:mod:`oulib.model.draws`, priors from PyMC's own random variables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import xarray as xr
+from scipy import special
+
+from oulib.model.build import build_model
+from oulib.model.draws import generate
+from oulib.model.draws.density import all_rows, expectations, log_outcome
+from oulib.model.draws.names import HYPERPARAMETERS, NAMES, SAMPLES, constants
+from oulib.model.spec import ModelSpec
+from oulib.model.survey import given_survey
+from oulib.panel import Panel
+from oulib.panel.simulate import simulate
+from oulib.posterior.checks import sampled
+from oulib.posterior.predict import in_python, quiet
+from oulib.posterior.ranks import by_label
+from oulib.sampling.fit import Fit, Sampling, fit
+
+DRAWS = 99
+"""Draws that a truth is ranked among: so few, at even distance, are nearly independent."""
+
+OUTCOMES, SURVEYS = "log p(y)", "log p(x)"
+"""What depends on the data: log densities of all outcomes and of all surveys, given parameters."""
+
+_OUS = ("alpha", "beta", "mu_x_ou")  # of the first OUs, in which a hyperparameter can hide
+_FIRST = 2
+
+
+def design(seed: int = 1) -> Panel:
+    """The OUs, sites, months and surveys that all panels have: 8, 4, 12, and one in two months.
+
+    Every planned survey is answered; who answers is up to the model.
+    """
+    panel = simulate("baseline", n_ou=8, n_site=4, n_month=12, wave_every=2, seed=seed)
+    return replace(panel, truth=None)
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """A panel and the parameters that make it, as densities want them."""
+
+    panel: Panel
+    spec: ModelSpec
+    posterior: xr.Dataset
+
+
+def prior(panel: Panel, spec: ModelSpec, *, seed: int) -> xr.Dataset:
+    """One draw of all public variables from the model's prior, (chain, draw, ...) of one each."""
+    model = build_model(panel, spec.but(latent="integrated"))
+    names = [name for name in NAMES if name in model.named_vars]
+    with quiet(), in_python():
+        values = pm.draw([model[name] for name in names], random_seed=seed)
+    given = xr.Dataset(
+        {
+            name: (
+                (*SAMPLES, *model.named_vars_to_dims.get(name, ())),
+                np.asarray(value)[None, None],
+            )
+            for name, value in zip(names, values, strict=True)
+        },
+        coords={dim: list(labels) for dim, labels in model.coords.items() if labels is not None},
+    )
+    # What a model sums out is not among its variables: effects of OUs that nobody has seen.
+    rng = np.random.default_rng([seed, 1])
+    drawn = generate.new_ous(_Made(panel, spec, given), given, panel.site_idx, rng)
+    return given.assign({str(name): drawn[name] for name in drawn if name not in given})
+
+
+def panel_of(panel: Panel, spec: ModelSpec, *, seed: int) -> Panel:
+    """The panel with other outcomes, scores and answers: the model's, at a draw of its prior.
+
+    Args:
+        panel: whose OUs, months and surveys are kept, on the scale of which the model works; a
+            survey of it is one that was planned, where the model says who answers.
+        spec: the model.
+        seed: of the parameters and of the data.
+
+    Returns:
+        The panel, the parameters as its ``truth``.
+    """
+    p, rng = prior(panel, spec, seed=seed), np.random.default_rng([seed, 2])
+    made, rows = _Made(panel, spec, p), all_rows(_Made(panel, spec, p), None)
+    expected = expectations(made, p, rows)
+
+    def by_row(values: np.ndarray) -> xr.DataArray:
+        return xr.DataArray(values, dims="row", coords={"row": rows})
+
+    score = expected.x + p["sigma_x"] * by_row(rng.standard_normal(rows.size))
+    seen = panel.rows["observed"].to_numpy()
+    if spec.response:
+        logit = _flat(expected.offset + p["rho_x"] * score)
+        seen = seen & (rng.random(rows.size) < special.expit(logit))
+    many = np.where(seen, np.maximum(panel.rows["respondents"].to_numpy(), 1), 0)
+    error = p["sigma_meas"] * by_row(rng.standard_normal(rows.size) / np.sqrt(np.maximum(many, 1)))
+    survey = score + error
+    told, _ = given_survey(
+        expected.x, p["sigma_x"], p["sigma_meas"], by_row(many.astype(float)), survey
+    )
+    y = _flat(expected.outcome(score, told) + generate.residuals(made, p, rng))
+    x = np.where(seen, _flat(survey), np.nan)
+    values = {
+        "y": y,
+        "x": x,
+        "productivity": panel.scale.productivity(y),
+        "survey": panel.scale.survey(x),
+        "observed": seen,
+        "respondents": np.where(seen, panel.rows["respondents"].to_numpy(), 0),
+    }
+    data = panel.rows.assign({name: ("row", value) for name, value in values.items()})
+    return replace(panel, rows=data, truth=p.isel(chain=0, draw=0, drop=True))
+
+
+def _flat(values: xr.DataArray) -> np.ndarray:
+    """The values of the only draw, by row."""
+    return values.transpose(*SAMPLES, "row").to_numpy()[0, 0]
+
+
+def quantities(panel: Panel, spec: ModelSpec, posterior: xr.Dataset) -> xr.DataArray:
+    """What is ranked, (chain, draw, parameter).
+
+    Hyperparameters, effects of the first OUs, and log densities of the data given parameters.
+    """
+    held = by_label(posterior, HYPERPARAMETERS)
+    held = held.sel(parameter=~held["parameter"].isin(constants(posterior, spec)))
+    first = posterior[[*_OUS]].isel(ou=slice(_FIRST))
+    made = _Made(panel, spec, posterior)
+    outcomes = log_outcome(made, posterior, all_rows(made, None)).sum("row")
+    data = [(OUTCOMES, outcomes), (SURVEYS, _log_surveys(made))]
+    parts = [held, by_label(first, _OUS)]
+    parts += [values.expand_dims(parameter=[label]) for label, values in data]
+    return xr.concat(
+        [part.reset_coords(drop=True).transpose(*SAMPLES, "parameter") for part in parts],
+        dim="parameter",
+    )
+
+
+def _log_surveys(made: _Made) -> xr.DataArray:
+    """The log density of the scores that were seen, given parameters, (chain, draw)."""
+    p, seen = made.posterior, made.panel.survey_rows
+    rows = made.panel.rows.isel(row=seen)
+    expected = expectations(made, p, seen).x
+    many = xr.DataArray(
+        np.maximum(rows["respondents"].to_numpy(), 1.0), dims="row", coords={"row": seen}
+    )
+    score = xr.DataArray(rows["x"].to_numpy(), dims="row", coords={"row": seen})
+    variance = p["sigma_x"] ** 2 + p["sigma_meas"] ** 2 / many
+    each = -0.5 * ((score - expected) ** 2 / variance + np.log(2 * np.pi * variance))
+    return each.sum("row")
+
+
+def ranks(fitted: Fit) -> pd.Series:
+    """How many of :data:`DRAWS` draws lie below the truth, by the label of what is ranked.
+
+    Uniform on 0 ... :data:`DRAWS` over panels of :func:`panel_of`, if all is well.
+    """
+    truth = fitted.panel.truth
+    if truth is None:
+        raise ValueError("A panel without a truth has no ranks.")
+    whole = fitted.posterior.stack(sample=SAMPLES)
+    at = np.linspace(0, whole.sizes["sample"] - 1, DRAWS).round().astype(int)
+    few = whole.isel(sample=at).reset_index("sample", drop=True)
+    few = few.rename(sample="draw").expand_dims("chain")
+    real = truth.expand_dims([*SAMPLES])
+    found = quantities(fitted.panel, fitted.spec, few.transpose(*SAMPLES, ...))
+    known = quantities(fitted.panel, fitted.spec, real)
+    below = (found < known.squeeze(SAMPLES)).sum(SAMPLES)
+    return below.to_series().astype(int)
+
+
+def replication(
+    panel: Panel, spec: ModelSpec, seed: int, sampling: Sampling | None = None
+) -> dict[str, object]:
+    """One panel made and fitted: its seed, whether its chains settled, what failed, and ranks."""
+    one = fit(panel_of(panel, spec, seed=seed), spec, sampling or Sampling(seed=seed))
+    verdict = sampled(one)
+    failed = " ".join(check.name for check in verdict.checks if not check.passed)
+    return {"seed": seed, "sampled": verdict.sampled, "failed": failed, **ranks(one)}
+
+
+def replications(
+    spec: ModelSpec, seeds: Sequence[int], sampling: Sampling | None = None
+) -> pd.DataFrame:
+    """:func:`replication` for each seed, a row each, of the panels of :func:`design`."""
+    panel = design()
+    return pd.DataFrame([replication(panel, spec, seed, sampling) for seed in seeds])

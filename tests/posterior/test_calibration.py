@@ -1,0 +1,135 @@
+"""Panels of a model's own making, and the ranks of what made them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pymc as pm
+import pytest
+import xarray as xr
+from scipy import special, stats
+
+from oulib import MODELS, Fit, ModelSpec, Panel, Sampling, build_model
+from oulib.model.spec import BASELINE, UPGRADED
+from oulib.posterior import calibration
+from oulib.posterior.calibration import DRAWS, OUTCOMES, SURVEYS
+from oulib.posterior.predict import in_python, quiet
+
+
+@pytest.fixture(scope="module")
+def design() -> Panel:
+    return calibration.design()
+
+
+def by_row(panel: Panel, name: str, index: str) -> np.ndarray:
+    return panel.truth[name].to_numpy()[panel.rows[index].to_numpy()]
+
+
+def test_the_baseline_s_panels_follow_its_equations(design: Panel) -> None:
+    """Surveys and outcomes given them, standardised by formulas of the test's own."""
+    z_x, z_y = [], []
+    for seed in range(30):
+        panel = calibration.panel_of(design, BASELINE, seed=seed)
+        p = {name: float(panel.truth[name]) for name in ("sigma_x", "sigma_meas", "sigma_y")}
+        seen, n = panel.rows["observed"].to_numpy(), panel.rows["respondents"].to_numpy()
+        np.testing.assert_array_equal(seen, design.rows["observed"])
+        m = by_row(panel, "mu_x_ou", "ou_idx") + 0.2 * by_row(panel, "tau", "month_idx")
+        noise = p["sigma_meas"] ** 2 / np.maximum(n, 1)
+        w = np.where(seen, p["sigma_x"] ** 2 / (p["sigma_x"] ** 2 + noise), 0.0)
+        x = np.where(seen, panel.rows["x"].to_numpy(), m)
+        z_x.append(((x - m) / np.sqrt(p["sigma_x"] ** 2 + noise))[seen])
+        beta = by_row(panel, "beta", "ou_idx")
+        mean = by_row(panel, "alpha", "ou_idx") + by_row(panel, "lam", "month_idx")
+        mean = mean + beta * (m + w * (x - m))
+        sd = np.sqrt(p["sigma_y"] ** 2 + beta**2 * p["sigma_x"] ** 2 * (1 - w))
+        z_y.append((panel.rows["y"].to_numpy() - mean) / sd)
+    for z in (z_x, z_y):
+        assert stats.kstest(np.concatenate(z), "norm").pvalue > 0.001
+
+
+def test_who_answers_follows_the_score(design: Panel) -> None:
+    """How many answer, against a sum over the latent score by the test itself."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(60)
+    answered = expected = variance = 0.0
+    for seed in range(15):
+        panel = calibration.panel_of(design, UPGRADED, seed=seed)
+        planned = design.rows["observed"].to_numpy()
+        seen = panel.rows["observed"].to_numpy()
+        assert not (seen & ~planned).any()
+        assert np.isnan(panel.rows["x"].to_numpy()[~seen]).all()
+        p = panel.truth
+        m = by_row(panel, "mu_x_ou", "ou_idx")
+        m = m + float(p["gamma_x"]) * by_row(panel, "tau", "month_idx")
+        wave = {label: place for place, label in enumerate(p["wave"].to_numpy())}
+        at = [wave[month] for month in panel.rows["month"].to_numpy()[planned]]
+        offset = float(p["rho_0"]) + by_row(panel, "rho_ou", "ou_idx")[planned]
+        offset = offset + p["rho_month"].to_numpy()[at]
+        score = m[planned, None] + float(p["sigma_x"]) * nodes
+        chance = special.expit(offset[:, None] + float(p["rho_x"]) * score) @ weights
+        chance = chance / np.sqrt(2 * np.pi)
+        answered, expected = answered + seen.sum(), expected + chance.sum()
+        variance += (chance * (1 - chance)).sum()
+    assert abs(answered - expected) < 3.5 * np.sqrt(variance)
+
+
+@pytest.mark.parametrize("spec", MODELS.values(), ids=lambda spec: spec.name)
+def test_every_model_has_panels_and_quantities(design: Panel, spec: ModelSpec) -> None:
+    panel = calibration.panel_of(design, spec, seed=3)
+    assert np.isfinite(panel.rows["y"]).all()
+    again = calibration.panel_of(design, spec, seed=3)
+    assert again.fingerprint == panel.fingerprint
+    assert calibration.panel_of(design, spec, seed=4).fingerprint != panel.fingerprint
+    truth = panel.truth.expand_dims(["chain", "draw"])
+    found = calibration.quantities(panel, spec, truth)
+    assert np.isfinite(found).all()
+    labels = found["parameter"].to_numpy().tolist()
+    assert len(labels) == len(set(labels))
+    assert {"mu_beta", "sigma_ou[beta]", "beta[OU-1]", "sigma_y", OUTCOMES, SURVEYS} < {*labels}
+
+
+def prior_as_posterior(panel: Panel, seed: int) -> Fit:
+    """What a sampler would leave that looks at no data."""
+    model = build_model(panel, BASELINE)
+    names = [name for name in panel.truth if name in model.named_vars]
+    with quiet(), in_python():
+        values = pm.draw([model[name] for name in names], draws=DRAWS, random_seed=seed)
+    drawn = xr.Dataset(
+        {
+            name: (("chain", "draw", *panel.truth[name].dims), np.asarray(value)[None])
+            for name, value in zip(names, values, strict=True)
+        },
+        coords=panel.truth.coords,
+    )
+    tree = xr.DataTree.from_dict({"posterior": drawn})
+    return Fit(panel=panel, spec=BASELINE, sampling=Sampling(), tree=tree, key="")
+
+
+def test_a_posterior_that_is_the_prior_is_found_by_what_depends_on_the_data(design: Panel) -> None:
+    found = []
+    for seed in range(25):
+        panel = calibration.panel_of(design, BASELINE, seed=seed)
+        found.append(calibration.ranks(prior_as_posterior(panel, 1000 + seed)))
+    table = np.array([one.to_numpy() for one in found])
+    p_value = {
+        label: stats.kstest((column + 0.5) / (DRAWS + 1), "uniform").pvalue
+        for label, column in zip(found[0].index, table.T, strict=True)
+    }
+    of_data = {p_value.pop(OUTCOMES), p_value.pop(SURVEYS)}
+    assert min(p_value.values()) > 1e-4  # twenty of them, and not independent
+    assert max(of_data) < 1e-6
+
+
+def test_a_replication_is_a_row(design: Panel) -> None:
+    short = Sampling(draws=100, tune=200, chains=2, signs="one", seed=1)
+    row = calibration.replication(design, BASELINE, 5, short)
+    assert row["seed"] == 5
+    assert row["sampled"] == (not row["failed"])
+    assert all(0 <= row[label] <= DRAWS for label in ("mu_beta", "beta[OU-2]", OUTCOMES))
+    with pytest.raises(ValueError, match="truth"):
+        calibration.ranks(prior_as_posterior_without_truth(design))
+
+
+def prior_as_posterior_without_truth(design: Panel) -> Fit:
+    panel = calibration.panel_of(design, BASELINE, seed=1)
+    return replace(prior_as_posterior(panel, 1), panel=replace(panel, truth=None))
