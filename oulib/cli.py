@@ -329,11 +329,11 @@ def _teach(args: argparse.Namespace) -> int:
     shown = _Status() if sys.stderr.isatty() else _Lines()
 
     def run(out: Path) -> pipeline.Book:
-        jobs = schedule.default_jobs()
-        return pipeline.run(None, out, jobs=jobs, report=shown.say, progress=shown.show)
+        what = {"chapters": args.fits or None, "jobs": schedule.default_jobs()}
+        return pipeline.run(None, out, **what, report=shown.say, progress=shown.show)
 
     with _ended_by_sigterm(), shown:
-        files = classroom.write(args.out, run if args.fits else None)
+        files = classroom.write(args.out, None if args.fits is None else run)
     for file in files:
         print(file)
     return OK
@@ -527,6 +527,10 @@ def _above_0(text: str) -> float:
     return number
 
 
+def _names(text: str) -> list[str]:
+    return [part for part in text.split(",") if part.strip()]
+
+
 def _column(text: str) -> tuple[str, str]:
     ours, equals, theirs = (part.strip() for part in text.partition("="))
     if not (ours and equals and theirs):
@@ -668,8 +672,12 @@ def _parser() -> argparse.ArgumentParser:
     teach.add_argument("--out", type=Path, required=True, metavar="DIR")
     teach.add_argument(
         "--fits",
-        action="store_true",
-        help="run the book on its own panel first, and add its fits for students",
+        nargs="?",
+        const=[],
+        type=_names,
+        metavar="N,N",
+        help="run these chapters on the book's own panel first, all if none are named, and add "
+        "their fits for students",
     )
 
     unpack = command(
@@ -720,7 +728,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--out", type=Path, required=True, metavar="DIR")
     run.add_argument(
         "--chapters",
-        type=lambda text: [part for part in text.split(",") if part.strip()],
+        type=_names,
         metavar="N,N",
         help="numbers or names of the chapters to execute, such as 2,8; all if not given",
     )

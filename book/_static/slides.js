@@ -5,7 +5,11 @@
 
 (() => {
   const POINTS = 6; // sentences on a slide that has nothing else
+  const SHORT = 20; // characters of a line that says nothing alone
   const SAID = 420; // characters of a sentence of the fit that is shown whole
+  // What nobody wants on a wall.
+  const APART = "#versions, #further-reading, [id^=appendix]";
+  const NEEDED = "#what-you-need-and-how-long-it-takes"; // of which the promises are shown
   const BOX = ".admonition, .pst-scrollable-table-container, table, figure, .moving, img, svg";
 
   const element = (name, className, ...children) => {
@@ -40,6 +44,13 @@
     return found.filter((line) => line.textContent.trim() || line.querySelector("mjx-container"));
   };
 
+  // The sentence that leads to what follows, and the one before where it is a mere "Then".
+  const lead = (paragraph) => {
+    const [last, ...before] = lines(paragraph).reverse();
+    if (before.length && last.textContent.trim().length < SHORT) last.prepend(before[0], " ");
+    return last;
+  };
+
   const heading = (section) => {
     const made = copy(section.querySelector(":scope > :is(h1, h2, h3, h4)"));
     made.querySelector(".headerlink")?.remove();
@@ -71,7 +82,9 @@
 
   const sections = function* (section) {
     yield section;
-    for (const inner of section.querySelectorAll(":scope > section")) yield* sections(inner);
+    for (const inner of section.querySelectorAll(`:scope > section:not(${APART})`)) {
+      yield* sections(inner);
+    }
   };
 
   // Slides as values: a title, the points on it, what is shown, and paragraphs for the speaker.
@@ -88,16 +101,22 @@
       slides.push({ title, points, show, notes });
       told = [];
     };
+    let fresh = null; // an exhibit of which nothing has been said yet
     for (const part of parts(section)) {
-      if (part.say) said.push(part.say);
-      else if (part.told) told.push(part.told);
-      else {
+      if (part.say) {
+        said.push(part.say);
+        fresh = null;
+      } else if (part.told) {
+        (fresh?.points ?? told).push(part.told);
+      } else {
         const before = part.leads ? said.at(-1) : null;
         discuss();
-        add([...(before ? [lines(before).at(-1)] : []), ...told], part.show);
+        add([...(before ? [lead(before)] : []), ...told], part.show);
+        fresh = slides.at(-1).points.length ? null : slides.at(-1);
       }
     }
     discuss();
+    if (section.matches(NEEDED)) return slides.slice(0, 1);
     if (told.length) add(told);
     if (intro.length > 1 || (intro.length && !slides.length) || section.matches("article > *")) {
       const points = intro.slice(0, POINTS).map((paragraph) => lines(paragraph)[0]);

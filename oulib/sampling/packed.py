@@ -18,13 +18,19 @@ from oulib.files import PACKAGE, write_atomically
 from oulib.sampling import cache
 
 ABOUT = "about.json"
+BULKY = ("log_likelihood",)
+"""Kinds of results that take more room than time: they follow from draws without a compiler."""
+
 _LAG = 1.0  # seconds by which the clock of a file system may be behind
 _RESULT = re.compile(r"[a-z_]+/[0-9a-f]{32}\.nc")
 
 
 def used_since(moment: float) -> list[Path]:
-    """The files of results that were computed or read since ``moment``, seconds of the epoch."""
-    found = cache.cache_dir().glob("*/*.nc")
+    """The files of results that were computed or read since ``moment``, seconds of the epoch.
+
+    Left out are :data:`BULKY` ones.
+    """
+    found = [file for file in cache.cache_dir().glob("*/*.nc") if file.parent.name not in BULKY]
     return sorted(file for file in found if file.stat().st_mtime >= moment - _LAG)
 
 
