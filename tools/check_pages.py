@@ -190,10 +190,13 @@ _SLIDES = """async () => {
         if (!slide.matches(".slide-now")) found.push("it is not reached by the keyboard");
         const body = slide.querySelector(".slide-body");
         if (body.scrollWidth > body.clientWidth + 1) found.push(body.ariaLabel);
-        if (!body.textContent.trim() && !body.querySelector("img, svg")) found.push("it is empty");
+        const filled = body.textContent.trim() || body.querySelector("img, svg");
+        if (!filled && !slide.querySelector("h1")) found.push(`${body.ariaLabel} is empty`);
         body.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight", bubbles: true}));
     }
-    for (const slide of slides) slide.classList.add("slide-now");
+    // One below the other, as on paper: none may hide behind another.
+    document.querySelector(".slides").style.cssText = "position: static; display: block";
+    for (const slide of slides) slide.style.display = "block";
     window.dispatchEvent(new Event("resize"));
     return slides.length ? found : ["there are none"];
 }"""

@@ -74,7 +74,7 @@
           else if (output.matches(BOX) || output.querySelector(BOX)) yield { show: output };
           else for (const text of output.querySelectorAll("p")) yield { told: text };
         }
-      } else if (!child.matches("details, span, div.target")) {
+      } else if (!child.matches("details, span, .toctree-wrapper, .headerlink")) {
         yield { show: child, leads: !child.matches("figure") };
       }
     }
@@ -125,6 +125,14 @@
     return slides;
   };
 
+  // The title has no text of its own: it stands over the question.
+  const plan = (article) => {
+    const all = [...sections(article.querySelector("section"))].flatMap(ofSection);
+    const [first, second] = all;
+    if (first.points.length || !second || second.show) return all;
+    return [{ ...second, title: first.title }, ...all.slice(2)];
+  };
+
   const point = (node) => {
     if (node.matches("span")) return element("li", "", node);
     const whole = node.textContent.length <= SAID;
@@ -165,7 +173,7 @@
     if (open) return;
     open = { places: [] };
     await window.MathJax?.startup?.promise;
-    const made = build([...sections(article.querySelector("section"))].flatMap(ofSection), open.places);
+    const made = build(plan(article), open.places);
     const number = element("span", "slides-number");
     number.setAttribute("role", "status");
     const button = (label, text, action) => {
