@@ -343,7 +343,7 @@ def _unpack(args: argparse.Namespace) -> int:
     from oulib.sampling import cache, packed
 
     many = packed.unpack(args.file)
-    print(f"{many} results are in {cache.cache_dir()}; chapters that need them open at once.")
+    print(f"{many} results are in {cache.cache_dir()}; chapters that need them compute nothing.")
     return OK
 
 

@@ -172,6 +172,7 @@ def write(out: Path, fits: Callable[[Path], Book] | None = None) -> list[Path]:
             if (out / name).exists():
                 shutil.rmtree(out / name)
             shutil.copytree(aside, out / name)
+            (out / name).chmod(0o755)  # a folder aside is its maker's alone
     if used is not None:
         packed.pack(used, out / STUDENTS / FITS)
     return sorted(file for file in out.rglob("*") if file.is_file())

@@ -80,7 +80,8 @@ def _put(content: bytes, path: Path) -> None:
 
 def _made_with() -> dict[str, str]:
     """What the keys of results hang on: libraries, and a digest of our own code."""
-    return {**cache.versions(), "oulib's code": cache.key_of({}, (PACKAGE,))}
+    code = tuple(PACKAGE / room for room in ("chapters", "model", "posterior", "sampling"))
+    return {**cache.versions(), "oulib's code": cache.key_of({}, code)}
 
 
 def _refuse_others(file: Path, theirs: dict[str, str]) -> None:
