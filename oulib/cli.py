@@ -329,8 +329,14 @@ def _teach(args: argparse.Namespace) -> int:
     shown = _Status() if sys.stderr.isatty() else _Lines()
 
     def run(out: Path) -> pipeline.Book:
-        what = {"chapters": args.fits or None, "jobs": schedule.default_jobs()}
-        return pipeline.run(None, out, **what, report=shown.say, progress=shown.show)
+        return pipeline.run(
+            None,
+            out,
+            chapters=args.fits or None,
+            jobs=schedule.default_jobs(),
+            report=shown.say,
+            progress=shown.show,
+        )
 
     with _ended_by_sigterm(), shown:
         files = classroom.write(args.out, None if args.fits is None else run)
