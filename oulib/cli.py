@@ -1,4 +1,4 @@
-"""The command line: ``oulib check | simulate | fit | report | chapters | teach | unpack | run``.
+"""The command line: ``oulib check | simulate | fit | report | run`` and what stands beside them.
 
 It reads options, calls the library and says what happened; it computes nothing.  What a command
 needs is imported inside it, so that help and refusals come at once.
@@ -353,6 +353,40 @@ def _unpack(args: argparse.Namespace) -> int:
     return OK
 
 
+def _sbc(args: argparse.Namespace) -> int:
+    from oulib.files import check_folder, make_folder
+    from oulib.model.spec import MODELS
+    from oulib.posterior import calibration
+
+    if unknown := [name for name in args.models if name not in MODELS]:
+        raise UserError(f"--models {','.join(unknown)}: the models are {', '.join(MODELS)}.")
+    ours = {f"{name}.csv" for name in MODELS}
+    check_folder(args.out, lambda names: names <= ours)
+    make_folder(args.out)
+    broken, seeds = 0, range(args.first, args.first + args.replications)
+    for name in args.models:
+        file = args.out / f"{name}.csv"
+
+        def told(table: Any, name: str = name) -> None:
+            settled = int(table["sampled"].sum())
+            _say(f"{name}: {len(table)} replications, {settled} of them settled.")
+
+        lost = calibration.calibrate(
+            MODELS[name],
+            seeds,
+            file,
+            workers=args.workers,
+            scheduler=args.scheduler,
+            report=told,
+        )
+        for one in lost:
+            _say(f"{name}, seed {one.item}: {one.error}")
+        broken += len(lost)
+        if file.exists():
+            print(file)
+    return BROKEN if broken else OK
+
+
 def _chapters(args: argparse.Namespace) -> int:
     from oulib.book import pipeline
 
@@ -668,6 +702,28 @@ def _parser() -> argparse.ArgumentParser:
         help="default nutpie; the numpyro one is installed apart",
     )
     fit.add_argument("--strict", action="store_true", help="exit 3 if the gate is not passed")
+
+    sbc = command(
+        "sbc",
+        _sbc,
+        "Simulation-based calibration: fit panels that a model makes, rank their truth.",
+    )
+    sbc.add_argument("--out", type=Path, required=True, metavar="DIR")
+    sbc.add_argument("--models", type=_names, required=True, metavar="NAME,NAME")
+    sbc.add_argument(
+        "--replications", type=_whole(1), default=300, metavar="N", help="a model; default 300"
+    )
+    sbc.add_argument(
+        "--first", type=_whole(0), default=1, metavar="SEED", help="of the first; default 1"
+    )
+    sbc.add_argument(
+        "--workers", type=_whole(1), metavar="N", help="processes here; default one a core"
+    )
+    sbc.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="of a running Dask scheduler, such as tcp://10.0.0.5:8786, instead",
+    )
 
     listed = command("chapters", _chapters, "List the chapters: number, name, what it asks.")
     listed.add_argument("--json", action="store_true", help="write it as JSON, for a program")

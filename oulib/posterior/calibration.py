@@ -12,8 +12,10 @@ What is generated here shares no code with the log density: rows come from
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,6 +23,7 @@ import pymc as pm
 import xarray as xr
 from scipy import special
 
+from oulib.files import write_atomically
 from oulib.model.build import build_model
 from oulib.model.draws import generate
 from oulib.model.draws.density import all_rows, expectations, log_outcome
@@ -32,7 +35,9 @@ from oulib.panel.simulate import simulate
 from oulib.posterior.checks import sampled
 from oulib.posterior.predict import in_python, quiet
 from oulib.posterior.ranks import by_label
+from oulib.sampling import cache
 from oulib.sampling.fit import Fit, Sampling, fit
+from oulib.sampling.many import Done, many
 
 DRAWS = 99
 """Draws that a truth is ranked among: so few, at even distance, are nearly independent."""
@@ -186,18 +191,66 @@ def ranks(fitted: Fit) -> pd.Series:
 
 
 def replication(
-    panel: Panel, spec: ModelSpec, seed: int, sampling: Sampling | None = None
-) -> dict[str, object]:
-    """One panel made and fitted: its seed, whether its chains settled, what failed, and ranks."""
-    one = fit(panel_of(panel, spec, seed=seed), spec, sampling or Sampling(seed=seed))
-    verdict = sampled(one)
-    failed = " ".join(check.name for check in verdict.checks if not check.passed)
-    return {"seed": seed, "sampled": verdict.sampled, "failed": failed, **ranks(one)}
+    seed: int, spec: ModelSpec, sampling: Sampling | None = None
+) -> dict[str, int | bool | str]:
+    """One panel of :func:`design` made and fitted: whether its chains settled, and ranks.
+
+    Nothing is left in the cache.  The panel and, by default, its chains are of ``seed``.
+    """
+    with cache.throwaway():
+        made = panel_of(design(), spec, seed=seed)
+        one = fit(made, spec, sampling or Sampling(seed=seed), progress=False)
+        verdict = sampled(one)
+        failed = " ".join(check.name for check in verdict.checks if not check.passed)
+        found: dict[str, int | bool | str] = {
+            "seed": seed,
+            "sampled": verdict.sampled,
+            "failed": failed,
+        }
+        return found | {str(label): int(rank) for label, rank in ranks(one).items()}
 
 
-def replications(
-    spec: ModelSpec, seeds: Sequence[int], sampling: Sampling | None = None
-) -> pd.DataFrame:
-    """:func:`replication` for each seed, a row each, of the panels of :func:`design`."""
-    panel = design()
-    return pd.DataFrame([replication(panel, spec, seed, sampling) for seed in seeds])
+def calibrate(
+    spec: ModelSpec,
+    seeds: Iterable[int],
+    file: Path,
+    *,
+    sampling: Sampling | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    report: Callable[[pd.DataFrame], None] = lambda table: None,
+) -> list[Done[int, dict[str, int | bool | str]]]:
+    """Bring a table of replications up to date; returns those that broke.
+
+    A replication whose chains did not settle is a row like any other.  Rows that are there are not
+    made again, and the table does not depend on who made which row, or when.
+
+    Args:
+        spec: the model.
+        seeds: of the replications wanted.
+        file: the table, a row a seed (:func:`replication`).
+        sampling: as for :func:`replication`.
+        workers, scheduler: where it is done (:func:`oulib.sampling.many.many`).
+        report: is told the table whenever there is a row more.
+    """
+    table = read(file)
+    there = set() if table.empty else {*table["seed"]}
+    broken = []
+    task = partial(replication, spec=spec, sampling=sampling)
+    wanted = [seed for seed in seeds if seed not in there]
+    for done in many(task, wanted, workers=workers, scheduler=scheduler):
+        if done.failed:
+            broken.append(done)
+            continue
+        row = pd.DataFrame([done.value])
+        table = pd.concat([table, row], ignore_index=True).sort_values("seed", ignore_index=True)
+        write_atomically(file, table.to_csv(index=False))
+        report(table)
+    return broken
+
+
+def read(file: Path) -> pd.DataFrame:
+    """The table of replications; without rows if there is none."""
+    if not file.is_file():
+        return pd.DataFrame()
+    return pd.read_csv(file, keep_default_na=False)

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import xarray as xr
@@ -32,6 +33,21 @@ def cache_dir() -> Path:
     checkout = PACKAGE.parent
     inside = (checkout / "_toc.yml").is_file()
     return writable(checkout / ".cache" if inside else user_cache_path("oulib"), "oulib-fits")
+
+
+@contextmanager
+def throwaway() -> Iterator[None]:
+    """Keep results apart, and only for as long as this lasts; for this whole process."""
+    before = os.environ.get("OULIB_CACHE")
+    with TemporaryDirectory(prefix="oulib-") as folder:
+        os.environ["OULIB_CACHE"] = folder
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["OULIB_CACHE"]
+            else:
+                os.environ["OULIB_CACHE"] = before
 
 
 @cache

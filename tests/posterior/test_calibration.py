@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pymc as pm
@@ -11,6 +12,7 @@ import xarray as xr
 from scipy import special, stats
 
 from oulib import MODELS, Fit, ModelSpec, Panel, Sampling, build_model
+from oulib.cli import main
 from oulib.model.spec import BASELINE, UPGRADED
 from oulib.posterior import calibration
 from oulib.posterior.calibration import DRAWS, OUTCOMES, SURVEYS
@@ -120,12 +122,53 @@ def test_a_posterior_that_is_the_prior_is_found_by_what_depends_on_the_data(desi
     assert max(of_data) < 1e-6
 
 
-def test_a_replication_is_a_row(design: Panel) -> None:
-    short = Sampling(draws=100, tune=200, chains=2, signs="one", seed=1)
-    row = calibration.replication(design, BASELINE, 5, short)
-    assert row["seed"] == 5
-    assert row["sampled"] == (not row["failed"])
-    assert all(0 <= row[label] <= DRAWS for label in ("mu_beta", "beta[OU-2]", OUTCOMES))
+SHORT = Sampling(draws=100, tune=200, chains=2, signs="one", seed=1)
+
+
+def test_a_table_of_replications_goes_on_where_it_was(tmp_path: Path) -> None:
+    file, told = tmp_path / "baseline.csv", []
+    assert calibration.calibrate(BASELINE, [5, 4], file, sampling=SHORT, workers=1) == []
+    table = calibration.read(file)
+    assert table["seed"].tolist() == [4, 5]
+    for _, row in table.iterrows():
+        assert row["sampled"] == (not row["failed"])
+        assert all(0 <= row[label] <= DRAWS for label in ("mu_beta", "beta[OU-2]", OUTCOMES))
+    before = file.read_text()
+    calibration.calibrate(BASELINE, [4, 5], file, sampling=SHORT, workers=1, report=told.append)
+    assert not told
+    assert file.read_text() == before
+    broken = calibration.calibrate(BASELINE, [6, -1], file, sampling=SHORT, workers=2)
+    assert [(one.item, "ValueError" in one.error) for one in broken] == [(-1, True)]
+    other = tmp_path / "other.csv"
+    calibration.calibrate(BASELINE, [4, 5, 6], other, sampling=SHORT, workers=2)
+    assert other.read_text() == file.read_text()
+
+
+def test_the_command_says_what_is_wrong_and_leaves_tables(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["sbc", "--out", str(tmp_path / "sbc"), "--replications", "2", "--workers", "1"]
+    assert main([*command, "--models", "baseline,other"]) == 2
+    assert "--models other" in capsys.readouterr().err
+    assert not (tmp_path / "sbc").exists()
+
+    def made(seed: int, **given: object) -> dict[str, int | bool | str]:
+        if seed == 2:
+            raise ValueError("no such panel")
+        return {"seed": seed, "sampled": True, "failed": "", "mu_beta": 7}
+
+    monkeypatch.setattr(calibration, "replication", made)
+    assert main([*command, "--models", "baseline"]) == 1
+    found = capsys.readouterr()
+    assert "baseline: 1 replications, 1 of them settled." in found.err
+    assert "baseline, seed 2: ValueError: no such panel" in found.err
+    assert found.out.splitlines() == [str(tmp_path / "sbc" / "baseline.csv")]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("mine")
+    assert main(["sbc", "--out", str(tmp_path / "mine"), "--models", "baseline"]) == 2
+
+
+def test_a_panel_without_a_truth_has_no_ranks(design: Panel) -> None:
     with pytest.raises(ValueError, match="truth"):
         calibration.ranks(prior_as_posterior_without_truth(design))
 
