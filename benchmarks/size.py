@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, help="fit, with so many draws a chain")
     parser.add_argument("--tune", type=int, default=500)
     parser.add_argument("--chains", type=int, default=4)
-    parser.add_argument("--signs", choices=("one", "both"), default="one")
+    parser.add_argument("--signs", choices=("auto", "one", "both"), default="auto")
     given = parser.parse_args()
     keep_freed_memory()
     if given.draws is None:
