@@ -211,6 +211,14 @@ def default_panel() -> Path:
     return source_root() / "data" / "panel.csv"
 
 
+def measured(name: str) -> Path:
+    """A table that comes with the book, in ``data/``, of what was measured and takes hours.
+
+    Chapters that show one are executed again when one has changed, so they ask for it here.
+    """
+    return source_root() / "data" / name
+
+
 def check_folder(folder: Path, is_ours: Callable[[set[str]], bool]) -> None:
     """Refuse ``folder`` before any work is done; writes nothing.
 

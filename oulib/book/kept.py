@@ -27,7 +27,8 @@ class Inputs:
     """All that a chapter's outputs depend on, as plain JSON values.
 
     ``cells`` are digests of its code cells, ``panel`` and ``own_panel`` those of the panel and of
-    the book's own, ``code`` has a digest for each definition of the package that it uses.
+    the book's own, ``code`` has a digest for each definition of the package that it uses;
+    ``tables`` is one of the book's tables of measurements, if it shows any.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Inputs:
     parameters: dict[str, Any]
     versions: dict[str, str]
     code: dict[str, str]
+    tables: str = ""
 
     @property
     def key(self) -> str:
@@ -57,6 +59,8 @@ class Inputs:
             changes.append("the panel changed")
         if self.own_panel != before.own_panel:
             changes.append("the book's own panel changed")
+        if self.tables != before.tables:
+            changes.append("a table of measurements changed")
         for name in _differing(before.parameters, self.parameters):
             was, now = (_setting(one.parameters, name) for one in (before, self))
             changes.append(f"setting `{name}` changed from {was} to {now}")

@@ -64,6 +64,7 @@ from oulib.files import (
     check_folder,
     default_panel,
     make_folder,
+    measured,
     source_root,
     write_atomically,
 )
@@ -563,6 +564,9 @@ def _fail(plan: _Plan, error: ChapterFailed, out: Path) -> Failure:
     return Failure(plan.name, error, log)
 
 
+_SHOWS_TABLES = f"{measured.__module__}.{measured.__name__}"
+
+
 class _Common:
     """What all chapters of a run have in common."""
 
@@ -575,6 +579,8 @@ class _Common:
         )
         own = default_panel()
         self._own_panel = _tree_digest(own.parent, [own, truth.truth_path(own)])
+        others = {*own.parent.rglob("*.csv")} - {own}
+        self._tables = _tree_digest(own.parent, sorted(others))
         self._settings, self._kept = settings, kept
         self._package = Package(PACKAGE)
 
@@ -599,6 +605,7 @@ class _Common:
             parameters=json.loads(json.dumps(parameters)),
             versions=_versions({*_RESULT_LIBRARIES, *uses.libraries}),
             code=uses.definitions,
+            tables=self._tables if _SHOWS_TABLES in uses.definitions else "",
         )
         why = self._kept.why_not(inputs, numbers)
         if why and uses.unclear:

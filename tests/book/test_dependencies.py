@@ -220,3 +220,21 @@ def test_a_chapter_calls_only_what_it_is_said_to_use(package, monkeypatch, capsy
     assert len(tops) > 40
     for name in tops:  # a method counts as its class
         assert {name, name.rpartition(".")[0]} & set(uses.definitions), name
+
+
+def test_chapters_that_show_measurements_say_so():
+    """Whatever reads a table asks for it where the pipeline sees it; nothing else does."""
+    package, showing = Package(ROOT / "oulib"), set()
+    for page in CHAPTERS:
+        cells = [cell.source for cell in read_clean(page).cells if cell.cell_type == "code"]
+        uses = package.used_by(*cells)
+        shows = any("published(" in cell for cell in cells)
+        assert shows == ("oulib.files.measured" in uses.definitions)
+        showing |= {page.stem} if shows else set()
+    assert {"02-baseline", "08-findings"} <= showing
+    asked = [
+        file.name
+        for file in (ROOT / "oulib").rglob("*.py")
+        if re.search(r"source_root\(\) / .data.", file.read_text(encoding="utf-8"))
+    ]
+    assert asked == ["files.py"]

@@ -45,6 +45,7 @@ def test_what_is_kept_is_found_again(kept):
         ({"cells": ["a", "c"]}, [2, 7], "its code changed: a cell is gone"),
         ({"panel": "q"}, NUMBERS, "the panel changed"),
         ({"own_panel": "q"}, NUMBERS, "the book's own panel changed"),
+        ({"tables": "t"}, NUMBERS, "a table of measurements changed"),
         ({"parameters": {"draws": 21}}, NUMBERS, "setting `draws` changed from 20 to 21"),
         (
             {"parameters": {"tune": 5}},

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from oulib.files import source_root
+from oulib.files import measured
 
 FILE = "licence.csv"
 """Name of the table, in ``data/``."""
@@ -85,7 +85,7 @@ def append(path: Path, one: Made) -> None:
 
 def published(name: str = FILE) -> list[Made]:
     """The fits of a table that comes with the book."""
-    return read(source_root() / "data" / name)
+    return read(measured(name))
 
 
 def models(fits: Sequence[Made]) -> list[str]:
