@@ -271,7 +271,10 @@ class _Looked:
             chromium = await playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
             to_look_at = [page for page in pages if not self._leads_on(page)]
             for (width, height), seen in shapes.items():
-                context = await chromium.new_context(viewport={"width": width, "height": height})
+                context = await chromium.new_context(
+                    viewport={"width": width, "height": height},
+                    reduced_motion="reduce",  # no colour is looked at on its way to another
+                )
                 context.set_default_timeout(PATIENCE)
                 await asyncio.gather(*(look(context, page, seen) for page in to_look_at))
                 await context.close()
