@@ -354,15 +354,15 @@ def _unpack(args: argparse.Namespace) -> int:
 
 
 def _sbc(args: argparse.Namespace) -> int:
-    from oulib.files import check_folder, make_folder
+    from oulib.files import check_folder
     from oulib.model.spec import MODELS
     from oulib.posterior import calibration
 
-    if unknown := [name for name in args.models if name not in MODELS]:
+    unknown = [name for name in args.models if name not in MODELS]
+    if unknown or not args.models:
         raise UserError(f"--models {','.join(unknown)}: the models are {', '.join(MODELS)}.")
     ours = {f"{name}.csv" for name in MODELS}
     check_folder(args.out, lambda names: names <= ours)
-    make_folder(args.out)
     broken, seeds = 0, range(args.first, args.first + args.replications)
     for name in args.models:
         file = args.out / f"{name}.csv"
@@ -371,14 +371,15 @@ def _sbc(args: argparse.Namespace) -> int:
             settled = int(table["sampled"].sum())
             _say(f"{name}: {len(table)} replications, {settled} of them settled.")
 
-        lost = calibration.calibrate(
-            MODELS[name],
-            seeds,
-            file,
-            workers=args.workers,
-            scheduler=args.scheduler,
-            report=told,
-        )
+        with _ended_by_sigterm():  # the workers, too
+            lost = calibration.calibrate(
+                MODELS[name],
+                seeds,
+                file,
+                workers=args.workers,
+                scheduler=args.scheduler,
+                report=told,
+            )
         for one in lost:
             _say(f"{name}, seed {one.item}: {one.error}")
         broken += len(lost)

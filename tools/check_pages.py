@@ -177,7 +177,7 @@ _MATHS = r"""() => {
     }
     return found;
 }"""
-# Shows a chapter as slides and goes through them; what is wider than its slide.
+# Shows a chapter as slides and goes through them by the keyboard; what is wrong with them.
 _SLIDES = """async () => {
     const opener = document.querySelector(".slides-open");
     if (!opener) return null;
@@ -187,11 +187,12 @@ _SLIDES = """async () => {
     const slides = [...document.querySelectorAll(".slide")], found = [];
     for (const slide of slides) {
         await frame();
-        if (!slide.matches(".slide-now")) found.push("it is not reached by the keyboard");
-        const body = slide.querySelector(".slide-body");
-        if (body.scrollWidth > body.clientWidth + 1) found.push(body.ariaLabel);
+        const body = slide.querySelector(".slide-body"), wrong = (what) =>
+            found.push(`${body.ariaLabel} ${what}`);
+        if (!slide.matches(".slide-now")) wrong("is not reached by the keyboard");
+        if (body.scrollWidth > body.clientWidth + 1) wrong("scrolls sideways");
         const filled = body.textContent.trim() || body.querySelector("img, svg");
-        if (!filled && !slide.querySelector("h1")) found.push(`${body.ariaLabel} is empty`);
+        if (!filled && !slide.querySelector("h1")) wrong("is empty");
         body.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight", bubbles: true}));
     }
     // One below the other, as on paper: none may hide behind another.

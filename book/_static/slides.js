@@ -97,8 +97,8 @@
       (slides.at(-1)?.notes ?? intro).push(...said);
       said = [];
     };
-    const add = (points, show = null, notes = []) => {
-      slides.push({ title, points, show, notes });
+    const add = (points, show = null) => {
+      slides.push({ title, points, show, notes: [] });
       told = [];
     };
     let fresh = null; // an exhibit of which nothing has been said yet
@@ -233,9 +233,10 @@
     const keys = (event) => {
       const used = event.target.closest?.("input, select, textarea, summary, [role=group], button");
       if (event.ctrlKey || event.metaKey || event.altKey || (used && event.key !== "Escape")) return;
-      if (!KEYS[event.key]) return;
+      const action = KEYS[event.key] ?? KEYS[event.key.toLowerCase()]; // N is n
+      if (!action) return;
       event.preventDefault();
-      KEYS[event.key]();
+      action();
     };
     document.addEventListener("keydown", keys);
     document.body.append(room);

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import nbformat
@@ -163,9 +164,9 @@ def write(out: Path, fits: Callable[[Path], Book] | None = None) -> list[Path]:
     """
     out = Path(out).absolute()
     check_folder(out, lambda names: names <= {STUDENTS, ANSWERS})
+    used = None if fits is None else _used(fits)
     make_folder(out)
     source = source_root()
-    used = None if fits is None else _used(fits, out)
     for name, fill in ((STUDENTS, _for_students), (ANSWERS, _for_the_teacher)):
         with folder_aside(out / name) as aside:
             fill(source, aside)
@@ -178,11 +179,11 @@ def write(out: Path, fits: Callable[[Path], Book] | None = None) -> list[Path]:
     return sorted(file for file in out.rglob("*") if file.is_file())
 
 
-def _used(run: Callable[[Path], Book], out: Path) -> list[Path]:
+def _used(run: Callable[[Path], Book]) -> list[Path]:
     """The results that the book of the default panel takes from the cache."""
     start = time.time()
-    with folder_aside(out / STUDENTS) as aside:
-        book = run(aside / "book")
+    with TemporaryDirectory(prefix="oulib-") as aside:
+        book = run(Path(aside) / "book")
     if book.failures:
         raise BuildError("\n".join(map(str, book.failures)))
     return packed.used_since(start)

@@ -565,6 +565,7 @@ def _fail(plan: _Plan, error: ChapterFailed, out: Path) -> Failure:
 
 
 _SHOWS_TABLES = f"{measured.__module__}.{measured.__name__}"
+"""What a chapter uses that shows a table of measurements."""
 
 
 class _Common:

@@ -6,34 +6,36 @@ model says, and the model is coded as it generates, ranks are uniform (Talts et 
 depends on the data, too, such as the likelihood, is ranked as well: it finds what parameters alone
 do not, a posterior that is the prior among them (Modrák et al., 2023).
 
-What is generated here shares no code with the log density: rows come from
-:mod:`oulib.model.draws`, priors from PyMC's own random variables.
+Data come from NumPy (:mod:`oulib.model.draws`) and not from the graph whose density is sampled.
+Parameters are draws of that graph's own random variables: a prior that is not the book's is the
+same on both sides and is not found here, but by the models that chapters type out
+(:mod:`oulib.posterior.agreement`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pymc as pm
 import xarray as xr
 from scipy import special
 
+from oulib.errors import UserError
 from oulib.files import write_atomically
 from oulib.model.build import build_model
 from oulib.model.draws import generate
 from oulib.model.draws.density import all_rows, expectations, log_outcome
 from oulib.model.draws.names import HYPERPARAMETERS, NAMES, SAMPLES, constants
 from oulib.model.spec import ModelSpec
-from oulib.model.survey import given_survey
+from oulib.model.survey import given_survey, respondents, scores
 from oulib.panel import Panel
 from oulib.panel.simulate import simulate
 from oulib.posterior.checks import sampled
-from oulib.posterior.predict import in_python, quiet
+from oulib.posterior.predict import from_prior
 from oulib.posterior.ranks import by_label
 from oulib.sampling import cache
 from oulib.sampling.fit import Fit, Sampling, fit
@@ -44,6 +46,9 @@ DRAWS = 99
 
 OUTCOMES, SURVEYS = "log p(y)", "log p(x)"
 """What depends on the data: log densities of all outcomes and of all surveys, given parameters."""
+
+MADE_WITH = "made_with"
+"""The column of a table that tells rows of another model or version apart."""
 
 _OUS = ("alpha", "beta", "mu_x_ou")  # of the first OUs, in which a hyperparameter can hide
 _FIRST = 2
@@ -71,18 +76,7 @@ def prior(panel: Panel, spec: ModelSpec, *, seed: int) -> xr.Dataset:
     """One draw of all public variables from the model's prior, (chain, draw, ...) of one each."""
     model = build_model(panel, spec.but(latent="integrated"))
     names = [name for name in NAMES if name in model.named_vars]
-    with quiet(), in_python():
-        values = pm.draw([model[name] for name in names], random_seed=seed)
-    given = xr.Dataset(
-        {
-            name: (
-                (*SAMPLES, *model.named_vars_to_dims.get(name, ())),
-                np.asarray(value)[None, None],
-            )
-            for name, value in zip(names, values, strict=True)
-        },
-        coords={dim: list(labels) for dim, labels in model.coords.items() if labels is not None},
-    )
+    given = from_prior(model, names, draws=1, seed=seed).expand_dims("chain")
     # What a model sums out is not among its variables: effects of OUs that nobody has seen.
     rng = np.random.default_rng([seed, 1])
     drawn = generate.new_ous(_Made(panel, spec, given), given, panel.site_idx, rng)
@@ -113,12 +107,10 @@ def panel_of(panel: Panel, spec: ModelSpec, *, seed: int) -> Panel:
     if spec.response:
         logit = _flat(expected.offset + p["rho_x"] * score)
         seen = seen & (rng.random(rows.size) < special.expit(logit))
-    many = np.where(seen, np.maximum(panel.rows["respondents"].to_numpy(), 1), 0)
+    many = np.where(seen, respondents(panel), 0.0)
     error = p["sigma_meas"] * by_row(rng.standard_normal(rows.size) / np.sqrt(np.maximum(many, 1)))
     survey = score + error
-    told, _ = given_survey(
-        expected.x, p["sigma_x"], p["sigma_meas"], by_row(many.astype(float)), survey
-    )
+    told, _ = given_survey(expected.x, p["sigma_x"], p["sigma_meas"], by_row(many), survey)
     y = _flat(expected.outcome(score, told) + generate.residuals(made, p, rng))
     x = np.where(seen, _flat(survey), np.nan)
     values = {
@@ -160,12 +152,11 @@ def quantities(panel: Panel, spec: ModelSpec, posterior: xr.Dataset) -> xr.DataA
 def _log_surveys(made: _Made) -> xr.DataArray:
     """The log density of the scores that were seen, given parameters, (chain, draw)."""
     p, seen = made.posterior, made.panel.survey_rows
-    rows = made.panel.rows.isel(row=seen)
     expected = expectations(made, p, seen).x
-    many = xr.DataArray(
-        np.maximum(rows["respondents"].to_numpy(), 1.0), dims="row", coords={"row": seen}
+    many, score = (
+        xr.DataArray(of(made.panel)[seen], dims="row", coords={"row": seen})
+        for of in (respondents, scores)
     )
-    score = xr.DataArray(rows["x"].to_numpy(), dims="row", coords={"row": seen})
     variance = p["sigma_x"] ** 2 + p["sigma_meas"] ** 2 / many
     each = -0.5 * ((score - expected) ** 2 / variance + np.log(2 * np.pi * variance))
     return each.sum("row")
@@ -204,6 +195,7 @@ def replication(
         failed = " ".join(check.name for check in verdict.checks if not check.passed)
         found: dict[str, int | bool | str] = {
             "seed": seed,
+            MADE_WITH: _made_with(spec, sampling),
             "sampled": verdict.sampled,
             "failed": failed,
         }
@@ -222,6 +214,8 @@ def calibrate(
 ) -> list[Done[int, dict[str, int | bool | str]]]:
     """Bring a table of replications up to date; returns those that broke.
 
+    Its rows are of one model, one way of sampling and one version of code and libraries.
+
     A replication whose chains did not settle is a row like any other.  Rows that are there are not
     made again, and the table does not depend on who made which row, or when.
 
@@ -232,8 +226,16 @@ def calibrate(
         sampling: as for :func:`replication`.
         workers, scheduler: where it is done (:func:`oulib.sampling.many.many`).
         report: is told the table whenever there is a row more.
+
+    Raises:
+        UserError: ``file`` is no such table, or one of another model, way of sampling or version.
     """
     table = read(file)
+    if not table.empty and {*table.get(MADE_WITH, [""])} != {_made_with(spec, sampling)}:
+        raise UserError(
+            f"{file}: its rows are of another model, way of sampling or version of oulib or its "
+            "libraries, or it is no table of replications. Choose another folder, or remove it."
+        )
     there = set() if table.empty else {*table["seed"]}
     broken = []
     task = partial(replication, spec=spec, sampling=sampling)
@@ -247,6 +249,13 @@ def calibrate(
         write_atomically(file, table.to_csv(index=False))
         report(table)
     return broken
+
+
+def _made_with(spec: ModelSpec, sampling: Sampling | None) -> str:
+    """A digest of all that a row hangs on but its seed."""
+    how = None if sampling is None else asdict(sampling)
+    model = {k: v for k, v in spec.to_dict().items() if k != "name"}
+    return cache.key_of({"spec": model, "sampling": how, **cache.made_with()}, ())
 
 
 def read(file: Path) -> pd.DataFrame:

@@ -232,14 +232,22 @@ def regenerate(fit: Fit, *, draws: int = 400, seed: int = 0) -> xr.Dataset:
 def prior_draws(fit: Fit, names: Sequence[str], *, draws: int = 4000, seed: int = 0) -> xr.Dataset:
     """Draws of the named variables from the prior of ``fit``'s model, dims (draw, ...)."""
     model, _ = fit.integrated()
+    return from_prior(model, names, draws=draws, seed=seed)
+
+
+def from_prior(model: pm.Model, names: Sequence[str], *, draws: int, seed: int) -> xr.Dataset:
+    """Draws of the named variables from the prior of ``model``, dims (draw, ...), labelled."""
     with quiet(), in_python():
         values = pm.draw([model[name] for name in names], draws=draws, random_seed=seed)
+    dims = {name: model.named_vars_to_dims.get(name, ()) for name in names}
+    labels = {dim: model.coords[dim] for of in dims.values() for dim in of}
+    first = None if draws == 1 else slice(None)  # of one draw PyMC leaves out the dim
     return xr.Dataset(
         {
-            name: (("draw", *model.named_vars_to_dims.get(name, ())), np.asarray(value))
+            name: (("draw", *dims[name]), np.asarray(value)[first])
             for name, value in zip(names, values, strict=True)
         },
-        coords={"effect": list(model.coords["effect"]), "effect_bis": list(model.coords["effect"])},
+        coords={dim: list(named) for dim, named in labels.items() if named is not None},
     )
 
 

@@ -56,6 +56,12 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in LIBRARIES}
 
 
+def made_with() -> dict[str, str]:
+    """What all results hang on: the libraries, and a digest of our own code."""
+    code = tuple(PACKAGE / room for room in ("chapters", "model", "posterior", "sampling"))
+    return {**versions(), "oulib's code": key_of({}, code)}
+
+
 def key_of(question: Mapping[str, Any], code: tuple[Path, ...]) -> str:
     """A key that changes with the question, the code that answers it and the libraries.
 

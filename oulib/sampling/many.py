@@ -11,7 +11,7 @@ Dask hands tasks out, again if a worker is lost: a local cluster, or a scheduler
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -78,12 +78,6 @@ def many[Item, Value](
             else:  # not the task's own error: that is caught where it happens
                 yield Done(item, None, _lost(future))
             future.release()
-
-
-def in_order[Item, Value](items: Sequence[Item], found: Iterable[Done[Item, Value]]) -> list[Value]:
-    """The values in the order of ``items``, which are all different; those that failed left out."""
-    by_item = {done.item: done.value for done in found if not done.failed}
-    return [value for item in items if (value := by_item.get(item)) is not None]
 
 
 def _attempt[Item, Value](task: Callable[[Item], Value], item: Item) -> Done[Item, Value]:

@@ -1,8 +1,8 @@
 """Freed memory stays with the process: a gradient of a large panel asks for the same again.
 
 glibc gives large arrays back to the system when they are freed, and the system clears each page
-before it hands it out again.  From some 100,000 rows on that is 40% of a gradient's time
-(``benchmarks/size.py``), and time over rows grows faster than rows do.
+before it hands it out again.  That is up to 40% of a gradient's time (``upgraded``, a million
+rows; ``benchmarks/size.py``), and makes time grow faster than rows do.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from oulib.errors import UserError
-from oulib.files import PACKAGE, write_atomically
+from oulib.files import write_atomically
 from oulib.sampling import cache
 
 ABOUT = "about.json"
@@ -39,7 +39,7 @@ def pack(results: Iterable[Path], file: Path) -> Path:
 
     def put(path: Path) -> None:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr(ABOUT, json.dumps(_made_with(), indent=2) + "\n")
+            archive.writestr(ABOUT, json.dumps(cache.made_with(), indent=2) + "\n")
             for result in results:
                 archive.write(result, f"{result.parent.name}/{result.name}")
 
@@ -78,14 +78,10 @@ def _put(content: bytes, path: Path) -> None:
     path.write_bytes(content)
 
 
-def _made_with() -> dict[str, str]:
-    """What the keys of results hang on: libraries, and a digest of our own code."""
-    code = tuple(PACKAGE / room for room in ("chapters", "model", "posterior", "sampling"))
-    return {**cache.versions(), "oulib's code": cache.key_of({}, code)}
-
-
-def _refuse_others(file: Path, theirs: dict[str, str]) -> None:
-    ours = _made_with()
+def _refuse_others(file: Path, theirs: object) -> None:
+    ours = cache.made_with()
+    if not isinstance(theirs, dict):
+        raise UserError(f"{file}: these are no results of `oulib teach --fits`.")
     differ = [
         f"{name} {theirs.get(name, 'none')} (here {here})"
         for name, here in ours.items()

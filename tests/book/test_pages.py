@@ -189,6 +189,26 @@ def test_a_slide_has_an_address_and_a_page_on_paper(chapter_page: Any, tmp_path:
     assert {round(float(page.mediabox.width) / 72, 1) for page in pages} == {13.3}
 
 
+BROKEN = {
+    "is not reached by the keyboard": ("slides.js", "ArrowRight: () => go(now + 1)", "Up: close"),
+    "scrolls sideways": ("slides.css", ".slide-points {", ".slide-points { min-width: 90rem;"),
+    "is empty": ("slides.js", "add([...(before", "add([], null), add([...(before"),
+    "contrast": ("slides.css", ".slide-body {", ".slide-body { color: #999; background: #888;"),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_slides_that_are_broken_are_found(sound: Path, tmp_path: Path, what: str):
+    html = shutil.copytree(sound, tmp_path / "html")
+    name, old, new = BROKEN[what]
+    file = html / "_static" / name
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new, 1))
+    light = [view for view in CHECK["VIEWS"] if view.name == "desktop light"]
+    found = CHECK["problems"](html, views=light, wanted=lambda page: "toy" in page)
+    assert any(what in f"{one.kind} {one.what}" and "lide" in f"{one}" for one in found)
+
+
 def by_page(found: list) -> Found:
     pages: Found = {}
     for one in found:

@@ -13,6 +13,7 @@ from scipy import special, stats
 
 from oulib import MODELS, Fit, ModelSpec, Panel, Sampling, build_model
 from oulib.cli import main
+from oulib.errors import UserError
 from oulib.model.spec import BASELINE, UPGRADED
 from oulib.posterior import calibration
 from oulib.posterior.calibration import DRAWS, OUTCOMES, SURVEYS
@@ -142,6 +143,27 @@ def test_a_table_of_replications_goes_on_where_it_was(tmp_path: Path) -> None:
     other = tmp_path / "other.csv"
     calibration.calibrate(BASELINE, [4, 5, 6], other, sampling=SHORT, workers=2)
     assert other.read_text() == file.read_text()
+
+
+def test_rows_of_another_way_are_not_added_to(tmp_path: Path) -> None:
+    file = tmp_path / "baseline.csv"
+    calibration.calibrate(BASELINE, [5], file, sampling=SHORT, workers=1)
+    before = file.read_text()
+    for spec, sampling in ((UPGRADED, SHORT), (BASELINE, replace(SHORT, draws=101))):
+        with pytest.raises(UserError, match="another model, way of sampling"):
+            calibration.calibrate(spec, [6], file, sampling=sampling, workers=1)
+    assert file.read_text() == before
+    file.write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match="no table of replications"):
+        calibration.calibrate(BASELINE, [6], file, sampling=SHORT, workers=1)
+
+
+@pytest.mark.parametrize(("above", "rank"), [(-100.0, 0), (100.0, DRAWS)])
+def test_a_rank_counts_the_draws_below_the_truth(design: Panel, above: float, rank: int) -> None:
+    panel = calibration.panel_of(design, BASELINE, seed=1)
+    truth = panel.truth.assign(mu_beta=panel.truth["mu_beta"] + above)
+    made = prior_as_posterior(replace(panel, truth=truth), 1)
+    assert calibration.ranks(made)["mu_beta"] == rank
 
 
 def test_the_command_says_what_is_wrong_and_leaves_tables(
