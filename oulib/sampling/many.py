@@ -118,7 +118,7 @@ def _client(count: int, scheduler: str | None) -> Iterator[Client]:
             return
         with (
             LocalCluster(
-                n_workers=count, threads_per_worker=1, dashboard_address=None, memory_limit=0
+                n_workers=count, threads_per_worker=1, dashboard_address=":0", memory_limit=0
             ) as cluster,
             Client(cluster) as client,
         ):

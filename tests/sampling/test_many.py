@@ -115,7 +115,7 @@ def test_a_task_that_kills_every_worker_is_a_failure_and_the_others_go_on() -> N
 
 def test_a_scheduler_by_its_address() -> None:
     with LocalCluster(
-        n_workers=1, threads_per_worker=1, dashboard_address=None, memory_limit=0
+        n_workers=1, threads_per_worker=1, dashboard_address=":0", memory_limit=0
     ) as cluster:
         found = list(many(square, [2, 4], scheduler=cluster.scheduler_address))
         assert sorted(done.value[0] for done in found) == [4, 16]
