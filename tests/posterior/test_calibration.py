@@ -14,7 +14,7 @@ from scipy import special, stats
 from oulib import MODELS, Fit, ModelSpec, Panel, Sampling, build_model
 from oulib.cli import main
 from oulib.errors import UserError
-from oulib.model.spec import BASELINE, UPGRADED
+from oulib.model.spec import BASELINE, ROBUST, UPGRADED
 from oulib.posterior import calibration
 from oulib.posterior.calibration import DRAWS, OUTCOMES, SURVEYS
 from oulib.posterior.predict import in_python, quiet
@@ -51,10 +51,35 @@ def test_the_baseline_s_panels_follow_its_equations(design: Panel) -> None:
         assert stats.kstest(np.concatenate(z), "norm").pvalue > 0.001
 
 
+def test_robust_panels_follow_its_equations(design: Panel) -> None:
+    """Outcomes of a month, of which each unit has one: noise of its own and where its path is."""
+    found, along, size = [], 0.0, 0.0
+    for seed in range(40):
+        panel = calibration.panel_of(design, ROBUST, seed=seed)
+        t = panel.truth
+        sigma_x, sigma_meas = float(t["sigma_x"]), float(t["sigma_meas"])
+        mu = by_row(panel, "mu_x_ou", "ou_idx")
+        m = mu + float(t["gamma_x"]) * by_row(panel, "tau", "month_idx")
+        seen, n = panel.rows["observed"].to_numpy(), panel.rows["respondents"].to_numpy()
+        w = np.where(seen, sigma_x**2 / (sigma_x**2 + sigma_meas**2 / np.maximum(n, 1)), 0.0)
+        told = m + w * (np.where(seen, panel.rows["x"].to_numpy(), m) - m)
+        mean = by_row(panel, "alpha", "ou_idx") + by_row(panel, "lam", "month_idx")
+        mean = mean + float(t["beta_between"]) * mu + by_row(panel, "beta", "ou_idx") * (told - m)
+        path = float(t["sigma_u"]) ** 2 / (1 - float(t["phi_u"]) ** 2)
+        sd = by_row(panel, "noise_ou", "ou_idx") * np.sqrt(float(t["sigma_y"]) ** 2 + path)
+        z = (panel.rows["y"].to_numpy() - mean) / sd
+        found.append(z[panel.rows["month_idx"].to_numpy() == seed % len(panel.months)])
+        wave = panel.rows["month_idx"].to_numpy() == panel.rows["month_idx"].to_numpy()[seen].min()
+        part = by_row(panel, "beta", "ou_idx") * (told - m) / sd
+        along, size = along + (z * part)[wave].sum(), size + (part[wave] ** 2).sum()
+    assert abs(along) < 4 * np.sqrt(size)  # what surveys say is in the outcome, once
+    assert stats.kstest(np.concatenate(found), "norm").pvalue > 0.001
+
+
 def test_who_answers_follows_the_score(design: Panel) -> None:
-    """How many answer, against a sum over the latent score by the test itself."""
+    """How many answer and who, against a sum over the latent score by the test itself."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(60)
-    answered = expected = variance = 0.0
+    more = along = variance = size = 0.0
     for seed in range(15):
         panel = calibration.panel_of(design, UPGRADED, seed=seed)
         planned = design.rows["observed"].to_numpy()
@@ -71,9 +96,12 @@ def test_who_answers_follows_the_score(design: Panel) -> None:
         score = m[planned, None] + float(p["sigma_x"]) * nodes
         chance = special.expit(offset[:, None] + float(p["rho_x"]) * score) @ weights
         chance = chance / np.sqrt(2 * np.pi)
-        answered, expected = answered + seen.sum(), expected + chance.sum()
-        variance += (chance * (1 - chance)).sum()
-    assert abs(answered - expected) < 3.5 * np.sqrt(variance)
+        left, spread = seen[planned] - chance, chance * (1 - chance)
+        pull = float(p["rho_x"]) * m[planned]
+        more, variance = more + left.sum(), variance + spread.sum()
+        along, size = along + left @ pull, size + spread @ pull**2
+    assert abs(more) < 3.5 * np.sqrt(variance)
+    assert abs(along) < 3.5 * np.sqrt(size)  # who should answer more does
 
 
 @pytest.mark.parametrize("spec", MODELS.values(), ids=lambda spec: spec.name)
